@@ -1,0 +1,1 @@
+"""The `bifrost` command: composition roots only."""

@@ -1,0 +1,1 @@
+"""Shows, warns and commands: pages and routes over the files of a desk."""

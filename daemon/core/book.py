@@ -1,0 +1,169 @@
+"""The book: everything the core knows, as one frozen value that `step` replaces."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from daemon.core.events import AccountKind, ControlFile, LinkState, OrderReport, Session
+from daemon.core.instruments import InstrumentSpec
+from daemon.core.ledger import Ledger
+from daemon.core.order_life import OwnOrder
+
+DaemonState = Literal[
+    "idle", "connecting", "waiting_ib", "connected", "running", "running_suspended", "stopping", "stopped"
+]
+
+
+class QuoteState(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest clean quote of one instrument."""
+
+    bid: float | None = None
+    ask: float | None = None
+    last: float | None = None
+    ts_us: int = 0
+    queue_delay_ms: float = 0.0
+
+    @property
+    def mid(self) -> float | None:
+        """Half way between bid and ask; None unless both sides stand."""
+        if self.bid is None or self.ask is None:
+            return None
+        return (self.bid + self.ask) / 2
+
+    @property
+    def spread_pct(self) -> float | None:
+        """Spread relative to the mid, in percent."""
+        mid = self.mid
+        if mid is None or self.bid is None or self.ask is None or mid <= 0:
+            return None
+        return (self.ask - self.bid) / mid * 100
+
+
+class OptionQuoteState(QuoteState, frozen=True, kw_only=True):
+    """An option's quote with the venue's model values."""
+
+    model_volatility: float | None = None
+    model_delta: float | None = None
+
+
+class ControlState(msgspec.Struct, frozen=True, kw_only=True):
+    """The commands that stand right now, as last seen. `readable` false counts as a pause."""
+
+    stop: ControlFile | None = None
+    pause: ControlFile | None = None
+    flatten: ControlFile | None = None
+    readable: bool = True
+    unknown_names: tuple[str, ...] = ()
+
+    @property
+    def any_asserted(self) -> bool:
+        """Whether any command forbids a new hedge."""
+        return self.stop is not None or self.pause is not None or self.flatten is not None or not self.readable
+
+
+class LinkView(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection as last reported."""
+
+    state: LinkState = "DOWN"
+    since_us: int = 0
+    reason: str = "not connected yet"
+    account: str | None = None
+    account_kind: AccountKind | None = None
+    round_trip_ms: float | None = None
+    probe_failed: bool = False
+    deadline_passed: bool = False
+    """Waiting for IB has lasted longer than the profile allows."""
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the core knows.
+
+    Keys: `quotes`, `specs` and `account_positions` by instrument, `orders` by order_ref, `foreign_orders` by
+    perm_id. `underlying` is the stock's instrument id; `strategy` belongs to the strategy alone.
+    """
+
+    desk: str
+    run_id: str
+    underlying: str
+    ts_us: int = 0
+    daemon_state: DaemonState = "idle"
+    link: LinkView = LinkView()
+    control: ControlState = ControlState()
+    ledger: Ledger
+    quotes: dict[str, QuoteState] = {}
+    specs: dict[str, InstrumentSpec] = {}
+    sessions: tuple[Session, ...] = ()
+    account_positions: dict[str, float] = {}
+    account_values_usd: dict[str, float] = {}
+    orders: dict[str, OwnOrder] = {}
+    foreign_orders: dict[int, OrderReport] = {}
+    strategy: Any = None
+
+    reconciled: bool = False
+    """Broker, journal and book agree since the last connect."""
+    unexplained: tuple[str, ...] = ()
+    """Instruments whose account position moved without an execution; hedging is blocked until explained."""
+    unknown_orders: tuple[str, ...] = ()
+    """Own order_refs whose outcome nobody can tell yet."""
+    feed_probe_failed: bool = False
+    """No underlying tick between two machine-time probes while the session is open."""
+    journal_failed: str | None = None
+    """The error that ended journaling; None while it works."""
+    loop_lag_ms: float = 0.0
+    stop_signal: str | None = None
+
+    def spec(self) -> InstrumentSpec | None:
+        """The underlying's constraints, once known."""
+        return self.specs.get(self.underlying)
+
+    def quote(self) -> QuoteState | None:
+        """The underlying's newest quote."""
+        return self.quotes.get(self.underlying)
+
+    def in_flight(self) -> tuple[OwnOrder, ...]:
+        """Own orders that may still change the position."""
+        return tuple(order for order in self.orders.values() if order.in_flight)
+
+    def session_now(self) -> Session | None:
+        """The session that `ts_us` is in, if any."""
+        for session in self.sessions:
+            if session.open_us <= self.ts_us < session.close_us:
+                return session
+        return None
+
+    def next_session(self) -> Session | None:
+        """The first session that opens after `ts_us`, if known."""
+        for session in self.sessions:
+            if session.open_us > self.ts_us:
+                return session
+        return None
+
+    @property
+    def foreign_shares(self) -> float:
+        """Shares of the underlying in the account that are not ours."""
+        return self.account_positions.get(self.underlying, 0.0) - self.ledger.own_shares
+
+
+_EMBARGOES: tuple[tuple[str, Callable[[Book], bool]], ...] = (
+    ("journal_failed", lambda book: book.journal_failed is not None),
+    ("halted", lambda book: bool(book.ledger.halts)),
+    ("link_down", lambda book: book.link.state == "DOWN"),
+    ("link_not_synced", lambda book: book.link.state not in ("DOWN", "SYNCED")),
+    ("not_reconciled", lambda book: not book.reconciled),
+    ("unknown_outcome", lambda book: bool(book.unknown_orders)),
+    ("position_unexplained", lambda book: bool(book.unexplained)),
+    ("foreign_unacknowledged", lambda book: book.ledger.foreign_acknowledged is None),
+    ("stop_asserted", lambda book: book.control.stop is not None or book.stop_signal is not None),
+    ("flatten_asserted", lambda book: book.control.flatten is not None),
+    ("paused", lambda book: book.control.pause is not None),
+    ("control_unreadable", lambda book: not book.control.readable),
+)
+
+
+def embargoes(book: Book) -> tuple[str, ...]:
+    """Every reason code (see `state.reasons`) why no hedge may be sent now, whatever the strategy wishes.
+
+    Empty means that core, link, control and sink allow one. The strategy's own gates come on top.
+    """
+    return tuple(code for code, forbids in _EMBARGOES if forbids(book))

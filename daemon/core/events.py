@@ -1,0 +1,251 @@
+"""Everything that can make the core act: a closed list of frozen events.
+
+Each event carries `ts_us`, the one time the core knows (microseconds since the epoch, UTC). An event is
+plain data copied at the edge: no object of a library, no lazy value. The tape stores them as tagged JSON.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from daemon.core.instruments import InstrumentSpec
+
+Side = Literal["BUY", "SELL"]
+LinkState = Literal["DOWN", "UP_UNSYNCED", "SYNCED", "UPSTREAM_LOST"]
+AccountKind = Literal["paper", "live", "simulated"]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """One thing that happened, and when."""
+
+    ts_us: int
+
+
+class Quote(Event, frozen=True, kw_only=True, tag="quote"):
+    """The newest prices of one instrument; a missing or absurd side is None, never a sentinel."""
+
+    instrument: str
+    bid: float | None = None
+    ask: float | None = None
+    last: float | None = None
+    bid_size: float | None = None
+    ask_size: float | None = None
+    queue_delay_ms: float = 0.0
+    """From the socket to the decision, machine-monotonic."""
+
+
+class OptionQuote(Event, frozen=True, kw_only=True, tag="option_quote"):
+    """The newest prices of one option, and the venue's own model values where it sends them."""
+
+    instrument: str
+    bid: float | None = None
+    ask: float | None = None
+    last: float | None = None
+    model_volatility: float | None = None
+    model_delta: float | None = None
+    queue_delay_ms: float = 0.0
+
+
+class Clock(Event, frozen=True, kw_only=True, tag="clock"):
+    """Time went on. `loop_lag_ms` is how late the event loop served this tick."""
+
+    loop_lag_ms: float = 0.0
+
+
+class TimerFired(Event, frozen=True, kw_only=True, tag="timer_fired"):
+    """A machine-monotonic deadline that `StartTimer` asked for has passed."""
+
+    key: str
+
+
+class ProbeAnswered(Event, frozen=True, kw_only=True, tag="probe_answered"):
+    """The venue answered a liveness probe. `round_trip_ms` is None when the probe failed or timed out."""
+
+    round_trip_ms: float | None
+
+
+class OrderSent(Event, frozen=True, kw_only=True, tag="order_sent"):
+    """The runtime handed the order to the venue; `latency_ms` runs from the decision's event to here."""
+
+    order_ref: str
+    latency_ms: float
+
+
+class OrderBlocked(Event, frozen=True, kw_only=True, tag="order_blocked"):
+    """The last look before placing failed (link, control, request queue, journal): the order did not leave."""
+
+    order_ref: str
+    reason: str
+
+
+class OrderReport(Event, frozen=True, kw_only=True, tag="order_report"):
+    """The venue's word on one order, ours (with `order_ref`) or foreign. Statuses repeat and may be missing."""
+
+    order_ref: str | None
+    venue_order_id: int
+    perm_id: int
+    instrument: str
+    side: Side
+    quantity: float
+    filled: float
+    status: Literal["submitted", "working", "cancelled", "filled", "rejected", "inactive"]
+    order_type: str = "MKT"
+    client_id: int | None = None
+    reason: str | None = None
+
+
+class Execution(Event, frozen=True, kw_only=True, tag="execution"):
+    """Shares changed hands. A correction repeats `exec_key` with a higher `revision` and replaces."""
+
+    exec_key: str
+    """The venue's execution id without its last segment."""
+    revision: int
+    order_ref: str | None
+    venue_order_id: int
+    perm_id: int
+    instrument: str
+    side: Side
+    quantity: float
+    price: float
+    executed_us: int
+    client_id: int | None = None
+
+
+class Commission(Event, frozen=True, kw_only=True, tag="commission"):
+    """What one execution cost; comes late, sometimes never."""
+
+    exec_key: str
+    commission_usd: float
+    currency: str
+
+
+class PositionItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One position of the account. `spec` names the contract even when the desk does not hedge it."""
+
+    instrument: str
+    quantity: float
+    average_cost_usd: float
+    kind: Literal["stock", "option", "other"] = "other"
+
+
+class PositionChanged(Event, frozen=True, kw_only=True, tag="position_changed"):
+    """The account's position in one instrument, as the venue streams it."""
+
+    position: PositionItem
+
+
+class BrokerReport(Event, frozen=True, kw_only=True, tag="broker_report"):
+    """Everything the venue knows, gathered at once for a reconciliation. Only complete reports are emitted."""
+
+    reason: str
+    """Why it was asked for; echoes `RequestReconcile.reason`."""
+    connection: int
+    """Counts connections of this run, so that a second look can be told to be on a fresh one."""
+    positions: tuple[PositionItem, ...]
+    open_orders: tuple[OrderReport, ...]
+    executions: tuple[Execution, ...]
+    commissions: tuple[Commission, ...]
+
+
+class AccountReported(Event, frozen=True, kw_only=True, tag="account_reported"):
+    """The account's summary values in USD, by the venue's tag (NetLiquidation, TotalCashValue, ...)."""
+
+    values_usd: dict[str, float]
+
+
+class Link(Event, frozen=True, kw_only=True, tag="link"):
+    """The connection to the venue changed. Orders may leave only in SYNCED."""
+
+    state: LinkState
+    reason: str
+    account: str | None = None
+    account_kind: AccountKind | None = None
+
+
+class Instruments(Event, frozen=True, kw_only=True, tag="instruments"):
+    """The venue's constraints for the underlying and the declared legs."""
+
+    specs: tuple[InstrumentSpec, ...]
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One trading session as a half-open UTC interval; `date` is the exchange's day, YYYY-MM-DD."""
+
+    date: str
+    open_us: int
+    close_us: int
+
+
+class Sessions(Event, frozen=True, kw_only=True, tag="sessions"):
+    """The sessions of the underlying, in order: liquid hours within the exchange's calendar."""
+
+    sessions: tuple[Session, ...]
+
+
+class ControlFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One asserted command. `readable` is false when the content is neither empty nor a note."""
+
+    name: Literal["stop", "pause", "flatten"]
+    since_us: int
+    """Wall clock: the file's mtime."""
+    age_ms: float
+    """How old the file was when it was seen, by the machine's own clock (a stale flatten must not start)."""
+    readable: bool = True
+    by: str | None = None
+    reason: str | None = None
+
+
+class Control(Event, frozen=True, kw_only=True, tag="control"):
+    """The whole content of `control/` at one look; a missing or unreadable folder is `readable` false (= pause)."""
+
+    files: tuple[ControlFile, ...]
+    unknown_names: tuple[str, ...] = ()
+    readable: bool = True
+
+
+class BookRequest(Event, frozen=True, kw_only=True, tag="book_request"):
+    """The operator moves shares between own and foreign, or ends a halt. Consumed once."""
+
+    request_id: str
+    command: Literal["adopt", "release", "acknowledge", "reset"]
+    shares: float | None = None
+    by: str
+    reason: str
+    age_ms: float
+
+
+class SinkFailed(Event, frozen=True, kw_only=True, tag="sink_failed"):
+    """The journal (or snapshot) could not be written: no new risk from here on."""
+
+    what: Literal["journal", "snapshot", "tape", "history"]
+    error: str
+
+
+class StopSignal(Event, frozen=True, kw_only=True, tag="stop_signal"):
+    """SIGTERM or SIGINT: stop for this run, without a control file."""
+
+    signal_name: str
+
+
+AnyEvent = (
+    Quote
+    | OptionQuote
+    | Clock
+    | TimerFired
+    | ProbeAnswered
+    | OrderSent
+    | OrderBlocked
+    | OrderReport
+    | Execution
+    | Commission
+    | PositionChanged
+    | BrokerReport
+    | AccountReported
+    | Link
+    | Instruments
+    | Sessions
+    | Control
+    | BookRequest
+    | SinkFailed
+    | StopSignal
+)

@@ -1,0 +1,88 @@
+"""The one small protocol between the core and a strategy. Both sides are pure."""
+
+from typing import Any, Protocol
+
+import msgspec
+
+from daemon.core.book import Book
+from daemon.core.effects import Record
+from daemon.core.events import AnyEvent, Side
+from state.records import Check, Limit
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that the strategy wants now; every gate and guard rule of its own has passed.
+
+    `quantity` is already on the instrument's steps. `data` goes into the journaled intent: the numbers of the decision.
+    """
+
+    instrument: str
+    side: Side
+    quantity: float
+    state_code: str
+    reason: str
+    decision_mid: float
+    data: dict[str, Any] = {}
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What the strategy made of this event: its new state, what to journal, and at most one wish."""
+
+    state: Any
+    records: tuple[Record, ...] = ()
+    wish: Wish | None = None
+    refused_rule: str | None = None
+    """The guard rule that newly refused (counted in `refused_today`); None otherwise."""
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """A price for P&L; `modelled` when no two-sided quote stood and the last implied volatility priced it."""
+
+    price: float
+    modelled: bool = False
+
+
+class Strategy(Protocol):
+    """What one strategy knows. `state` is its own frozen struct, kept in `Book.strategy`."""
+
+    name: str
+
+    def initial(self) -> Any:
+        """The state before the first event."""
+        ...
+
+    def observe(self, state: Any, book: Book, event: AnyEvent) -> Any:
+        """Absorb one event (the book already has). Decides nothing."""
+        ...
+
+    def decide(self, state: Any, book: Book) -> Decision:
+        """Classify, move the machines, and wish for at most one order.
+
+        Called after every event that could matter. The core turns a wish into a journaled intent and a
+        placed order; `book.orders` shows it in the next call.
+        """
+        ...
+
+    def marks(self, state: Any, book: Book) -> dict[str, Mark]:
+        """Instrument -> price of the underlying and of each leg; instruments without any price are left out."""
+        ...
+
+    def legs(self, state: Any, book: Book) -> tuple[str, ...]:
+        """Instrument ids of the positions that this strategy manages, in the order to show."""
+        ...
+
+    def option_delta_shares(self, state: Any, book: Book) -> float | None:
+        """Delta of the legs alone, in shares of the underlying; None while it cannot be computed."""
+        ...
+
+    def checks(self, state: Any, book: Book) -> tuple[Check, ...]:
+        """The strategy's part of the self check, with measured values and limits."""
+        ...
+
+    def limits(self, state: Any, book: Book) -> tuple[Limit, ...]:
+        """How much of each of its limits is used."""
+        ...
+
+    def present(self, state: Any, book: Book) -> dict[str, Any]:
+        """The snapshot's `strategy` section, plain JSON values."""
+        ...

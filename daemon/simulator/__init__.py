@@ -1,0 +1,1 @@
+"""The TWS stand-in: the IB wire protocol around the simulated exchange."""

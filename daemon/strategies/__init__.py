@@ -1,0 +1,1 @@
+"""What one strategy knows and the core does not; each in its own package, behind `core.strategy`."""

@@ -1,0 +1,292 @@
+"""The records of a desk's folder: what `snapshot.json` and a journal line hold.
+
+These are the wire format. Field names and meanings are the public contract of `docs/file-format.md`;
+units are in the names. Times are text as `state.times` writes it. A missing optional field is null.
+"""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+
+class JournalType(StrEnum):
+    """Every kind of operation that a journal may hold."""
+
+    RUN_STARTED = "run_started"
+    RUN_STOPPED = "run_stopped"
+    LEDGER_CHECKPOINT = "ledger_checkpoint"
+    INTENT = "intent"
+    REFUSED = "refused"
+    ORDER_SENT = "order_sent"
+    ORDER_ACKED = "order_acked"
+    PARTIAL_FILL = "partial_fill"
+    FILL = "fill"
+    COMMISSION = "commission"
+    CANCEL_SENT = "cancel_sent"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    RECONCILED = "reconciled"
+    TRANSITION = "transition"
+    CONTROL_SEEN = "control_seen"
+    CONTROL_STARTED = "control_started"
+    CONTROL_DONE = "control_done"
+    CONTROL_REFUSED = "control_refused"
+    FLATTEN_SIZED = "flatten_sized"
+    FLATTEN_ABORTED = "flatten_aborted"
+    FLATTEN_VERIFIED = "flatten_verified"
+    BOOK_ADOPTED = "book_adopted"
+    BOOK_RELEASED = "book_released"
+    BOOK_ACKNOWLEDGED = "book_acknowledged"
+    BOOK_FOREIGN = "book_foreign"
+    BOOK_LEGS = "book_legs"
+    CONFIG_CHANGED = "config_changed"
+    HALT = "halt"
+    RESET = "reset"
+    REPAIRED = "repaired"
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Shared settings: frozen, keyword-only, unknown keys of a newer writer are ignored."""
+
+
+class JournalLine(_Record, frozen=True, kw_only=True):
+    """One operation. `data` holds the numbers that belong to this type alone (a verdict's rules, a checkpoint)."""
+
+    seq: int
+    ts: str
+    wall_ts: str
+    type: JournalType
+    desk: str
+    run_id: str
+    tape_seq: int | None = None
+    intent_id: str | None = None
+    order_ref: str | None = None
+    instrument: str | None = None
+    side: Literal["BUY", "SELL"] | None = None
+    quantity: float | None = None
+    unit: str | None = None
+    price: float | None = None
+    ccy: str | None = None
+    status: str | None = None
+    reason: str | None = None
+    state_code: str | None = None
+    latency_ms: float | None = None
+    data: dict[str, Any] | None = None
+
+
+class Check(_Record, frozen=True, kw_only=True):
+    """One line of the self check: what was measured against which limit. `severity` is what a failure would mean."""
+
+    name: str
+    ok: bool
+    severity: Literal["yellow", "red"]
+    measured: str | float | None = None
+    limit: str | float | None = None
+    reason: str | None = None
+    """The code in `state.reasons` that a failure raises; null while ok."""
+
+
+class SelfCheck(_Record, frozen=True, kw_only=True):
+    """The daemon's verdict on itself. `block_reasons` are the codes of the failed red checks, worst first."""
+
+    status: Literal["ok", "degraded", "blocked"]
+    block_reasons: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
+class InstrumentQuote(_Record, frozen=True, kw_only=True):
+    """The newest price of one instrument; the underlying is the first of the list."""
+
+    symbol: str
+    kind: Literal["stock", "option"]
+    bid: float | None = None
+    ask: float | None = None
+    last: float | None = None
+    spread_pct: float | None = None
+    quote_age_ms: float | None = None
+
+
+class Position(_Record, frozen=True, kw_only=True):
+    """One position of the account, split into this desk's own and everything else."""
+
+    instrument: str
+    own: float
+    foreign: float
+    price: float | None = None
+    value_usd: float | None = None
+    pnl_usd: float | None = None
+
+
+class WorkingOrder(_Record, frozen=True, kw_only=True):
+    """An order at the venue. `own` orders carry our `order_ref`; others are shown and never touched."""
+
+    order_ref: str | None
+    instrument: str
+    side: Literal["BUY", "SELL"]
+    quantity: float
+    filled: float
+    status: str
+    own: bool
+    age_ms: float | None = None
+
+
+class PnlParts(_Record, frozen=True, kw_only=True):
+    """The desk's profit and loss of the day, in its parts; they add up to `total_usd`."""
+
+    realised_usd: float
+    unrealised_usd: float
+    legs_usd: float
+    commission_usd: float
+    total_usd: float
+
+
+class Limit(_Record, frozen=True, kw_only=True):
+    """How much of a limit is used."""
+
+    name: str
+    used: float
+    limit: float
+
+
+class LatencyMs(_Record, frozen=True, kw_only=True):
+    """Percentiles of decision to order on the wire, over the last orders."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class SessionState(_Record, frozen=True, kw_only=True):
+    """Whether the market of the underlying is open now, and until when that holds."""
+
+    is_open: bool
+    until: str | None = None
+    session_date: str | None = None
+
+
+class ControlMark(_Record, frozen=True, kw_only=True):
+    """One asserted control file: since when, by whom and why, as far as its content tells."""
+
+    name: Literal["stop", "pause", "flatten"]
+    since: str
+    by: str | None = None
+    reason: str | None = None
+    progress: str | None = None
+
+
+class Posture(_Record, frozen=True, kw_only=True):
+    """What is still allowed: ACTIVE everything, REDUCING only less exposure, HALTED nothing but a flatten."""
+
+    name: Literal["ACTIVE", "REDUCING", "HALTED"]
+    reason: str | None = None
+
+
+class Leg(_Record, frozen=True, kw_only=True):
+    """One option position that the desk hedges."""
+
+    instrument: str
+    right: Literal["C", "P"]
+    strike: float
+    expiry: str
+    quantity: float
+    price: float | None = None
+    implied_volatility: float | None = None
+    delta_shares: float | None = None
+    gamma: float | None = None
+    theta_usd_day: float | None = None
+    vega: float | None = None
+    moneyness_pct: float | None = None
+    value_usd: float | None = None
+    pnl_usd: float | None = None
+
+
+class Greeks(_Record, frozen=True, kw_only=True):
+    """Of the whole book: legs and own shares."""
+
+    net_delta_shares: float | None = None
+    gamma: float | None = None
+    theta_usd_day: float | None = None
+    vega: float | None = None
+
+
+class GammaScalperState(_Record, frozen=True, kw_only=True):
+    """What only the gamma scalper knows, under the snapshot's `strategy`."""
+
+    name: str
+    trading_state: str
+    hedge_state: str
+    state_code: str
+    words: str
+    """One plain sentence: what the strategy does now and why."""
+    legs: tuple[Leg, ...] = ()
+    greeks: Greeks = Greeks()
+
+
+class Snapshot(_Record, frozen=True, kw_only=True):
+    """The present of a desk. The first group is what any desk must write; the rest is shown as a dash where missing."""
+
+    schema: int
+    desk: str
+    run_id: str
+    pid: int
+    seq: int
+    ts: str
+    wall_ts: str
+    period_ms: int
+    daemon_state: str
+    self_check: SelfCheck
+
+    profile: str | None = None
+    profile_hash: str | None = None
+    account: str | None = None
+    account_kind: Literal["paper", "live", "simulated"] | None = None
+    version: str | None = None
+    journal_seq: int | None = None
+    journal_hash: str | None = None
+    link_state: str | None = None
+    client_id: int | None = None
+    session: SessionState | None = None
+    posture: Posture | None = None
+    instruments: tuple[InstrumentQuote, ...] = ()
+    own_shares: float | None = None
+    target_shares: float | None = None
+    foreign_shares: float | None = None
+    account_net_delta_shares: float | None = None
+    positions: tuple[Position, ...] = ()
+    working_orders: tuple[WorkingOrder, ...] = ()
+    equity_usd: float | None = None
+    daily_pnl_usd: float | None = None
+    drawdown_pct: float | None = None
+    pnl_parts: PnlParts | None = None
+    account_summary: dict[str, float] | None = None
+    counters: dict[str, Any] | None = None
+    limits: tuple[Limit, ...] = ()
+    latency_ms: LatencyMs | None = None
+    control: tuple[ControlMark, ...] = ()
+    loop_age_ms: float | None = None
+    strategy: dict[str, Any] | None = None
+    """For the gamma scalper the fields of `GammaScalperState`; other desks put their own here."""
+
+
+class HistorySample(_Record, frozen=True, kw_only=True):
+    """One line of `history/`: a sample per minute of `ts` (`kind` minute) and one per own fill (`kind` fill)."""
+
+    schema: int
+    kind: Literal["minute", "fill"]
+    desk: str
+    run_id: str
+    ts: str
+    wall_ts: str
+    equity_usd: float | None = None
+    daily_pnl_usd: float | None = None
+    drawdown_pct: float | None = None
+    underlying_price: float | None = None
+    net_delta_shares: float | None = None
+    own_shares: float | None = None
+    hedges_today: int | None = None
+    light: str | None = None
+    data: dict[str, Any] | None = None
