@@ -131,5 +131,22 @@ class SimPosition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ExchangeEvent = OrderUpdate | SimExecution | SimCommission | SimPosition
-"""What a place, cancel or advance causes, in the order a gateway would say it:
-OrderUpdate PreSubmitted, OrderUpdate Submitted, SimExecution, OrderUpdate (Filled or Submitted), SimPosition, SimCommission."""
+"""What a place, cancel or advance causes, in the order a gateway would say it: OrderUpdate PreSubmitted,
+OrderUpdate Submitted, SimExecution, OrderUpdate (Filled or Submitted), SimPosition, SimCommission."""
+
+
+class OpeningPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """A position that the simulated account starts with. `average_price` is per share; 0 takes the first mid."""
+
+    instrument: str
+    quantity: float
+    average_price: float = 0.0
+
+
+class DailyPnl(msgspec.Struct, frozen=True, kw_only=True):
+    """P&L in USD: `daily` since the previous day's marks (for the account: after commissions), and its parts."""
+
+    daily_usd: float
+    unrealised_usd: float
+    realised_usd: float
+    """Realised today, by average cost, before commissions."""
