@@ -14,9 +14,26 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
-Symbol = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9. ]{0,11}$")]
-DeskName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")]
-IsoDate = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Shares = {"unit": "shares"}
+"""Units stand in the key's name; where an old name has none, the annotation tells it to the loader's messages."""
+Seconds = {"unit": "seconds"}
+Yearly = {"unit": "a year, 0.35 = 35 %"}
+Text = Annotated[str, Meta(min_length=1, max_length=64)]
+Symbol = Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9. ]{0,11}$", description="a ticker in capitals, such as TWX")]
+DeskName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$",
+        description="a name of at most 31 of a-z, 0-9, _ and -, starting with a letter or digit",
+    ),
+]
+IsoDate = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="a day as YYYY-MM-DD")]
+AccountId = Annotated[
+    str, Meta(pattern=r"^[A-Z]{1,3}\d{4,10}$", description="an account id, such as DU1234567 (paper) or U1234567")
+]
+SimulatedAccountId = Annotated[
+    str, Meta(pattern=r"^DU\d{4,10}$", description="DU and four to ten digits: a simulated account never looks live")
+]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,12 +43,11 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Ib(_Section, frozen=True, kw_only=True):
     """Where TWS or IB Gateway listens. `client_id` 0 would bind manual orders, so it is refused."""
 
-    host: str = "127.0.0.1"
+    host: Text = "127.0.0.1"
     port: Port = 7497
     client_id: Annotated[int, Meta(ge=1, le=2_147_483_647)] = 1
-    connect_timeout: Annotated[float, Meta(gt=0, le=600)] = 60.0
-    """Seconds."""
-    account: Annotated[str, Meta(pattern=r"^[A-Z]{1,3}\d{4,10}$")] | None = None
+    connect_timeout: Annotated[float, Meta(gt=0, le=600, extra=Seconds)] = 60.0
+    account: AccountId | None = None
     """Needed where the login has several accounts, and for live trading."""
 
 
@@ -39,10 +55,10 @@ class Underlying(_Section, frozen=True, kw_only=True):
     """The stock whose delta is hedged."""
 
     symbol: Symbol
-    exchange: str = "SMART"
-    primary_exchange: str | None = None
+    exchange: Text = "SMART"
+    primary_exchange: Text | None = None
     currency: Literal["USD"] = "USD"
-    calendar: str = "XNYS"
+    calendar: Text = "XNYS"
     """The exchange calendar (exchange_calendars' name) that the contract's liquid hours are cut with."""
 
 
@@ -53,7 +69,7 @@ class Leg(_Section, frozen=True, kw_only=True):
     strike: Positive
     expiry: IsoDate
     multiplier: Positive = 100.0
-    trading_class: str | None = None
+    trading_class: Text | None = None
 
 
 class GreeksSection(_Section, frozen=True, kw_only=True):
@@ -61,7 +77,7 @@ class GreeksSection(_Section, frozen=True, kw_only=True):
 
     risk_free_rate: Annotated[float, Meta(ge=-0.05, le=0.5)] = 0.05
     """A year, continuous."""
-    volatility: Annotated[float, Meta(gt=0, le=5)] | Literal["implied", "ib"] = 0.35
+    volatility: Annotated[float, Meta(gt=0, le=5, extra=Yearly)] | Literal["implied", "ib"] = 0.35
     """A fixed number, each leg's implied volatility, or the venue's model."""
 
 
@@ -92,9 +108,9 @@ class StrategyGates(_Section, frozen=True, kw_only=True):
 class DeltaGate(_Section, frozen=True, kw_only=True):
     """The bands of |net delta|, in shares."""
 
-    epsilon_band: NotNegative = 10.0
+    epsilon_band: Annotated[float, Meta(ge=0, extra=Shares)] = 10.0
     threshold_hedge_shares: Positive = 25.0
-    max_delta_limit: Positive = 500.0
+    max_delta_limit: Annotated[float, Meta(gt=0, extra=Shares)] = 500.0
 
 
 class MarketGate(_Section, frozen=True, kw_only=True):
@@ -243,10 +259,10 @@ class SyntheticMarket(_Section, frozen=True, kw_only=True):
 class Simulator(_Section, frozen=True, kw_only=True):
     """The TWS stand-in that `bifrost up` starts. A profile with this section can never reach a real account."""
 
-    account: Annotated[str, Meta(pattern=r"^DU\d{4,10}$")] = "DU0000001"
+    account: SimulatedAccountId = "DU0000001"
     seed: Count = 7
     speed: Positive = 1.0
-    replay: str | None = None
+    replay: Annotated[str, Meta(min_length=1, description="lean:DIR:SYMBOL:YYYYMMDD")] | None = None
     """`lean:DIR:SYMBOL:YYYYMMDD`; null is the synthetic market. A relative DIR is relative to the checkout."""
     cash_usd: float = 100_000.0
     synthetic: SyntheticMarket = SyntheticMarket()
