@@ -53,8 +53,11 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
     """Shared settings: frozen, keyword-only, unknown keys of a newer writer are ignored."""
 
 
-class JournalLine(_Record, frozen=True, kw_only=True):
-    """One operation. `data` holds the numbers that belong to this type alone (a verdict's rules, a checkpoint)."""
+class JournalLine(_Record, frozen=True, kw_only=True, omit_defaults=True):
+    """One operation; fields that do not apply are left out of the line.
+
+    `data` holds the numbers that belong to this type alone (a verdict's rules, a checkpoint).
+    """
 
     seq: int
     ts: str
@@ -289,4 +292,39 @@ class HistorySample(_Record, frozen=True, kw_only=True):
     own_shares: float | None = None
     hedges_today: int | None = None
     light: str | None = None
+    data: dict[str, Any] | None = None
+
+
+class ControlNote(_Record, frozen=True, kw_only=True):
+    """What a control file may say about itself; all of it is optional, for `touch` says nothing."""
+
+    id: str | None = None
+    by: str | None = None
+    reason: str | None = None
+    at: str | None = None
+
+
+class OperatorRequest(_Record, frozen=True, kw_only=True):
+    """One file in `control/requests/`: consumed once, refused when older than 60 s."""
+
+    id: str
+    command: Literal["adopt", "release", "acknowledge", "reset"]
+    by: str
+    reason: str
+    at: str
+    shares: float | None = None
+
+
+class AuditLine(_Record, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of `audit/`: who did what, from where, and how it ended. Sealed like a journal line."""
+
+    seq: int
+    wall_ts: str
+    source: Literal["cockpit", "cli", "supervisor"]
+    action: str
+    by: str
+    outcome: str
+    reason: str | None = None
+    command_id: str | None = None
+    address: str | None = None
     data: dict[str, Any] | None = None

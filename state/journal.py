@@ -1,0 +1,260 @@
+"""The journal's writer: operations, durable before anything acts on them.
+
+One append is one write and one fdatasync. After the first failure the writer is broken for life: a second fsync
+on the same file may succeed although the data is lost, so the only honest answer is to stop and read again.
+"""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import filelock
+import msgspec
+
+from state.atomic import sync_folder, write_all
+from state.chain import GENESIS, Head, seal
+from state.records import JournalLine, JournalType
+from state.segments import (
+    JournalDamaged,
+    JournalError,
+    Segment,
+    cut_torn_end,
+    day_of,
+    head_at_end,
+    list_segments,
+    require_unbroken,
+    scan,
+    segment_path,
+)
+
+__all__ = ["JournalDamaged", "JournalError", "JournalWriter", "Opened", "Repair"]
+
+SEGMENT_BYTES = 16 * 1024 * 1024
+"""Where a segment ends, at the next append that may start one; checking one this big takes a fraction of a second."""
+
+_sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+
+
+class Repair(msgspec.Struct, frozen=True, kw_only=True):
+    """A torn end that `open` cut off: the bytes now lie in `kept_in`. To be journaled as `repaired`."""
+
+    segment: str
+    offset: int
+    torn_bytes: int
+    kept_in: str
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """What `open` found: the head of the chain (0 and zeros for a new journal) and the repair, if one was needed."""
+
+    repaired: Repair | None
+    head_seq: int
+    head_hash: str
+
+
+class JournalWriter:
+    """The one writer of a journal folder.
+
+    The one rule: after any JournalError from `append` the writer is finished; take no new risk with it. Lines
+    must be numbered from `next_seq` on. When `rotation_due()` is true, begin the next append with a
+    `ledger_checkpoint`: only such an append starts a new segment, so that each segment can be read alone.
+    """
+
+    def __init__(self, folder: Path, *, wall_us: Callable[[], int], segment_bytes: int = SEGMENT_BYTES) -> None:
+        self._folder = folder
+        self._wall_us = wall_us
+        self._segment_bytes = segment_bytes
+        self._lock = filelock.FileLock(folder / ".lock", timeout=0)
+        self._head = Head()
+        self._segment: Segment | None = None
+        self._descriptor: int | None = None
+        self._size = 0
+        self._unsynced = False
+        self._broken: str | None = "open() was not called"
+
+    def open(self, *, anchor: tuple[int, str] | None = None) -> Opened:
+        """Check the last segment, cut off a torn end, and stand ready to append.
+
+        `anchor` is a (journal_seq, journal_hash) that somebody remembers, as the snapshot does: the chain alone
+        cannot tell that its last lines are gone. Raises JournalDamaged for anything but a torn end, JournalError
+        when another process writes here or the folder cannot be used.
+        """
+        try:
+            self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._lock.acquire()
+        except filelock.Timeout as error:
+            raise JournalError(f"{self._folder}: another process writes this journal; stop it first") from error
+        except OSError as error:
+            raise JournalError(f"{self._folder}: cannot be written: {error}") from error
+        try:
+            return self._open_last(anchor)
+        except OSError as error:
+            self._lock.release()
+            raise JournalError(f"{self._folder}: cannot be opened: {error}") from error
+        except JournalDamaged:
+            self._lock.release()
+            raise
+
+    def _open_last(self, anchor: tuple[int, str] | None) -> Opened:
+        segments = list_segments(self._folder)
+        require_unbroken(segments)
+        repaired = None
+        if segments:
+            self._segment = segments[-1]
+            before = head_before(segments, len(segments) - 1)
+            found = scan(self._segment, before, last=True)
+            if found.torn_bytes:
+                kept = cut_torn_end(self._segment.path, found.good_bytes)
+                repaired = Repair(
+                    segment=self._segment.path.name,
+                    offset=found.good_bytes,
+                    torn_bytes=found.torn_bytes,
+                    kept_in=kept.name,
+                )
+            self._head = found.head
+            self._size = found.good_bytes
+            self._descriptor = os.open(self._segment.path, os.O_WRONLY | os.O_APPEND)
+        require_anchor(self._folder, self._head, anchor)
+        self._broken = None
+        return Opened(repaired=repaired, head_seq=self._head.seq, head_hash=self._head.hash)
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next line must carry."""
+        return self._head.seq + 1
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """Sequence number and hash of the last line."""
+        return self._head.seq, self._head.hash
+
+    @property
+    def broken(self) -> str | None:
+        """Why nothing can be written any more; None while it works."""
+        return self._broken
+
+    def rotation_due(self) -> bool:
+        """Whether the next append should start a segment, and so begin with a `ledger_checkpoint`."""
+        return (
+            self._segment is None
+            or self._size == 0
+            or self._size >= self._segment_bytes
+            or self._segment.day != day_of(self._wall_us())
+        )
+
+    def append(self, lines: Sequence[JournalLine], *, sync: bool = True) -> None:
+        """Write all lines in one write; with `sync` they are on the disk when this returns.
+
+        Raises JournalError when the system refuses (then nothing more can be written), ValueError for lines
+        that cannot be journaled (wrong number, a number that is not finite); nothing is written then.
+        """
+        if self._broken is not None:
+            raise JournalError(f"{self._folder}: the journal is closed to writing: {self._broken}")
+        content, head = self._encode(lines)
+        try:
+            if lines:
+                self._rotate(lines[0])
+                self._write(content)
+                self._head = head
+            if sync and self._unsynced:
+                self._sync()
+        except OSError as error:
+            self._broken = str(error)
+            raise JournalError(f"{self._folder}: cannot be written: {error}") from error
+
+    def close(self) -> None:
+        """Make everything durable and let go. Raises JournalError when the last sync fails."""
+        if self._descriptor is None:
+            self._lock.release()
+            return
+        try:
+            if self._unsynced and self._broken is None:
+                self._sync()
+        except OSError as error:
+            raise JournalError(f"{self._folder}: the last lines may be lost: {error}") from error
+        finally:
+            os.close(self._descriptor)
+            self._descriptor = None
+            self._broken = "it was closed"
+            self._lock.release()
+
+    def _encode(self, lines: Sequence[JournalLine]) -> tuple[bytes, Head]:
+        head = self._head
+        parts = []
+        for line in lines:
+            if line.seq != head.seq + 1:
+                raise ValueError(f"journal line of type {line.type}: seq {line.seq}, expected {head.seq + 1}")
+            _require_finite(line)
+            sealed, head = seal(head, msgspec.json.encode(line))
+            parts.append(sealed)
+        return b"".join(parts), head
+
+    def _rotate(self, first: JournalLine) -> None:
+        """Start a segment where one is due and the append can open it; the very first append always does."""
+        if self._segment is not None and (first.type is not JournalType.LEDGER_CHECKPOINT or not self.rotation_due()):
+            return
+        if self._segment is not None and self._size == 0:
+            return  # an empty segment of an interrupted start is used, not left behind
+        if self._descriptor is not None:
+            if self._unsynced:
+                self._sync()
+            os.close(self._descriptor)
+            self._descriptor = None
+        number = 1 if self._segment is None else self._segment.number + 1
+        day = day_of(self._wall_us())
+        path = segment_path(self._folder, day, number)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
+        self._segment = Segment(path, day, number)
+        self._size = 0
+        sync_folder(self._folder)
+
+    def _write(self, content: bytes) -> None:
+        if self._descriptor is None:
+            raise OSError("no segment is open")
+        self._unsynced = True
+        write_all(self._descriptor, content)
+        self._size += len(content)
+
+    def _sync(self) -> None:
+        if self._descriptor is not None:
+            _sync_data(self._descriptor)
+        self._unsynced = False
+
+
+def head_before(segments: Sequence[Segment], index: int) -> Head:
+    """The head at the start of a segment, by the last line of the one before. Raises JournalDamaged."""
+    return head_at_end(segments[index - 1]) if index > 0 else Head(0, GENESIS)
+
+
+def require_anchor(folder: Path, head: Head, anchor: tuple[int, str] | None) -> None:
+    """Raise JournalDamaged when somebody remembers a line that comes after `head`, or another line at its place."""
+    if anchor is None:
+        return
+    seq, remembered = anchor
+    if seq > head.seq or (seq == head.seq and remembered != head.hash):
+        detail = f"ends at seq {head.seq}, but the snapshot remembers seq {seq}; lines were lost or replaced"
+        raise JournalDamaged(path=folder, line=0, kind="lost_tail", detail=detail)
+
+
+def _require_finite(line: JournalLine) -> None:
+    """JSON has no NaN or infinity, and the encoder would quietly write null."""
+    for name in ("quantity", "price", "latency_ms"):
+        value = getattr(line, name)
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"journal line {line.seq} of type {line.type}: {name} is {value}")
+    if line.data is not None:
+        _require_finite_data(line, line.data, "data")
+
+
+def _require_finite_data(line: JournalLine, value: Any, where: str) -> None:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"journal line {line.seq} of type {line.type}: {where} is {value}")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _require_finite_data(line, item, f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _require_finite_data(line, item, where)

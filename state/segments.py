@@ -1,0 +1,164 @@
+"""A hash-chained record that goes on over several files: naming, scanning and the repair of a torn end.
+
+A segment is called `<wall day>-<number>.jsonl`, like `20261121-0001.jsonl`. The number counts from the record's
+birth and alone gives the order: a clock that jumps back a day cannot reorder the chain.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from state.atomic import sync_folder, write_all
+from state.chain import Head, Kind, LineError, check, read_head
+from state.times import iso_from_us
+
+_NAME = re.compile(r"(\d{8})-(\d{4,})\.jsonl")
+_TAIL_BYTES = 64 * 1024
+
+
+class JournalError(Exception):
+    """The record could not be written; nothing more will be by this writer."""
+
+
+class JournalDamaged(JournalError):  # noqa: N818 - a state of the file, and the exit code 5 of the daemon
+    """What is on disk does not hold together. Nobody repairs this but a human: see the runbook, `journal_damaged`."""
+
+    def __init__(self, *, path: Path, line: int, kind: Kind, detail: str) -> None:
+        super().__init__(f"{path}, line {line}: {detail} ({kind})")
+        self.path = path
+        self.line = line
+        self.kind: Kind = kind
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """One file of a record."""
+
+    path: Path
+    day: str
+    number: int
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """What checking one segment gave: the head after its last whole line, and how many bytes and lines hold."""
+
+    head: Head
+    lines: int
+    good_bytes: int
+    torn_bytes: int
+
+
+def day_of(wall_us: int) -> str:
+    """`20261121`: the UTC day that names a segment."""
+    return iso_from_us(wall_us)[:10].replace("-", "")
+
+
+def segment_path(folder: Path, day: str, number: int) -> Path:
+    """Where a segment lies."""
+    return folder / f"{day}-{number:04d}.jsonl"
+
+
+def list_segments(folder: Path) -> tuple[Segment, ...]:
+    """The segments of a record in chain order; other names are not ours. Empty when there is no folder."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except FileNotFoundError:
+        return ()
+    found = []
+    for name in names:
+        match = _NAME.fullmatch(name)
+        if match is not None:
+            found.append(Segment(folder / name, match.group(1), int(match.group(2))))
+    return tuple(sorted(found, key=lambda segment: segment.number))
+
+
+def require_unbroken(segments: tuple[Segment, ...]) -> None:
+    """Raise JournalDamaged where a segment's number is missing or taken twice."""
+    for expected, segment in enumerate(segments, start=1):
+        if segment.number != expected:
+            detail = f"segment number {expected} is missing or doubled before it; restore the file from a backup"
+            raise JournalDamaged(path=segment.path, line=0, kind="missing_segment", detail=detail)
+
+
+def checked_lines(segment: Segment, head: Head, *, last: bool) -> Iterator[tuple[bytes, Head, int]]:
+    """Body, head after it and end offset of every line. An unfinished end is left out in the `last` segment.
+
+    Raises JournalDamaged naming the first line that does not continue the chain from `head`.
+    """
+    offset = 0
+    with segment.path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            if last and not raw.endswith(b"\n"):
+                # An append cut short, perhaps filled up with zeros: only the very end of a file can look so.
+                return
+            try:
+                body, head = check(head, raw)
+            except LineError as error:
+                raise JournalDamaged(path=segment.path, line=number, kind=error.kind, detail=str(error)) from error
+            offset += len(raw)
+            yield body, head, offset
+
+
+def scan(segment: Segment, head: Head, *, last: bool) -> Scan:
+    """Check a whole segment. Raises JournalDamaged."""
+    lines = 0
+    good_bytes = 0
+    for _, after, offset in checked_lines(segment, head, last=last):
+        head = after
+        lines += 1
+        good_bytes = offset
+    return Scan(head, lines, good_bytes, segment.path.stat().st_size - good_bytes)
+
+
+def head_at_end(segment: Segment) -> Head:
+    """The head by the words of a closed segment's last line, without reading the rest. Raises JournalDamaged."""
+    with segment.path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = size
+        tail = b""
+        while start > 0 and tail.count(b"\n") < 2:
+            start = max(0, start - _TAIL_BYTES)
+            file.seek(start)
+            tail = file.read(size - start)
+    try:
+        return read_head(tail[tail.rfind(b"\n", 0, -1) + 1 :])
+    except LineError as error:
+        raise JournalDamaged(path=segment.path, line=0, kind=error.kind, detail=f"last line: {error}") from error
+
+
+def cut_torn_end(path: Path, good_bytes: int) -> Path:
+    """Move the bytes after `good_bytes` into `<name>.torn-<offset>` beside the file, durably. Gives that path.
+
+    The copy is on disk before the original is cut, so that a second crash loses nothing. Raises OSError.
+    """
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        torn = os.pread(descriptor, os.fstat(descriptor).st_size - good_bytes, good_bytes)
+        copy = _keep(path, torn, good_bytes)
+        os.ftruncate(descriptor, good_bytes)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return copy
+
+
+def _keep(path: Path, torn: bytes, offset: int) -> Path:
+    """Write the copy under a name that nothing else has."""
+    attempt = 1
+    while True:
+        suffix = "" if attempt == 1 else f".{attempt}"
+        copy = path.with_name(f"{path.name}.torn-{offset}{suffix}")
+        try:
+            descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+        except FileExistsError:
+            attempt += 1
+            continue
+        try:
+            write_all(descriptor, torn)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        sync_folder(path.parent)
+        return copy
