@@ -328,3 +328,22 @@ class AuditLine(_Record, frozen=True, kw_only=True, omit_defaults=True):
     command_id: str | None = None
     address: str | None = None
     data: dict[str, Any] | None = None
+
+
+class TapeCheckpoint(_Record, frozen=True, kw_only=True):
+    """The first line of a tape file: the book as it stood after event `tape_seq`."""
+
+    schema: int
+    desk: str
+    run_id: str
+    tape_seq: int
+    ts: str
+    wall_ts: str
+    checkpoint: msgspec.Raw
+
+
+class TapeEvent(_Record, frozen=True, kw_only=True):
+    """Every further line of a tape file: one event, with its own tag inside."""
+
+    tape_seq: int
+    event: msgspec.Raw

@@ -1,0 +1,127 @@
+"""The tape: the events that the core consumed, so that a day can be replayed.
+
+Every file starts with a checkpoint of the book and its first tape number; each event follows on its own line,
+written before its effects run, not synced. What an event holds is the business of its writer and reader.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from state.atomic import write_all
+from state.records import SCHEMA_VERSION, TapeCheckpoint, TapeEvent
+
+FILE_BYTES = 256 * 1024 * 1024
+
+_checkpoint_decoder = msgspec.json.Decoder(TapeCheckpoint)
+_event_decoder = msgspec.json.Decoder(TapeEvent)
+
+
+class TapeError(Exception):
+    """The tape could not be written or read; the text names the file."""
+
+
+class TapeWriter:
+    """Writes the tape of one run, in files `<run_id>-<number>.jsonl`.
+
+    The one rule: `start` with a checkpoint comes first, and again whenever `rotation_due()`. After a TapeError
+    from `append` the tape of this run has ended: no line follows a half-written one.
+    """
+
+    def __init__(self, folder: Path, *, desk: str, run_id: str, file_bytes: int = FILE_BYTES) -> None:
+        self._folder = folder
+        self._desk = desk
+        self._run_id = run_id
+        self._file_bytes = file_bytes
+        self._descriptor: int | None = None
+        self._number = 0
+        self._size = 0
+        self.tape_seq = 0
+        """The number of the last event; 0 before the first. Starts anew with each run."""
+
+    def start(self, checkpoint: Any, *, ts: str, wall_ts: str) -> None:
+        """Begin a file with a checkpoint of the book (anything JSON). Raises TapeError."""
+        self.close()
+        self._number += 1
+        path = self._folder / f"{self._run_id}-{self._number:04d}.jsonl"
+        first = TapeCheckpoint(
+            schema=SCHEMA_VERSION,
+            desk=self._desk,
+            run_id=self._run_id,
+            tape_seq=self.tape_seq,
+            ts=ts,
+            wall_ts=wall_ts,
+            checkpoint=msgspec.Raw(msgspec.json.encode(checkpoint)),
+        )
+        try:
+            self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
+            self._write(msgspec.json.encode(first) + b"\n")
+        except OSError as error:
+            self.close()
+            raise TapeError(f"{path}: cannot be written: {error}") from error
+
+    def rotation_due(self) -> bool:
+        """Whether the file is full and `start` should be called."""
+        return self._size >= self._file_bytes
+
+    def append(self, event: Any) -> int:
+        """Write one event (anything JSON); gives its tape_seq. Raises TapeError, and then for ever."""
+        if self._descriptor is None:
+            raise TapeError(f"the tape of run {self._run_id} is not open")
+        tape_seq = self.tape_seq + 1
+        try:
+            self._write(b'{"tape_seq":%d,"event":%b}\n' % (tape_seq, msgspec.json.encode(event)))
+        except OSError as error:
+            self.close()
+            raise TapeError(f"the tape of run {self._run_id} cannot be written: {error}") from error
+        self.tape_seq = tape_seq
+        return tape_seq
+
+    def close(self) -> None:
+        """Let go of the file; nothing is synced."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        self._size = 0
+
+    def _write(self, content: bytes) -> None:
+        if self._descriptor is None:
+            raise OSError("no file is open")
+        write_all(self._descriptor, content)
+        self._size += len(content)
+
+
+def tape_files(folder: Path, run_id: str) -> tuple[Path, ...]:
+    """The files of one run, in order; empty when there are none."""
+    return tuple(sorted(folder.glob(f"{run_id}-[0-9][0-9][0-9][0-9].jsonl")))
+
+
+def read_checkpoint(path: Path) -> TapeCheckpoint:
+    """The first line of a tape file. Raises TapeError."""
+    try:
+        with path.open("rb") as file:
+            return _checkpoint_decoder.decode(file.readline())
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise TapeError(f"{path}, line 1: not a tape's checkpoint: {error}") from error
+
+
+def read_events(path: Path) -> Iterator[TapeEvent]:
+    """The events of one file in order; an unfinished last line is left out. Raises TapeError with the line."""
+    expected = read_checkpoint(path).tape_seq
+    with path.open("rb") as file:
+        file.readline()
+        for number, raw in enumerate(file, start=2):
+            if not raw.endswith(b"\n"):
+                return
+            expected += 1
+            try:
+                event = _event_decoder.decode(raw)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise TapeError(f"{path}, line {number}: not an event: {error}") from error
+            if event.tape_seq != expected:
+                raise TapeError(f"{path}, line {number}: tape_seq {event.tape_seq}, expected {expected}")
+            yield event
