@@ -1,0 +1,179 @@
+"""Recorded days in QuantConnect Lean's folder format, read into standing quotes, one per minute.
+
+    DIR/equity/usa/minute/<symbol>/<YYYYMMDD>_quote.zip           bid and ask bars of the stock
+    DIR/equity/usa/minute/<symbol>/<YYYYMMDD>_trade.zip           trade bars (may be absent: then there is no last)
+    DIR/option/usa/minute/<symbol>/<YYYYMMDD>_quote_<style>.zip   one file per contract: call|put, strike, expiry
+
+A row's label is the start of its minute in milliseconds since New York midnight; the bar is known, and becomes a
+quote, at label + 60 s. Only the regular session counts: rows labelled before the open or at or after the close (half
+days by the calendar) are dropped, and nothing is carried over from before the open. A minute without a row repeats
+the standing quote. A missing side keeps its last value; a sentinel or a crossed quote is no quote.
+What was repaired is counted in `Repairs`, never silent.
+"""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from daemon.core.events import Session
+from daemon.core.instruments import option_id
+from daemon.venues.exchange_hours import NEW_YORK, session_of
+from daemon.venues.feeds.errors import FeedError
+from daemon.venues.feeds.lean_rows import MINUTE_US, Bar, Repairs, StandingQuote, read_bars, stand
+from daemon.venues.feeds.zips import member_names
+
+_MEMBER = re.compile(r"^\d{8}_.+_minute_quote_[a-z]+_(call|put)_(\d+)_(\d{8})\.csv$")
+_DECI_CENTS = 10_000.0
+_NEAR = 5
+"""How many existing contracts an error about a missing one names."""
+
+
+class OptionKey(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One option contract as the recording names it; `expiry` is YYYYMMDD, `strike` USD."""
+
+    expiry: str
+    strike: float
+    right: str
+    """C or P."""
+
+    def instrument(self, symbol: str) -> str:
+        """Our id, like `TWX 20140719 C 70`."""
+        return option_id(symbol, self.expiry, self.right, self.strike)
+
+
+class LeanSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """`lean:DIR:SYMBOL:YYYYMMDD[-YYYYMMDD]`, taken apart; a single day has first == last."""
+
+    folder: Path
+    symbol: str
+    first: date
+    last: date
+
+
+class RecordedDay(msgspec.Struct, frozen=True, kw_only=True):
+    """One regular session: for every minute that ended, the standing quote of the stock and of each leg asked for."""
+
+    symbol: str
+    session: Session
+    times_us: tuple[int, ...]
+    """open + 60 s, ..., close."""
+    underlying: tuple[StandingQuote, ...]
+    options: dict[OptionKey, tuple[StandingQuote, ...]]
+    repairs: dict[str, Repairs]
+    """instrument -> what was dropped or repaired in its rows."""
+
+
+def parse_lean_spec(spec: str, *, base: Path | None = None) -> LeanSpec:
+    """Take a spec apart; a relative DIR is relative to `base` (default: the working directory). Raises FeedError."""
+    form = "lean:DIR:SYMBOL:YYYYMMDD or lean:DIR:SYMBOL:YYYYMMDD-YYYYMMDD"
+    head, _, rest = spec.partition(":")
+    parts = rest.rsplit(":", 2)
+    if head != "lean" or len(parts) != 3 or not all(parts):
+        raise FeedError(f"{spec!r} is not a recorded market: write {form}")
+    folder, symbol, days = parts
+    first_text, dash, last_text = days.partition("-")
+    first = _day(first_text, spec, form)
+    last = _day(last_text, spec, form) if dash else first
+    if last < first:
+        raise FeedError(f"{spec!r} ends before it begins: write {form}")
+    path = Path(folder).expanduser()
+    return LeanSpec(folder=path if base is None else base / path, symbol=symbol.upper(), first=first, last=last)
+
+
+def _day(text: str, spec: str, form: str) -> date:
+    if re.fullmatch(r"\d{8}", text) is None:
+        raise FeedError(f"{spec!r} has the odd day {text!r}: write {form}")
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+    except ValueError:
+        raise FeedError(f"{spec!r} has the day {text!r}, which is not in the calendar: write {form}") from None
+
+
+def recorded_contracts(folder: Path, symbol: str, day: date) -> tuple[OptionKey, ...]:
+    """Every option contract that was recorded on a day, sorted. Raises FeedError when there are no option quotes."""
+    return tuple(sorted(_members(_option_file(folder, symbol, day))))
+
+
+def load_day(
+    folder: Path, symbol: str, day: date, legs: tuple[OptionKey, ...] = (), *, calendar: str = NEW_YORK
+) -> RecordedDay:
+    """Read the regular session of one day: the stock and the legs asked for, nothing else.
+
+    Raises FeedError, one line that names the file: no session that day, a missing folder, file or leg, a damaged
+    archive, a malformed row, or a file without a single row of the regular session.
+    """
+    session = session_of(day, calendar)
+    if session is None:
+        raise FeedError(f"{day:%Y%m%d} is not a trading day of {calendar}: pick another day for {symbol}")
+    quote_file = _equity_file(folder, symbol, day)
+    trade_file = quote_file.with_name(f"{day:%Y%m%d}_trade.zip")
+    bars, repairs = read_bars(quote_file, None, session)
+    trades: list[Bar] = []
+    if trade_file.exists():
+        trades, _ = read_bars(trade_file, None, session, trades=True)
+    stock_quotes, stock_repairs = stand(bars, session, repairs, trades=trades)
+    counted = {symbol: stock_repairs}
+    options: dict[OptionKey, tuple[StandingQuote, ...]] = {}
+    if legs:
+        option_file = _option_file(folder, symbol, day)
+        members = _members(option_file)
+        for leg in legs:
+            bars, repairs = read_bars(option_file, _member_of(leg, members, symbol, option_file), session)
+            options[leg], counted[leg.instrument(symbol)] = stand(bars, session, repairs)
+    times = tuple(range(session.open_us + MINUTE_US, session.close_us + 1, MINUTE_US))
+    return RecordedDay(
+        symbol=symbol, session=session, times_us=times, underlying=stock_quotes, options=options, repairs=counted
+    )
+
+
+def _days_apart(first: str, second: str) -> int:
+    """Calendar days between two days YYYYMMDD; an odd one is far from everything."""
+    try:
+        return abs((date.fromisoformat(first) - date.fromisoformat(second)).days)
+    except ValueError:
+        return date.max.toordinal()
+
+
+def _equity_file(folder: Path, symbol: str, day: date) -> Path:
+    if not folder.is_dir():
+        raise FeedError(f"no folder {folder}: it must hold equity/ and option/ in Lean's format")
+    stock_folder = folder / "equity" / "usa" / "minute" / symbol.lower()
+    if not stock_folder.is_dir():
+        raise FeedError(f"no folder {stock_folder}: {symbol} was not recorded in minutes")
+    path = stock_folder / f"{day:%Y%m%d}_quote.zip"
+    if not path.exists():
+        days = sorted(found.name[:8] for found in stock_folder.glob("*_quote.zip"))
+        near = sorted(days, key=lambda text: (_days_apart(text, f"{day:%Y%m%d}"), text))[:_NEAR]
+        raise FeedError(f"no file {path}: days recorded nearby: {', '.join(sorted(near)) if near else 'none'}")
+    return path
+
+
+def _option_file(folder: Path, symbol: str, day: date) -> Path:
+    option_folder = folder / "option" / "usa" / "minute" / symbol.lower()
+    found = sorted(option_folder.glob(f"{day:%Y%m%d}_quote_*.zip"))
+    if not found:
+        raise FeedError(f"no file {option_folder / f'{day:%Y%m%d}_quote_american.zip'}: no options were recorded")
+    return found[0]
+
+
+def _members(path: Path) -> dict[OptionKey, str]:
+    members: dict[OptionKey, str] = {}
+    for name in member_names(path):
+        matched = _MEMBER.match(name)
+        if matched is not None:
+            right, strike, expiry = matched.groups()
+            members[OptionKey(expiry=expiry, strike=int(strike) / _DECI_CENTS, right=right[0].upper())] = name
+    return members
+
+
+def _member_of(leg: OptionKey, members: dict[OptionKey, str], symbol: str, path: Path) -> str:
+    if leg in members:
+        return members[leg]
+
+    def distance(other: OptionKey) -> tuple[bool, int, float, OptionKey]:
+        return (other.right != leg.right, _days_apart(other.expiry, leg.expiry), abs(other.strike - leg.strike), other)
+
+    near = ", ".join(key.instrument(symbol) for key in sorted(members, key=distance)[:_NEAR])
+    raise FeedError(f"no option {leg.instrument(symbol)} in {path}: nearest are {near or 'none'}")

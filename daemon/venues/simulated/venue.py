@@ -1,0 +1,206 @@
+"""The simulated exchange behind the venue protocol, in one process and without a socket: for core tests and backtests.
+
+Nothing happens by itself: the caller moves the market with `advance()`, and every answer is emitted at once.
+"""
+
+import asyncio
+
+from daemon.core.effects import PlaceOrder
+from daemon.core.events import (
+    AccountReported,
+    BrokerReport,
+    Commission,
+    Execution,
+    Instruments,
+    Link,
+    LinkState,
+    OptionQuote,
+    OrderReport,
+    PositionChanged,
+    ProbeAnswered,
+    Quote,
+    Sessions,
+)
+from daemon.core.instruments import InstrumentSpec
+from daemon.venues.protocol import Emit, OrderNotSentError, VenueClock
+from daemon.venues.simulated import translate
+from daemon.venues.simulated.exchange import SimulatedExchange
+from daemon.venues.simulated.model import (
+    ExchangeEvent,
+    MarketStep,
+    OrderTicket,
+    OrderUpdate,
+    SimCommission,
+    SimExecution,
+    SimPosition,
+)
+
+ACCOUNT_EVERY_US = 60_000_000
+"""The account's values are reported after every fill and, between fills, once a minute of market time."""
+
+
+class SimulatedVenue:
+    """The one rule: `connect` (or `run`) first; before that nothing is emitted and no order is taken.
+
+    Executions, positions and orders of every client are emitted; orders go out under `client_id`.
+    """
+
+    def __init__(self, exchange: SimulatedExchange, clock: VenueClock, *, client_id: int = 1) -> None:
+        self._exchange = exchange
+        self._clock = clock
+        self._client_id = client_id
+        self._emit: Emit | None = None
+        self._connection = 0
+        self._account_told_us: int | None = None
+
+    async def run(self, emit: Emit) -> None:
+        """Connect, then serve until cancelled; the market moves only through `advance`."""
+        self.connect(emit)
+        await asyncio.Event().wait()
+
+    def connect(self, emit: Emit) -> None:
+        """Emit everything that a venue says before SYNCED, then SYNCED."""
+        self._emit = emit
+        self._connection += 1
+        self._link("UP_UNSYNCED", "connected")
+        ts_us = self._clock.now_us()
+        specs: tuple[InstrumentSpec, ...] = tuple(map(translate.spec, self._exchange.contracts))
+        emit(Instruments(ts_us=ts_us, specs=specs))
+        emit(Sessions(ts_us=ts_us, sessions=self._exchange.market.sessions))
+        emit(self._report("connect"))
+        self._tell_account()
+        self._link("SYNCED", "connected")
+
+    def advance(self) -> bool:
+        """Take the market's next step and emit what it brings, options before the stock; False when it has ended."""
+        moved = self._exchange.advance()
+        if moved is None:
+            return False
+        step, events = moved
+        self._clock.market_stamp(step.ts_us)
+        if self._emit is not None:
+            self._tell_quotes(step, self._emit)
+            self._tell(events)
+            if self._account_told_us is None or step.ts_us - self._account_told_us >= ACCOUNT_EVERY_US:
+                self._tell_account()
+        return True
+
+    def not_ready(self) -> str | None:
+        """None once connected."""
+        return "not connected" if self._emit is None else None
+
+    def place(self, order: PlaceOrder) -> None:
+        """Send an order; its reports and fills are emitted before this returns."""
+        if self._emit is None:
+            raise OrderNotSentError("not connected to the simulated exchange")
+        ticket = OrderTicket(
+            client_id=self._client_id,
+            order_id=self._exchange.next_order_id(self._client_id),
+            instrument=order.instrument,
+            side=order.side,
+            quantity=order.quantity,
+            order_type=order.order_type,
+            limit_price=order.limit_price,
+            order_ref=order.order_ref,
+        )
+        self._tell(self._exchange.place(ticket))
+
+    def cancel(self, order_ref: str) -> None:
+        """Cancel an own working order."""
+        for update in self._exchange.open_orders(self._client_id):
+            if update.ticket.order_ref == order_ref:
+                self._tell(self._exchange.cancel(self._client_id, update.ticket.order_id))
+                return
+        raise OrderNotSentError(f"no working order {order_ref} at the simulated exchange")
+
+    def reconcile(self, reason: str, *, fresh_connection: bool) -> None:
+        """Emit a BrokerReport now, after reconnecting where a fresh connection is asked for."""
+        if self._emit is None:
+            return
+        if fresh_connection:
+            self._link("DOWN", "a fresh connection was asked for")
+            self.connect(self._emit)
+        self._emit(self._report(reason))
+
+    def probe(self) -> None:
+        """Answer at once."""
+        if self._emit is not None:
+            self._emit(ProbeAnswered(ts_us=self._clock.now_us(), round_trip_ms=0.0))
+
+    async def close(self) -> None:
+        """Forget the listener."""
+        self._emit = None
+
+    def disconnect(self, reason: str) -> None:
+        """Lose the link, as a test wants it; `connect` brings it back. Orders at the exchange stay."""
+        if self._emit is not None:
+            self._link("DOWN", reason)
+            self._emit = None
+
+    def _link(self, state: LinkState, reason: str) -> None:
+        if self._emit is not None:
+            self._emit(
+                Link(
+                    ts_us=self._clock.now_us(),
+                    state=state,
+                    reason=reason,
+                    account=self._exchange.account,
+                    account_kind="simulated",
+                )
+            )
+
+    def _report(self, reason: str) -> BrokerReport:
+        exchange, ts_us = self._exchange, self._clock.now_us()
+        return BrokerReport(
+            ts_us=ts_us,
+            reason=reason,
+            connection=self._connection,
+            positions=tuple(
+                translate.position(held, exchange.contract(held.instrument))
+                for held in exchange.positions()
+                if held.quantity != 0
+            ),
+            open_orders=tuple(translate.order_report(update, ts_us) for update in exchange.open_orders()),
+            executions=tuple(translate.execution(execution, ts_us) for execution in exchange.executions()),
+            commissions=tuple(translate.commission(cost, ts_us) for cost in exchange.commissions()),
+        )
+
+    def _tell_quotes(self, step: MarketStep, emit: Emit) -> None:
+        stocks: list[Quote] = []
+        for quote in step.quotes:
+            contract = self._exchange.contract(quote.instrument)
+            found: Quote | OptionQuote = translate.quote(quote, contract, step.ts_us)
+            if isinstance(found, Quote):
+                stocks.append(found)
+            else:
+                emit(found)
+        for stock in stocks:
+            emit(stock)
+
+    def _tell(self, events: list[ExchangeEvent]) -> None:
+        if self._emit is None:
+            return
+        ts_us = self._clock.now_us()
+        for event in events:
+            self._emit(self._translated(event, ts_us))
+        if any(isinstance(event, SimExecution) for event in events):
+            self._tell_account()
+
+    def _translated(self, event: ExchangeEvent, ts_us: int) -> OrderReport | Execution | Commission | PositionChanged:
+        match event:
+            case OrderUpdate():
+                return translate.order_report(event, ts_us)
+            case SimExecution():
+                return translate.execution(event, ts_us)
+            case SimCommission():
+                return translate.commission(event, ts_us)
+            case SimPosition():
+                held = translate.position(event, self._exchange.contract(event.instrument))
+                return PositionChanged(ts_us=ts_us, position=held)
+
+    def _tell_account(self) -> None:
+        if self._emit is None:
+            return
+        self._account_told_us = self._exchange.now_us
+        values = {tag: value for tag, value in self._exchange.account_values().items() if isinstance(value, float)}
+        self._emit(AccountReported(ts_us=self._clock.now_us(), values_usd=values))
