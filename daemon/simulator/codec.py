@@ -1,0 +1,183 @@
+"""Fields to text and back, driven by tables: the language in which `incoming` and `outgoing` are written.
+
+Every field is text ended by a zero byte. A field list is one string of names; `name=default` may be left out by
+whoever sends. A request's parts that depend on earlier fields are `When` and `Repeat` steps.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from daemon.simulator.transport import WireError, framed
+
+UNSET_DOUBLE = "1.7976931348623157E308"
+UNSET_INTEGER = "2147483647"
+_EXACT_INTEGERS = 1e15
+
+Values = dict[str, Any]
+"""A request's fields by name: text, or a list of such for a repeated part."""
+
+
+def text(value: object) -> str:
+    """One field as TWS writes it: whole numbers without a fraction, unset numbers as the largest double."""
+    if isinstance(value, str):
+        return value.replace("\0", " ")
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, float):
+        return _number(value)
+    return str(value)
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        return "Infinite" if value == math.inf else UNSET_DOUBLE
+    if value.is_integer() and abs(value) < _EXACT_INTEGERS:
+        return str(int(value))
+    return repr(value)
+
+
+class Outgoing:
+    """One kind of message to the client: its number, its version where it has one, and its field list."""
+
+    def __init__(self, msg_id: int, fields: str, *, version: int | None = None) -> None:
+        self.msg_id = msg_id
+        self._head = f"{msg_id}" if version is None else f"{msg_id}\0{version}"
+        self._fields = tuple(_name_and_default(word) for word in fields.split())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields after number and version, in their order on the wire."""
+        return tuple(name for name, _ in self._fields)
+
+    def frame(self, **values: object) -> bytes:
+        """The framed message. A tuple is written as its length and its items. Raises TypeError on a wrong field."""
+        parts = [self._head]
+        for name, default in self._fields:
+            value = values.pop(name, default)
+            if value is _REQUIRED:
+                raise TypeError(f"message {self.msg_id} needs the field {name}")
+            if isinstance(value, tuple):
+                parts.append(str(len(value)))
+                parts.extend(text(item) for item in value)
+            else:
+                parts.append(text(value))
+        if values:
+            raise TypeError(f"message {self.msg_id} has no field {', '.join(values)}")
+        parts.append("")
+        return framed("\0".join(parts).encode())
+
+
+class _Required:
+    """Marks a field that the sender must give."""
+
+
+_REQUIRED = _Required()
+
+
+def _name_and_default(word: str) -> tuple[str, object]:
+    name, equals, default = word.partition("=")
+    return (name, default) if equals else (name, _REQUIRED)
+
+
+class Take(msgspec.Struct, frozen=True):
+    """Read these fields, one after another."""
+
+    names: tuple[str, ...]
+
+
+class When(msgspec.Struct, frozen=True):
+    """Read the steps only if the fields so far say that they are there."""
+
+    test: Callable[[Values], bool]
+    steps: tuple["Step", ...]
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """Read a count, then that many groups, into a list under `name`."""
+
+    name: str
+    steps: tuple["Step", ...]
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """Read whatever is left into a list under `name`."""
+
+    name: str
+
+
+Step = Take | When | Repeat | Rest
+
+
+def take(names: str) -> Take:
+    """`take("version req_id")`: a field list as one string."""
+    return Take(tuple(names.split()))
+
+
+def parse(fields: list[str], steps: tuple[Step, ...]) -> Values:
+    """A request's fields by name. Raises WireError when there are too few or too many of them."""
+    values: Values = {}
+    remaining = iter(fields)
+    _walk(remaining, steps, values)
+    surplus = sum(1 for _ in remaining)
+    if surplus:
+        raise WireError(f"{surplus} fields more than expected")
+    return values
+
+
+def _walk(remaining: Iterator[str], steps: tuple[Step, ...], values: Values) -> None:
+    for step in steps:
+        if isinstance(step, Take):
+            for name in step.names:
+                values[name] = _next(remaining, name)
+        elif isinstance(step, When):
+            if step.test(values):
+                _walk(remaining, step.steps, values)
+        elif isinstance(step, Repeat):
+            groups: list[Values] = []
+            values[step.name] = groups
+            for _ in range(integer({step.name: _next(remaining, step.name)}, step.name)):
+                group: Values = {}
+                _walk(remaining, step.steps, group)
+                groups.append(group)
+        else:
+            values[step.name] = list(remaining)
+
+
+def _next(remaining: Iterator[str], name: str) -> str:
+    try:
+        return next(remaining)
+    except StopIteration:
+        raise WireError(f"the field {name} is missing") from None
+
+
+def integer(values: Mapping[str, Any], name: str) -> int:
+    """A whole number; empty means 0, as in the API. Raises WireError."""
+    word = values[name]
+    try:
+        return int(word) if word else 0
+    except ValueError:
+        raise WireError(f"{name} is {word!r}, not a whole number") from None
+
+
+def number(values: Mapping[str, Any], name: str) -> float | None:
+    """A number, None when it is empty or unset. Raises WireError when it is no number or not finite."""
+    word = values[name]
+    if word in ("", UNSET_DOUBLE):
+        return None
+    try:
+        value = float(word)
+    except ValueError:
+        raise WireError(f"{name} is {word!r}, not a number") from None
+    if not math.isfinite(value):
+        raise WireError(f"{name} is {word!r}, not a finite number")
+    return value
+
+
+def flag(values: Mapping[str, Any], name: str) -> bool:
+    """A yes or no: `1` or `0`, empty means no."""
+    return integer(values, name) != 0

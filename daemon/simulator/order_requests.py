@@ -1,0 +1,230 @@
+"""Answers about orders and executions."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from daemon.core.events import Side
+from daemon.simulator import outgoing, publishing
+from daemon.simulator.codec import Values, flag, integer, number
+from daemon.simulator.contracts import NEW_YORK
+from daemon.simulator.gateway import INVALID_REQUEST, Gateway, Handler
+from daemon.simulator.market_requests import one_contract
+from daemon.simulator.sessions import Session
+from daemon.simulator.transport import WireError
+from daemon.venues.simulated.account import (
+    STOCK_INITIAL_MARGIN,
+    STOCK_MAINTENANCE_MARGIN,
+    order_commission_usd,
+)
+from daemon.venues.simulated.model import OrderTicket, OrderUpdate, SimContract, SimExecution
+
+UNSUPPORTED_TYPE = 387
+REJECTED = 201
+
+log = structlog.get_logger("simulator")
+
+
+def place_order(gateway: Gateway, session: Session, values: Values) -> None:
+    """3: a market or limit order, or a question what one would cost (whatIf)."""
+    order_id = integer(values, "order_id")
+    contract = one_contract(gateway, session, order_id, values)
+    if contract is None:
+        return
+    try:
+        ticket = _ticket(session, contract, values)
+    except _RefusedError as refused:
+        gateway.error(session, order_id, refused.code, str(refused))
+        return
+    if values["account"] not in ("", gateway.exchange.account):
+        gateway.error(session, order_id, INVALID_REQUEST, f"Invalid account code '{values['account']}'.")
+        return
+    if flag(values, "what_if"):
+        _what_if(gateway, session, contract, ticket)
+        return
+    rejection = gateway.faults.rejection(ticket.client_id)
+    if rejection is not None:
+        log.warning("fault_reject_order", client_id=ticket.client_id, order_id=order_id)
+        gateway.error(session, order_id, rejection.code, rejection.text)
+        return
+    events = gateway.exchange.place(ticket)
+    drop = gateway.faults.drop_after_order(ticket.client_id)
+    if drop is not None:
+        log.warning("fault_drop_after_order", client_id=ticket.client_id, order_id=order_id)
+        session.forget()
+        session.link.reset("fault script") if drop.how == "rst" else session.link.close("fault script")
+    gateway.publish(events)
+
+
+class _RefusedError(Exception):
+    """An order that the gateway itself does not take."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def _ticket(session: Session, contract: SimContract, values: Values) -> OrderTicket:
+    """The order in the exchange's words. Raises _RefusedError and WireError."""
+    quantity = number(values, "total_quantity")
+    if quantity is None or session.client_id is None:
+        raise _RefusedError(INVALID_REQUEST, "Error validating request: the order has no quantity")
+    if values["tif"] not in ("", "DAY", "GTC"):
+        raise _RefusedError(INVALID_REQUEST, f"Error validating request: the simulator has no {values['tif']} orders")
+    if not flag(values, "transmit"):
+        raise _RefusedError(INVALID_REQUEST, "Error validating request: the simulator holds no untransmitted orders")
+    if values["order_type"] not in ("MKT", "LMT"):
+        raise _RefusedError(
+            UNSUPPORTED_TYPE, f"Unsupported order type for this exchange and security type: {values['order_type']}"
+        )
+    is_limit = values["order_type"] == "LMT"
+    return OrderTicket(
+        client_id=session.client_id,
+        order_id=integer(values, "order_id"),
+        instrument=contract.instrument,
+        side=_side(values["action"]),
+        quantity=quantity,
+        order_type="LMT" if is_limit else "MKT",
+        limit_price=number(values, "limit_price") if is_limit else None,
+        order_ref=values["order_ref"],
+        tif=values["tif"] or "DAY",
+    )
+
+
+def _side(action: str) -> Side:
+    if action == "BUY":
+        return "BUY"
+    if action == "SELL":
+        return "SELL"
+    raise _RefusedError(INVALID_REQUEST, f"Error validating request: the action is {action!r}, not BUY or SELL")
+
+
+def _what_if(gateway: Gateway, session: Session, contract: SimContract, ticket: OrderTicket) -> None:
+    quote = gateway.exchange.quote(contract.instrument)
+    touch = None if quote is None else quote.ask if ticket.side == "BUY" else quote.bid
+    if touch is None:
+        gateway.error(session, ticket.order_id, REJECTED, "Order rejected - reason:there is no quote to estimate with")
+        return
+    value_usd = touch * contract.multiplier * ticket.quantity
+    commission_usd = order_commission_usd(contract, ticket.quantity)
+    account = gateway.exchange.account_values()
+    changes = {
+        "init": ("InitMarginReq", value_usd * (STOCK_INITIAL_MARGIN if contract.kind == "stock" else 1.0)),
+        "maint": ("MaintMarginReq", value_usd * (STOCK_MAINTENANCE_MARGIN if contract.kind == "stock" else 1.0)),
+        "equity": ("EquityWithLoanValue", -commission_usd),
+    }
+    margins: dict[str, object] = {
+        "commission": commission_usd,
+        "min_commission": commission_usd,
+        "max_commission": commission_usd,
+        "commission_currency": "USD",
+    }
+    for name, (key, change_usd) in changes.items():
+        before_usd = float(account[key])
+        margins |= {
+            f"{name}_before": before_usd,
+            f"{name}_change": change_usd,
+            f"{name}_after": before_usd + change_usd,
+        }
+    update = OrderUpdate(ticket=ticket, perm_id=0, status="PreSubmitted", filled=0.0, average_price=0.0)
+    session.say(publishing.what_if_frame(update, contract, gateway.exchange.account, margins))
+
+
+def cancel_order(gateway: Gateway, session: Session, values: Values) -> None:
+    """4: an order of this client; another client's is not found, as with TWS."""
+    client_id = 0 if session.client_id is None else session.client_id
+    gateway.publish(gateway.exchange.cancel(client_id, integer(values, "order_id")))
+
+
+def open_orders(gateway: Gateway, session: Session, _values: Values) -> None:
+    """5: this client's working orders, then their end."""
+    _say_open_orders(gateway, session, gateway.exchange.open_orders(session.client_id))
+
+
+def all_open_orders(gateway: Gateway, session: Session, _values: Values) -> None:
+    """16: every client's working orders, then their end."""
+    _say_open_orders(gateway, session, gateway.exchange.open_orders())
+
+
+def _say_open_orders(gateway: Gateway, session: Session, updates: tuple[OrderUpdate, ...]) -> None:
+    for update in updates:
+        contract = gateway.contract(update.ticket.instrument)
+        session.say(
+            publishing.open_order_frame(update, contract, gateway.exchange.account),
+            publishing.order_status_frame(update),
+        )
+    session.say(outgoing.OPEN_ORDER_END.frame())
+
+
+def auto_open_orders(gateway: Gateway, session: Session, _values: Values) -> None:
+    """15: binding the orders made by hand is for client 0 alone, as with TWS."""
+    if session.client_id != 0:
+        gateway.error(session, -1, INVALID_REQUEST, "Error validating request: only client 0 can bind manual orders")
+
+
+def completed_orders(_gateway: Gateway, session: Session, _values: Values) -> None:
+    """99: their end."""
+    session.say(outgoing.COMPLETED_ORDERS_END.frame())
+
+
+def global_cancel(gateway: Gateway, session: Session, _values: Values) -> None:
+    """58: refused. It would cancel other people's orders, and nothing of this project may send it."""
+    log.error("global_cancel_refused", client_id=session.client_id)
+    gateway.error(session, -1, INVALID_REQUEST, "Error validating request: the simulator refuses reqGlobalCancel")
+
+
+def executions(gateway: Gateway, session: Session, values: Values) -> None:
+    """7: today's executions of every client that the filter lets through, each with its commission."""
+    req_id = integer(values, "req_id")
+    commissions = {commission.exec_id: commission for commission in gateway.exchange.commissions()}
+    since_us = _since_us(values["since"])
+    for execution in gateway.exchange.executions():
+        contract = gateway.contract(execution.ticket.instrument)
+        if execution.executed_us < since_us or not _wanted(execution, contract, values):
+            continue
+        session.say(publishing.execution_frame(req_id, execution, contract, gateway.exchange.account))
+        commission = commissions.get(execution.exec_id)
+        if commission is not None:
+            session.say(publishing.commission_frame(commission))
+    session.say(outgoing.EXECUTION_END.frame(req_id=req_id))
+
+
+def _wanted(execution: SimExecution, contract: SimContract, values: Values) -> bool:
+    """Whether the filter lets it through; client 0 and empty words let everything through."""
+    ticket = execution.ticket
+    sec_type = "STK" if contract.kind == "stock" else "OPT"
+    return (
+        integer(values, "client_id") in (0, ticket.client_id)
+        and values["symbol"] in ("", contract.symbol)
+        and values["sec_type"] in ("", sec_type)
+        and values["side"] in ("", ticket.side, "BOT" if ticket.side == "BUY" else "SLD")
+    )
+
+
+def _since_us(since: str) -> int:
+    """The filter's time: `20140605 10:00:00[ zone]` (New York where it says none) or `20140605-10:00:00` (UTC)."""
+    if not since:
+        return 0
+    words = since.split()
+    try:
+        if len(words) >= 2:
+            moment = datetime.strptime(f"{words[0]} {words[1]}", "%Y%m%d %H:%M:%S")  # noqa: DTZ007 - zone below
+            moment = moment.replace(tzinfo=ZoneInfo(words[2]) if len(words) > 2 else NEW_YORK)
+        else:
+            moment = datetime.strptime(since, "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
+    except (ValueError, KeyError):
+        raise WireError(f"the time {since!r} is not like 20140605 10:00:00") from None
+    return int(moment.timestamp()) * 1_000_000
+
+
+ORDER_HANDLERS: dict[str, Handler] = {
+    "placeOrder": place_order,
+    "cancelOrder": cancel_order,
+    "reqOpenOrders": open_orders,
+    "reqAllOpenOrders": all_open_orders,
+    "reqAutoOpenOrders": auto_open_orders,
+    "reqCompletedOrders": completed_orders,
+    "reqGlobalCancel": global_cancel,
+    "reqExecutions": executions,
+}
