@@ -1,18 +1,17 @@
 """The book: everything the core knows, as one frozen value that `step` replaces."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
+from daemon.core.daemon_fsm import DaemonState
 from daemon.core.events import AccountKind, ControlFile, LinkState, OrderReport, Session
+from daemon.core.flatten_fsm import FlattenState
 from daemon.core.instruments import InstrumentSpec
 from daemon.core.ledger import Ledger
 from daemon.core.order_life import OwnOrder
-
-DaemonState = Literal[
-    "idle", "connecting", "waiting_ib", "connected", "running", "running_suspended", "stopping", "stopped"
-]
+from daemon.core.pnl import DayPnl
 
 
 class QuoteState(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +65,8 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     """The connection as last reported."""
 
     state: LinkState = "DOWN"
-    since_us: int = 0
+    since_us: int | None = None
+    """None before the venue's first word."""
     reason: str = "not connected yet"
     account: str | None = None
     account_kind: AccountKind | None = None
@@ -74,6 +74,37 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     probe_failed: bool = False
     deadline_passed: bool = False
     """Waiting for IB has lasted longer than the profile allows."""
+
+
+class FlattenView(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a flatten is. `since_us` is the mtime of the file that asked; a new touch is a new request."""
+
+    state: FlattenState = FlattenState.NONE
+    since_us: int | None = None
+    resuming: bool = False
+    """Started before a restart: it goes on at any age."""
+    attempts: int = 0
+    first_read_flat: bool = False
+    """One independent read has shown the target; a second one ends it."""
+    refusal: str | None = None
+    """Reason code of the last refusal; stands until the file is touched again or removed."""
+    detail: str | None = None
+
+
+class DayView(msgspec.Struct, frozen=True, kw_only=True):
+    """The day's figures at the newest complete set of marks. Keys of `marks`: instrument -> price per share."""
+
+    marks: dict[str, float] = {}
+    modelled: tuple[str, ...] = ()
+    pnl: DayPnl | None = None
+    equity_usd: float | None = None
+    drawdown_pct: float | None = None
+    breach_since_us: int | None = None
+    """Since when a loss limit is breached without a break."""
+    sampled_minute: int = -1
+    """The last minute of `ts` that went into the history."""
+    checkpoint_us: int = 0
+    """`ts` of the newest ledger checkpoint of this run."""
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +118,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     underlying: str
     ts_us: int = 0
-    daemon_state: DaemonState = "idle"
+    daemon_state: DaemonState = DaemonState.IDLE
     link: LinkView = LinkView()
     control: ControlState = ControlState()
     ledger: Ledger
@@ -100,12 +131,29 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     foreign_orders: dict[int, OrderReport] = {}
     strategy: Any = None
 
+    day: DayView = DayView()
+    flatten: FlattenView = FlattenView()
+    stop_at_start: bool = False
+    """A stop stood before this run ever traded: cancel, confirm, exit 3."""
+    stop_started: bool = False
+    connection: int = 0
+    """The broker connection of the newest report."""
+    synced_once: bool = False
+    """This run has been reconciled at least once."""
     reconciled: bool = False
     """Broker, journal and book agree since the last connect."""
     unexplained: tuple[str, ...] = ()
     """Instruments whose account position moved without an execution; hedging is blocked until explained."""
     unknown_orders: tuple[str, ...] = ()
     """Own order_refs whose outcome nobody can tell yet."""
+    ack_overdue: tuple[str, ...] = ()
+    """Own order_refs that the venue has not acknowledged within the deadline."""
+    overdue: tuple[str, ...] = ()
+    """Own order_refs unfilled past `hedge_deadline_ms`."""
+    second_look_due: bool = False
+    """30 s have passed since an order was lost from sight; the next fresh report decides."""
+    feed_seen: bool = False
+    """An underlying tick came since the last feed probe."""
     feed_probe_failed: bool = False
     """No underlying tick between two machine-time probes while the session is open."""
     journal_failed: str | None = None
@@ -145,6 +193,11 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         return self.account_positions.get(self.underlying, 0.0) - self.ledger.own_shares
 
 
+def _in_reject_backoff(book: Book) -> bool:
+    until_us = book.ledger.reject_until_us
+    return until_us is not None and book.ts_us < until_us
+
+
 _EMBARGOES: tuple[tuple[str, Callable[[Book], bool]], ...] = (
     ("journal_failed", lambda book: book.journal_failed is not None),
     ("halted", lambda book: bool(book.ledger.halts)),
@@ -153,6 +206,7 @@ _EMBARGOES: tuple[tuple[str, Callable[[Book], bool]], ...] = (
     ("not_reconciled", lambda book: not book.reconciled),
     ("unknown_outcome", lambda book: bool(book.unknown_orders)),
     ("position_unexplained", lambda book: bool(book.unexplained)),
+    ("reject_backoff", _in_reject_backoff),
     ("foreign_unacknowledged", lambda book: book.ledger.foreign_acknowledged is None),
     ("stop_asserted", lambda book: book.control.stop is not None or book.stop_signal is not None),
     ("flatten_asserted", lambda book: book.control.flatten is not None),

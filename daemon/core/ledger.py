@@ -4,9 +4,12 @@ The journal is its only source: `ledger_checkpoint` lines hold a whole ledger, l
 (`core.recovery`). Everything here is in shares and USD; executions are keyed by `exec_key`.
 """
 
+import math
+
 import msgspec
 
 from daemon.core.events import Side
+from daemon.core.instruments import TOLERANCE
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +79,106 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     last_hedge_price: float | None = None
     """Average fill price of the last hedge: the anchor of the cost gate."""
 
+    consecutive_rejects: int = 0
+    reject_until_us: int | None = None
+    """No new hedge before this time: the back-off after a rejected order."""
+
+    opening_shares: float = 0.0
+    """Own shares when the day began; with `opening_cost` the start from which today's fills are folded."""
+    opening_cost: float = 0.0
     opening_marks: dict[str, float] = {}
-    """Price per share at which today's P&L starts, legs and (under the symbol) the stock."""
+    """Price per share at which today's P&L of each leg starts: the previous session's closing mark."""
+    earlier_executions: tuple[str, ...] = ()
+    """Keys of the previous day's executions: a broker may repeat them after our day has rolled."""
+    last_marks: dict[str, float] = {}
+    """Marks of the newest checkpoint: the day rolls at these when a restart has lost the newer ones."""
     base_equity_usd: float | None = None
     """The account's net liquidation when this ledger was born."""
     earlier_pnl_usd: float = 0.0
     """Desk P&L of all closed days."""
     peak_equity_usd: float | None = None
     halts: tuple[Halt, ...] = ()
+
+
+class OwnPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares, their average cost, and what closing trades have earned so far."""
+
+    shares: float
+    average_cost: float
+    realised_usd: float
+
+
+def trade(position: OwnPosition, signed_quantity: float, price: float) -> OwnPosition:
+    """One execution by the average-cost method: adding moves the average, reducing realises against it.
+
+    A trade through zero closes the old side at its average and opens the rest at `price`.
+    """
+    shares = position.shares + signed_quantity
+    if position.shares * signed_quantity >= 0:
+        cost = (position.average_cost * abs(position.shares) + price * abs(signed_quantity)) / abs(shares)
+        return OwnPosition(shares=shares, average_cost=cost, realised_usd=position.realised_usd)
+    closed = min(abs(signed_quantity), abs(position.shares))
+    direction = 1.0 if position.shares > 0 else -1.0
+    realised = position.realised_usd + direction * closed * (price - position.average_cost)
+    if abs(shares) <= TOLERANCE:
+        return OwnPosition(shares=0.0, average_cost=0.0, realised_usd=realised)
+    flipped = shares * position.shares < 0
+    cost = price if flipped else position.average_cost
+    return OwnPosition(shares=shares, average_cost=cost, realised_usd=realised)
+
+
+def book_fill(ledger: Ledger, fill: Fill) -> Ledger:
+    """The ledger after one own execution, or after its correction.
+
+    Repeats change nothing (`is_news` tells beforehand). A correction (higher revision) replaces the execution and
+    the day is folded anew from its opening, so that average cost and realised P&L are as if it had come right.
+    """
+    fills = {**ledger.fills, fill.exec_key: fill}
+    if fill.exec_key in ledger.fills:
+        position = OwnPosition(shares=ledger.opening_shares, average_cost=ledger.opening_cost, realised_usd=0.0)
+        for each in fills.values():
+            position = trade(position, each.signed_quantity, each.price)
+    else:
+        now = OwnPosition(shares=ledger.own_shares, average_cost=ledger.average_cost, realised_usd=ledger.realised_usd)
+        position = trade(now, fill.signed_quantity, fill.price)
+    return msgspec.structs.replace(
+        ledger,
+        fills=fills,
+        own_shares=position.shares,
+        average_cost=position.average_cost,
+        realised_usd=position.realised_usd,
+    )
+
+
+def is_news(ledger: Ledger, exec_key: str, revision: int) -> bool:
+    """Whether this own execution is unknown, or corrects a known one."""
+    if exec_key in ledger.earlier_executions:
+        return False
+    known = ledger.fills.get(exec_key)
+    return known is None or revision > known.revision
+
+
+def book_commission(ledger: Ledger, exec_key: str, commission_usd: float) -> Ledger | None:
+    """The ledger with the commission of one own execution; None when that changes nothing."""
+    fill = ledger.fills.get(exec_key)
+    if fill is None or fill.commission_usd == commission_usd:
+        return None
+    fills = {**ledger.fills, exec_key: msgspec.structs.replace(fill, commission_usd=commission_usd)}
+    total = math.fsum(each.commission_usd for each in fills.values() if each.commission_usd is not None)
+    return msgspec.structs.replace(ledger, fills=fills, commission_usd=total)
+
+
+def foreign_traded(ledger: Ledger, instrument: str) -> float:
+    """Net quantity that others traded in an instrument since its opening was acknowledged."""
+    return math.fsum(each.signed_quantity for each in ledger.foreign_fills.values() if each.instrument == instrument)
+
+
+def expected_position(ledger: Ledger, instrument: str, *, is_underlying: bool) -> float | None:
+    """What the account should hold of an instrument; None while its opening balance is not decided."""
+    if is_underlying:
+        if ledger.foreign_acknowledged is None:
+            return None
+        return ledger.own_shares + ledger.foreign_acknowledged + foreign_traded(ledger, instrument)
+    if instrument not in ledger.leg_quantities:
+        return None
+    return ledger.leg_quantities[instrument] + foreign_traded(ledger, instrument)

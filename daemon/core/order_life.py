@@ -15,6 +15,7 @@ from enum import StrEnum
 import msgspec
 
 from daemon.core.events import Side
+from daemon.core.fsm import Machine
 
 
 class OrderState(StrEnum):
@@ -69,6 +70,10 @@ class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
     cancel_sent: bool = False
     reason: str | None = None
     run_id: str = ""
+    connection: int = 0
+    """The broker connection that it was sent over; a report from a later one must show it or its end."""
+    lost_on_connection: int | None = None
+    """The connection of the report that first missed it."""
 
     @property
     def remaining(self) -> float:
@@ -84,3 +89,81 @@ class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
     def signed_remaining(self) -> float:
         """Remaining shares, negative for a sale."""
         return self.remaining if self.side == "BUY" else -self.remaining
+
+
+_O, _T = OrderState, OrderTrigger
+
+_FILLS = {_T.PART_FILLED: _O.PARTIAL, _T.ALL_FILLED: _O.FILLED}
+
+ORDER_LIFE = Machine(
+    "OrderLife",
+    OrderState,
+    OrderTrigger,
+    {
+        _O.INTENDED: {
+            _T.SENT: _O.SENT,
+            _T.BLOCKED: _O.BLOCKED,
+            # Found in the journal after a crash: it may or may not have left, so the venue's word decides.
+            _T.ACKED: _O.WORKING,
+            _T.CANCELLED: _O.CANCELLED,
+            _T.REJECTED: _O.REJECTED,
+            _T.LOST_SIGHT: _O.UNKNOWN,
+            **_FILLS,
+        },
+        _O.SENT: {
+            _T.ACKED: _O.WORKING,
+            _T.CANCELLED: _O.CANCELLED,
+            _T.REJECTED: _O.REJECTED,
+            _T.LOST_SIGHT: _O.UNKNOWN,
+            **_FILLS,
+        },
+        _O.WORKING: {
+            _T.ACKED: _O.WORKING,  # statuses repeat
+            _T.CANCELLED: _O.CANCELLED,
+            _T.REJECTED: _O.REJECTED,
+            _T.LOST_SIGHT: _O.UNKNOWN,
+            **_FILLS,
+        },
+        _O.PARTIAL: {
+            _T.ACKED: _O.PARTIAL,
+            _T.CANCELLED: _O.CANCELLED,
+            _T.REJECTED: _O.REJECTED,
+            _T.LOST_SIGHT: _O.UNKNOWN,
+            **_FILLS,
+        },
+        _O.FILLED: {
+            _T.ACKED: _O.FILLED,
+            # A cancel that lost its race is answered after the fill.
+            _T.CANCELLED: _O.FILLED,
+            # A late reject of a cancel or modify names the order, not its fill.
+            _T.REJECTED: _O.FILLED,
+            # A correction may lower what was filled.
+            _T.PART_FILLED: _O.PARTIAL,
+            _T.ALL_FILLED: _O.FILLED,
+        },
+        _O.CANCELLED: {
+            _T.ACKED: _O.CANCELLED,
+            _T.CANCELLED: _O.CANCELLED,
+            _T.REJECTED: _O.CANCELLED,
+            # An execution that raced the cancel: the shares are real, the rest stays cancelled.
+            _T.PART_FILLED: _O.CANCELLED,
+            _T.ALL_FILLED: _O.FILLED,
+        },
+        _O.REJECTED: {
+            _T.ACKED: _O.REJECTED,
+            _T.CANCELLED: _O.REJECTED,
+            _T.REJECTED: _O.REJECTED,
+            # Brokers have filled what they called rejected; the execution is the truth.
+            _T.PART_FILLED: _O.REJECTED,
+            _T.ALL_FILLED: _O.FILLED,
+        },
+        _O.BLOCKED: {},  # it never left this process: nothing can happen to it
+        _O.UNKNOWN: {
+            _T.ACKED: _O.WORKING,
+            _T.CANCELLED: _O.CANCELLED,
+            _T.REJECTED: _O.REJECTED,
+            _T.LOST_SIGHT: _O.UNKNOWN,
+            **_FILLS,
+        },
+    },
+)

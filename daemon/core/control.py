@@ -1,0 +1,112 @@
+"""The three control files as the core sees them, and the stop."""
+
+from daemon.core import flatten
+from daemon.core.book import ControlState
+from daemon.core.daemon_fsm import DaemonState
+from daemon.core.effects import CancelTimer, Exit, StartTimer
+from daemon.core.events import Control, ControlFile, StopSignal
+from daemon.core.flatten_fsm import FlattenState
+from daemon.core.orders import cancel_in_flight
+from daemon.core.turn import Turn
+from state.records import JournalType
+
+
+def on_control(turn: Turn, event: Control) -> None:
+    """The whole folder at one look: journal what appeared and what went, then obey."""
+    before = turn.book.control
+    files = {file.name: file for file in event.files}
+    now = ControlState(
+        stop=files.get("stop"),
+        pause=files.get("pause"),
+        flatten=files.get("flatten"),
+        readable=event.readable,
+        unknown_names=event.unknown_names,
+    )
+    turn.put(control=now)
+    for name in set(event.unknown_names) - set(before.unknown_names):
+        turn.record(
+            JournalType.CONTROL_REFUSED, status="ignored", reason="control_unknown_name", data={"command": name}
+        )
+    if not event.readable and before.readable:
+        turn.record(JournalType.CONTROL_SEEN, status="seen", reason="control_unreadable", data={"command": "pause"})
+    _changed(turn, before.stop, now.stop)
+    _changed(turn, before.pause, now.pause)
+    _changed(turn, before.flatten, now.flatten)
+
+
+def _changed(turn: Turn, before: ControlFile | None, now: ControlFile | None) -> None:
+    if now is None:
+        if before is not None:
+            _released(turn, before)
+        return
+    if before is not None and before.since_us == now.since_us:
+        return
+    facts = {"command": now.name, "by": now.by, "since_us": now.since_us, "readable": now.readable}
+    turn.record(JournalType.CONTROL_SEEN, status="seen", reason=now.reason, data=facts)
+    if now.name == "pause":
+        turn.record(JournalType.CONTROL_DONE, status="done", reason=now.reason, data={"command": "pause"})
+    elif now.name == "flatten":
+        flatten.on_asserted(turn, now)
+    elif not turn.book.synced_once:
+        turn.put(stop_at_start=True)
+
+
+def _released(turn: Turn, file: ControlFile) -> None:
+    turn.record(JournalType.CONTROL_DONE, status="released", reason=file.reason, data={"command": file.name})
+    if file.name == "flatten" and turn.book.flatten.state != FlattenState.NONE:
+        flatten.on_released(turn)
+
+
+def on_stop_signal(turn: Turn, event: StopSignal) -> None:
+    """SIGTERM or SIGINT: as a stop file, but for this run only."""
+    if turn.book.stop_signal is None:
+        turn.put(stop_signal=event.signal_name)
+        turn.record(
+            JournalType.CONTROL_SEEN, status="seen", reason=event.signal_name, data={"command": "stop", "by": "signal"}
+        )
+
+
+def advance_stop(turn: Turn) -> None:
+    """Stop: cancel own working orders, have that confirmed, leave. A running flatten goes first."""
+    book = turn.book
+    if book.daemon_state == DaemonState.STOPPED or (book.control.stop is None and book.stop_signal is None):
+        return
+    # A flatten outranks a stop that the operator asserted as a file, not a dying process's signal.
+    if book.stop_signal is None and book.flatten.state not in (FlattenState.NONE, FlattenState.REFUSED):
+        return
+    if not book.stop_started:
+        turn.put(stop_started=True)
+        turn.record(JournalType.CONTROL_STARTED, status="started", reason="stop", data={"command": "stop"})
+        turn.do(StartTimer(key="stop_timeout", delay_ms=turn.profile.control.stop_timeout_s * 1000))
+    if cancel_in_flight(turn, "stop", closing_too=True):
+        code = 3 if book.stop_at_start else 0
+        _leave(turn, code, "stopped", "own orders confirmed cancelled")
+
+
+def on_stop_overdue(turn: Turn) -> None:
+    """Own orders could not be confirmed in time: leave loudly, the supervisor tries the cancel pass again."""
+    if not turn.book.stop_started:
+        return
+    orders = turn.book.in_flight()
+    for order in orders:
+        turn.record_order(JournalType.UNKNOWN_OUTCOME, order, status=order.state.value, reason="stop_unconfirmed")
+    if orders:
+        names = ", ".join(order.order_ref for order in orders)
+        _leave(turn, 6, "stop_unconfirmed", f"not confirmed cancelled: {names}")
+
+
+def _leave(turn: Turn, code: int, reason: str, detail: str) -> None:
+    turn.record(
+        JournalType.CONTROL_DONE if code != 6 else JournalType.CONTROL_REFUSED,
+        status="done" if code != 6 else "unconfirmed",
+        reason=reason,
+        data={"command": "stop", "detail": detail, "exit_code": code},
+    )
+    turn.record(
+        JournalType.RUN_STOPPED,
+        status=reason,
+        reason=detail,
+        data={"exit_code": code, "marks": dict(turn.book.day.marks), "own_shares": turn.book.ledger.own_shares},
+    )
+    turn.put(daemon_state=DaemonState.STOPPED)
+    turn.do(CancelTimer(key="stop_timeout"), Exit(code=code, reason=detail))

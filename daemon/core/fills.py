@@ -1,0 +1,150 @@
+"""Executions and commissions: the only way shares, cash and an order's filled quantity ever change."""
+
+from daemon.core.effects import CancelTimer, Sample
+from daemon.core.events import Commission, Execution
+from daemon.core.instruments import TOLERANCE
+from daemon.core.ledger import Fill, ForeignFill, book_commission, book_fill, is_news
+from daemon.core.order_life import OrderTrigger, OwnOrder
+from daemon.core.turn import Turn
+from state.records import JournalType
+
+
+def is_own(turn: Turn, order_ref: str | None) -> bool:
+    """Whether an order or execution carries this desk's reference."""
+    prefix = f"{turn.book.desk}.{turn.book.ledger.ledger_id}."
+    return order_ref is not None and order_ref.startswith(prefix)
+
+
+def on_execution(turn: Turn, event: Execution) -> None:
+    """Book one execution, ours or somebody else's; a repeat changes nothing."""
+    if is_own(turn, event.order_ref) and event.instrument == turn.book.underlying:
+        if is_news(turn.book.ledger, event.exec_key, event.revision):
+            _own_execution(turn, event)
+    elif not is_own(turn, event.order_ref):
+        _foreign_execution(turn, event)
+
+
+def _own_execution(turn: Turn, event: Execution) -> None:
+    order_ref = event.order_ref if event.order_ref is not None else ""
+    earlier = turn.book.ledger.fills.get(event.exec_key)
+    fill = Fill(
+        exec_key=event.exec_key,
+        revision=event.revision,
+        order_ref=order_ref,
+        side=event.side,
+        quantity=event.quantity,
+        price=event.price,
+        executed_us=event.executed_us,
+        commission_usd=None if earlier is None else earlier.commission_usd,
+    )
+    turn.put_ledger(book_fill(turn.book.ledger, fill))
+    order = turn.book.orders.get(order_ref)
+    if order is None:
+        # Ours by its reference but not in this journal's memory: the shares are real all the same.
+        turn.halt("orphan_execution", f"{event.exec_key} of {order_ref}: no intent in the journal")
+        _record_fill(turn, None, fill, complete=True)
+        return
+    order = _fill_order(turn, order, fill, earlier)
+    _record_fill(turn, order, fill, complete=order.remaining <= TOLERANCE)
+    if order.filled > order.quantity + TOLERANCE:
+        turn.halt("overfill", f"{order_ref}: filled {order.filled:g} of {order.quantity:g}")
+    if order.filled > 0 and not order.closing:
+        turn.change_ledger(last_hedge_price=order.fill_value / order.filled)
+    turn.do(Sample(kind="fill", data={"order_ref": order_ref, "price": fill.price, "quantity": fill.quantity}))
+
+
+def _fill_order(turn: Turn, order: OwnOrder, fill: Fill, earlier: Fill | None) -> OwnOrder:
+    filled = order.filled + fill.quantity - (0.0 if earlier is None else earlier.quantity)
+    value = order.fill_value + fill.quantity * fill.price
+    if earlier is not None:
+        value -= earlier.quantity * earlier.price
+    complete = filled >= order.quantity - TOLERANCE
+    trigger = OrderTrigger.ALL_FILLED if complete else OrderTrigger.PART_FILLED
+    moved = turn.move_order(order, trigger, filled=filled, fill_value=value)
+    turn.do(CancelTimer(key=f"ack:{order.order_ref}"))
+    if not moved.in_flight:
+        settle(turn, moved)
+    return moved
+
+
+def settle(turn: Turn, order: OwnOrder) -> None:
+    """What ends with an order: its deadlines, and the open questions about it."""
+    ref = order.order_ref
+    turn.do(CancelTimer(key=f"ack:{ref}"), CancelTimer(key=f"overdue:{ref}"))
+    turn.put(
+        ack_overdue=tuple(each for each in turn.book.ack_overdue if each != ref),
+        overdue=tuple(each for each in turn.book.overdue if each != ref),
+        unknown_orders=tuple(each for each in turn.book.unknown_orders if each != ref),
+    )
+    if order.filled > 0:
+        turn.change_ledger(consecutive_rejects=0, reject_until_us=None)
+
+
+def _record_fill(turn: Turn, order: OwnOrder | None, fill: Fill, *, complete: bool) -> None:
+    mid = None if order is None else order.decision_mid
+    adverse = 1 if fill.side == "BUY" else -1
+    data = {
+        "exec_key": fill.exec_key,
+        "revision": fill.revision,
+        "executed_us": fill.executed_us,
+        "slippage_usd": None if mid is None else round((fill.price - mid) * adverse * fill.quantity, 6),
+        "own_shares": turn.book.ledger.own_shares,
+    }
+    turn.record(
+        JournalType.FILL if complete else JournalType.PARTIAL_FILL,
+        intent_id=None if order is None else order.intent_id,
+        order_ref=fill.order_ref,
+        instrument=turn.book.underlying,
+        side=fill.side,
+        quantity=fill.quantity,
+        unit="share",
+        price=fill.price,
+        ccy="USD",
+        status="corrected" if fill.revision > 1 else "filled",
+        data=data,
+    )
+
+
+def _foreign_execution(turn: Turn, event: Execution) -> None:
+    known = turn.book.ledger.foreign_fills
+    if event.exec_key in known or event.exec_key in turn.book.ledger.earlier_executions:
+        return
+    if event.instrument != turn.book.underlying and event.instrument not in turn.book.specs:
+        return
+    signed = event.quantity if event.side == "BUY" else -event.quantity
+    fill = ForeignFill(exec_key=event.exec_key, instrument=event.instrument, signed_quantity=signed)
+    turn.change_ledger(foreign_fills={**known, event.exec_key: fill})
+    turn.record(
+        JournalType.BOOK_FOREIGN,
+        instrument=event.instrument,
+        side=event.side,
+        quantity=event.quantity,
+        price=event.price,
+        ccy="USD",
+        unit="share" if event.instrument == turn.book.underlying else "contract",
+        status="foreign",
+        reason="executed by another client of the account",
+        data={"exec_key": event.exec_key, "client_id": event.client_id},
+    )
+
+
+def on_commission(turn: Turn, event: Commission) -> None:
+    """Join a commission to its execution by key; other clients' commissions and repeats change nothing."""
+    if event.currency != "USD":
+        return
+    ledger = book_commission(turn.book.ledger, event.exec_key, event.commission_usd)
+    if ledger is None:
+        return
+    turn.put_ledger(ledger)
+    fill = ledger.fills[event.exec_key]
+    order = turn.book.orders.get(fill.order_ref)
+    turn.record(
+        JournalType.COMMISSION,
+        intent_id=None if order is None else order.intent_id,
+        order_ref=fill.order_ref,
+        instrument=turn.book.underlying,
+        price=event.commission_usd,
+        ccy=event.currency,
+        status="charged",
+        data={"exec_key": event.exec_key},
+    )

@@ -1,0 +1,189 @@
+"""Own orders from intent to end: minting, sending, acknowledgement, rejection, cancellation, deadlines."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from daemon.core.effects import CancelOrder, CancelTimer, PlaceOrder, RequestReconcile, StartTimer
+from daemon.core.events import OrderBlocked, OrderReport, OrderSent, Side
+from daemon.core.fills import is_own, settle
+from daemon.core.order_life import OrderState, OrderTrigger, OwnOrder
+from daemon.core.turn import Turn
+from state.records import JournalType
+
+REJECT_BACKOFF_S = (5.0, 20.0, 60.0)
+"""Seconds without a new hedge after the first, second and third reject in a row; the third also halts."""
+
+
+def mint(
+    turn: Turn,
+    *,
+    side: Side,
+    quantity: float,
+    reason: str,
+    decision_mid: float | None,
+    closing: bool,
+    state_code: str | None = None,
+    data: dict[str, Any] | None = None,
+) -> OwnOrder:
+    """Decide an order: journal its intent and ask for it to be placed. The intent is durable before it leaves."""
+    book = turn.book
+    number = book.ledger.next_order
+    order = OwnOrder(
+        order_ref=f"{book.desk}.{book.ledger.ledger_id}.{number}",
+        intent_id=f"{book.run_id}-{number}",
+        instrument=book.underlying,
+        side=side,
+        quantity=quantity,
+        state=OrderState.INTENDED,
+        decided_us=book.ts_us,
+        closing=closing,
+        decision_mid=decision_mid,
+        run_id=book.run_id,
+        connection=book.connection,
+    )
+    turn.change_ledger(next_order=number + 1)
+    turn.put_order(order)
+    facts = {**(data if data is not None else {}), "decision_mid": decision_mid, "closing": closing}
+    turn.record_order(JournalType.INTENT, order, status="intended", reason=reason, state_code=state_code, data=facts)
+    turn.do(
+        PlaceOrder(
+            order_ref=order.order_ref,
+            intent_id=order.intent_id,
+            instrument=order.instrument,
+            side=side,
+            quantity=quantity,
+            closing=closing,
+        )
+    )
+    return order
+
+
+def on_order_sent(turn: Turn, event: OrderSent) -> None:
+    """The order is on its way: the cooldown runs from here, and the venue owes an answer."""
+    order = turn.book.orders.get(event.order_ref)
+    if order is None or order.state != OrderState.INTENDED:
+        return  # an execution overtook the note that it was sent
+    moved = turn.move_order(order, OrderTrigger.SENT, sent_us=event.ts_us, connection=turn.book.connection)
+    if not moved.closing:
+        ledger = turn.book.ledger
+        turn.change_ledger(last_hedge_sent_us=event.ts_us, hedges_today=ledger.hedges_today + 1)
+    turn.record_order(
+        JournalType.ORDER_SENT, moved, status="sent", latency_ms=event.latency_ms, data={"closing": moved.closing}
+    )
+    execution = turn.profile.execution
+    turn.do(
+        StartTimer(key=f"ack:{moved.order_ref}", delay_ms=execution.ack_deadline_s * 1000),
+        StartTimer(key=f"overdue:{moved.order_ref}", delay_ms=execution.hedge_deadline_ms),
+    )
+
+
+def on_order_blocked(turn: Turn, event: OrderBlocked) -> None:
+    """The last look kept the order here: it never existed for the venue."""
+    order = turn.book.orders.get(event.order_ref)
+    if order is None:
+        return
+    moved = turn.move_order(order, OrderTrigger.BLOCKED, reason=event.reason)
+    turn.record_order(JournalType.REFUSED, moved, status="not_sent", reason=event.reason)
+    settle(turn, moved)
+
+
+def on_order_report(turn: Turn, event: OrderReport) -> None:
+    """The venue's word on an order. Statuses repeat, come late or never; fills are counted elsewhere."""
+    if not is_own(turn, event.order_ref):
+        _foreign_order(turn, event)
+        return
+    order = turn.book.orders.get(event.order_ref if event.order_ref is not None else "")
+    if order is None or order.state == OrderState.BLOCKED:
+        return
+    if event.status in ("submitted", "working"):
+        _acknowledged(turn, order)
+    elif event.status == "filled" and order.in_flight and order.filled < order.quantity:
+        # The word came before the execution that proves it; the ack deadline asks if none follows.
+        _acknowledged(turn, order)
+    elif event.status == "cancelled" and order.in_flight:
+        ended(turn, order, OrderTrigger.CANCELLED, JournalType.CANCELLED, event.reason)
+    elif event.status in ("rejected", "inactive") and order.in_flight:
+        ended(turn, order, OrderTrigger.REJECTED, JournalType.REJECTED, event.reason)
+        _back_off(turn, event.reason)
+
+
+def _foreign_order(turn: Turn, event: OrderReport) -> None:
+    orders = dict(turn.book.foreign_orders)
+    if event.status in ("submitted", "working"):
+        orders[event.perm_id] = event
+    else:
+        orders.pop(event.perm_id, None)
+    turn.put(foreign_orders=orders)
+
+
+def _acknowledged(turn: Turn, order: OwnOrder) -> None:
+    first = order.state in (OrderState.INTENDED, OrderState.SENT, OrderState.UNKNOWN)
+    if not order.in_flight:
+        return
+    moved = turn.move_order(order, OrderTrigger.ACKED)
+    if first:
+        turn.record_order(JournalType.ORDER_ACKED, moved, status="working")
+        turn.do(CancelTimer(key=f"ack:{order.order_ref}"))
+        turn.put(
+            unknown_orders=tuple(each for each in turn.book.unknown_orders if each != order.order_ref),
+            ack_overdue=tuple(each for each in turn.book.ack_overdue if each != order.order_ref),
+        )
+
+
+def ended(
+    turn: Turn,
+    order: OwnOrder,
+    trigger: Literal[OrderTrigger.CANCELLED, OrderTrigger.REJECTED],
+    kind: JournalType,
+    reason: str | None,
+) -> None:
+    """An order is over without being filled whole."""
+    moved = turn.move_order(order, trigger, reason=reason)
+    turn.record_order(
+        kind,
+        moved,
+        status=moved.state.value,
+        reason=reason,
+        data={"filled": moved.filled, "remaining": moved.remaining},
+    )
+    settle(turn, moved)
+
+
+def _back_off(turn: Turn, reason: str | None) -> None:
+    count = turn.book.ledger.consecutive_rejects + 1
+    wait_s = REJECT_BACKOFF_S[min(count, len(REJECT_BACKOFF_S)) - 1]
+    turn.change_ledger(consecutive_rejects=count, reject_until_us=turn.book.ts_us + round(wait_s * 1e6))
+    if count >= len(REJECT_BACKOFF_S):
+        turn.halt("repeated_rejects", f"{count} orders rejected in a row, last: {reason}")
+
+
+def cancel_in_flight(turn: Turn, why: str, *, closing_too: bool) -> bool:
+    """Ask for every own order in flight to be cancelled, once each; True when there is nothing left to cancel."""
+    left = False
+    for order in turn.book.in_flight():
+        if order.closing and not closing_too:
+            continue
+        left = True
+        if order.cancel_sent or order.state == OrderState.INTENDED:
+            continue
+        turn.put_order(msgspec.structs.replace(order, cancel_sent=True))
+        turn.record_order(JournalType.CANCEL_SENT, order, status="cancelling", reason=why)
+        turn.do(CancelOrder(order_ref=order.order_ref))
+    return not left
+
+
+def on_ack_deadline(turn: Turn, order_ref: str) -> None:
+    """No answer in time: ask the venue what became of the order; it is never sent again."""
+    order = turn.book.orders.get(order_ref)
+    if order is None or order.state not in (OrderState.INTENDED, OrderState.SENT):
+        return
+    turn.put(ack_overdue=(*turn.book.ack_overdue, order_ref))
+    turn.do(RequestReconcile(reason="ack_deadline"))
+
+
+def on_overdue(turn: Turn, order_ref: str) -> None:
+    """An order has been unfilled for too long: the light goes red until it ends."""
+    order = turn.book.orders.get(order_ref)
+    if order is not None and order.in_flight and order_ref not in turn.book.overdue:
+        turn.put(overdue=(*turn.book.overdue, order_ref))

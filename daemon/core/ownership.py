@@ -1,0 +1,159 @@
+"""What the operator decides about the book: which shares are ours, which are not, and when a halt is over."""
+
+import msgspec
+
+from daemon.core.day import write_checkpoint
+from daemon.core.effects import RequestReconcile
+from daemon.core.events import BookRequest
+from daemon.core.instruments import TOLERANCE
+from daemon.core.ledger import Ledger, OwnPosition, foreign_traded, trade
+from daemon.core.reconcile import refresh_unexplained
+from daemon.core.turn import Turn
+from state.records import JournalType
+
+FRESH_MS = 60_000.0
+"""A request older than this is refused: it was meant for another moment."""
+
+
+def on_request(turn: Turn, event: BookRequest) -> None:
+    """Carry out one request, or refuse it with its numbers. Either way it is journaled once."""
+    if event.age_ms > FRESH_MS:
+        _refuse(turn, event, f"asked {event.age_ms / 1000:.0f} s ago; ask again")
+    elif event.command == "reset":
+        _reset(turn, event)
+    elif not turn.book.reconciled:
+        _refuse(turn, event, "broker and book are not reconciled yet; wait for the link")
+    elif event.shares is None:
+        _refuse(turn, event, "the number of shares is missing; say --shares N")
+    elif event.command == "acknowledge":
+        _acknowledge(turn, event, event.shares)
+    else:
+        _transfer(turn, event, event.shares if event.command == "adopt" else -event.shares)
+
+
+def _facts(turn: Turn, event: BookRequest, **more: object) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "request_id": event.request_id,
+        "command": event.command,
+        "by": event.by,
+        "own_shares": turn.book.ledger.own_shares,
+        "foreign_shares": turn.book.foreign_shares,
+    }
+    return facts | more
+
+
+def _refuse(turn: Turn, event: BookRequest, detail: str) -> None:
+    facts = _facts(turn, event, detail=detail)
+    turn.record(JournalType.CONTROL_REFUSED, status="refused", reason="request_refused", data=facts)
+
+
+def _acknowledge(turn: Turn, event: BookRequest, shares: float) -> None:
+    """The operator names the foreign shares; the number must be the one that the account shows."""
+    foreign = turn.book.foreign_shares
+    if abs(shares - foreign) > TOLERANCE:
+        _refuse(turn, event, f"the account holds {foreign:g} foreign shares, not {shares:g}; say --shares {foreign:g}")
+        return
+    traded = foreign_traded(turn.book.ledger, turn.book.underlying)
+    turn.change_ledger(foreign_acknowledged=foreign - traded)
+    _adopt_legs(turn)
+    _booked(turn, event, JournalType.BOOK_ACKNOWLEDGED, shares)
+
+
+def _adopt_legs(turn: Turn) -> None:
+    """Acknowledging accepts the account as it is: leg quantities that moved without an execution too."""
+    book = turn.book
+    quantities = dict(book.ledger.leg_quantities)
+    for leg in turn.strategy.legs(book.strategy, book):
+        quantities[leg] = book.account_positions.get(leg, 0.0) - foreign_traded(book.ledger, leg)
+    turn.change_ledger(leg_quantities=quantities)
+
+
+def _transfer(turn: Turn, event: BookRequest, own_change: float) -> None:
+    """Move shares between foreign and own at the present price; the account itself does not change."""
+    ledger = turn.book.ledger
+    price = turn.book.day.marks.get(turn.book.underlying)
+    if event.shares == 0:
+        _refuse(turn, event, "0 shares move nothing")
+        return
+    if price is None:
+        _refuse(turn, event, "there is no price of the stock to value the shares at; wait for a quote")
+        return
+    if ledger.foreign_acknowledged is None:
+        _refuse(turn, event, f"acknowledge the {turn.book.foreign_shares:g} foreign shares first")
+        return
+    giver = turn.book.foreign_shares if own_change * turn.book.foreign_shares > 0 else None
+    if event.command == "release":
+        giver = ledger.own_shares if own_change * ledger.own_shares < 0 else None
+    if giver is None or abs(own_change) > abs(giver) + TOLERANCE:
+        side = "foreign" if event.command == "adopt" else "own"
+        held = turn.book.foreign_shares if event.command == "adopt" else ledger.own_shares
+        _refuse(turn, event, f"there are {held:g} {side} shares; {event.command} at most those, with their sign")
+        return
+    turn.put_ledger(_moved(ledger, own_change, price))
+    kind = JournalType.BOOK_ADOPTED if event.command == "adopt" else JournalType.BOOK_RELEASED
+    _booked(turn, event, kind, own_change, price=price)
+
+
+def _moved(ledger: Ledger, own_change: float, price: float) -> Ledger:
+    now = OwnPosition(shares=ledger.own_shares, average_cost=ledger.average_cost, realised_usd=ledger.realised_usd)
+    opening = OwnPosition(shares=ledger.opening_shares, average_cost=ledger.opening_cost, realised_usd=0.0)
+    now, opening = trade(now, own_change, price), trade(opening, own_change, price)
+    acknowledged = ledger.foreign_acknowledged
+    return msgspec.structs.replace(
+        ledger,
+        own_shares=now.shares,
+        average_cost=now.average_cost,
+        realised_usd=now.realised_usd,
+        opening_shares=opening.shares,
+        opening_cost=opening.average_cost,
+        foreign_acknowledged=None if acknowledged is None else acknowledged - own_change,
+    )
+
+
+def _booked(turn: Turn, event: BookRequest, kind: JournalType, shares: float, *, price: float | None = None) -> None:
+    turn.record(
+        kind,
+        instrument=turn.book.underlying,
+        quantity=shares,
+        unit="share",
+        price=price,
+        ccy="USD",
+        status="done",
+        reason=event.reason,
+        data=_facts(turn, event),
+    )
+    refresh_unexplained(turn)
+    write_checkpoint(turn)
+
+
+def _reset(turn: Turn, event: BookRequest) -> None:
+    """End all halts whose cause measures clear; the desk then synchronises again before it trades."""
+    ledger = turn.book.ledger
+    if not ledger.halts:
+        _refuse(turn, event, "no halt stands")
+        return
+    standing = _standing_causes(turn)
+    if standing:
+        _refuse(turn, event, "; ".join(standing))
+        return
+    codes = [halt.code for halt in ledger.halts]
+    turn.change_ledger(halts=(), consecutive_rejects=0, reject_until_us=None)
+    facts = _facts(turn, event, halts=codes)
+    turn.record(JournalType.RESET, status="done", reason=event.reason, data=facts)
+    turn.put(reconciled=False)
+    turn.do(RequestReconcile(reason="reset"))
+
+
+def _standing_causes(turn: Turn) -> list[str]:
+    day, risk = turn.book.day, turn.profile.gates.guard.risk
+    causes = []
+    for halt in turn.book.ledger.halts:
+        if halt.code == "daily_loss" and (day.pnl is None or -day.pnl.total_usd >= risk.max_daily_loss_usd):
+            shown = "unknown" if day.pnl is None else f"{-day.pnl.total_usd:.2f} USD"
+            causes.append(f"daily_loss still measures {shown}, limit {risk.max_daily_loss_usd:.2f}")
+        if halt.code == "drawdown" and (day.drawdown_pct is None or day.drawdown_pct >= risk.max_drawdown_pct):
+            shown = "unknown" if day.drawdown_pct is None else f"{day.drawdown_pct:.2f} %"
+            causes.append(f"drawdown still measures {shown}, limit {risk.max_drawdown_pct:.2f} %")
+        if halt.code in ("overfill", "orphan_execution") and turn.book.unexplained:
+            causes.append(f"{halt.code}: the position is still unexplained")
+    return causes

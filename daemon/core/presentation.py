@@ -1,0 +1,217 @@
+"""The book as the snapshot shows it. Pure: files, process ids and wall time are the runtime's to add."""
+
+from typing import Any, Literal
+
+from config.schema import Profile
+from daemon.core.book import Book, QuoteState
+from daemon.core.ledger import foreign_traded
+from daemon.core.self_check import self_check
+from daemon.core.step import Core
+from daemon.core.strategy import Strategy
+from state.records import (
+    ControlMark,
+    InstrumentQuote,
+    Limit,
+    PnlParts,
+    Position,
+    Posture,
+    SessionState,
+    WorkingOrder,
+)
+from state.times import iso_from_us
+
+
+def present(core: Core, book: Book) -> dict[str, Any]:
+    """Snapshot fields by name; the runtime adds schema, pid, seq, wall_ts, profile, version, journal head, latency."""
+    profile, strategy = core.profile, core.strategy
+    option_delta = strategy.option_delta_shares(book.strategy, book)
+    account_shares = book.account_positions.get(book.underlying)
+    day = book.day
+    return {
+        "desk": book.desk,
+        "run_id": book.run_id,
+        "ts": iso_from_us(book.ts_us),
+        "daemon_state": book.daemon_state.value,
+        "self_check": self_check(profile, strategy, book),
+        "account": book.link.account,
+        "account_kind": book.link.account_kind,
+        "link_state": book.link.state,
+        "session": _session(book),
+        "posture": _posture(book),
+        "instruments": _quotes(strategy, book),
+        "own_shares": book.ledger.own_shares,
+        "target_shares": None if option_delta is None else profile.execution.target_shares - option_delta,
+        "foreign_shares": book.foreign_shares if book.synced_once else None,
+        "account_net_delta_shares": _sum(option_delta, account_shares if book.synced_once else None),
+        "positions": _positions(strategy, book),
+        "working_orders": _working_orders(book),
+        "equity_usd": _cents(day.equity_usd),
+        "daily_pnl_usd": None if day.pnl is None else _cents(day.pnl.total_usd),
+        "drawdown_pct": None if day.drawdown_pct is None else round(day.drawdown_pct, 4),
+        "pnl_parts": _pnl_parts(book),
+        "account_summary": dict(book.account_values_usd) if book.account_values_usd else None,
+        "counters": _counters(book),
+        "limits": (*_limits(profile, book), *strategy.limits(book.strategy, book)),
+        "control": _control(book),
+        "strategy": strategy.present(book.strategy, book),
+    }
+
+
+def _cents(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def _sum(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first + second
+
+
+def _session(book: Book) -> SessionState:
+    now = book.session_now()
+    if now is not None:
+        return SessionState(is_open=True, until=iso_from_us(now.close_us), session_date=now.date)
+    upcoming = book.next_session()
+    if upcoming is None:
+        return SessionState(is_open=False)
+    return SessionState(is_open=False, until=iso_from_us(upcoming.open_us), session_date=upcoming.date)
+
+
+def _posture(book: Book) -> Posture:
+    if not book.ledger.halts:
+        return Posture(name="ACTIVE")
+    return Posture(name="HALTED", reason="; ".join(f"{halt.code}: {halt.detail}" for halt in book.ledger.halts))
+
+
+def _quotes(strategy: Strategy, book: Book) -> tuple[InstrumentQuote, ...]:
+    shown = []
+    kinds: list[tuple[str, Literal["stock", "option"]]] = [(book.underlying, "stock")]
+    kinds += [(leg, "option") for leg in strategy.legs(book.strategy, book)]
+    for instrument, kind in kinds:
+        quote = book.quotes.get(instrument, QuoteState())
+        spread = quote.spread_pct
+        shown.append(
+            InstrumentQuote(
+                symbol=instrument,
+                kind=kind,
+                bid=quote.bid,
+                ask=quote.ask,
+                last=quote.last,
+                spread_pct=None if spread is None else round(spread, 4),
+                quote_age_ms=(book.ts_us - quote.ts_us) / 1000 if quote.ts_us else None,
+            )
+        )
+    return tuple(shown)
+
+
+def _positions(strategy: Strategy, book: Book) -> tuple[Position, ...]:
+    if not book.synced_once:
+        return ()
+    legs = strategy.legs(book.strategy, book)
+    names = dict.fromkeys((book.underlying, *legs, *book.account_positions))
+    shown = (_position(book, name, is_leg=name in legs) for name in names)
+    return tuple(position for position in shown if position.own != 0 or position.foreign != 0)
+
+
+def _position(book: Book, instrument: str, *, is_leg: bool) -> Position:
+    held = book.account_positions.get(instrument, 0.0)
+    if instrument == book.underlying:
+        own, pnl = book.ledger.own_shares, None if book.day.pnl is None else _own_stock_pnl(book)
+    elif is_leg:
+        own, pnl = held, _leg_pnl(book, instrument, held)
+    else:
+        own, pnl = 0.0, None
+    price = book.day.marks.get(instrument)
+    spec = book.specs.get(instrument)
+    value = None if price is None or spec is None else _cents(held * price * spec.multiplier)
+    return Position(
+        instrument=instrument, own=own, foreign=held - own, price=price, value_usd=value, pnl_usd=_cents(pnl)
+    )
+
+
+def _own_stock_pnl(book: Book) -> float | None:
+    pnl = book.day.pnl
+    return None if pnl is None else pnl.realised_usd + pnl.unrealised_usd
+
+
+def _leg_pnl(book: Book, leg: str, held: float) -> float | None:
+    price, opening, spec = book.day.marks.get(leg), book.ledger.opening_marks.get(leg), book.specs.get(leg)
+    if price is None or opening is None or spec is None:
+        return None
+    return held * spec.multiplier * (price - opening)
+
+
+def _working_orders(book: Book) -> tuple[WorkingOrder, ...]:
+    own = [
+        WorkingOrder(
+            order_ref=order.order_ref,
+            instrument=order.instrument,
+            side=order.side,
+            quantity=order.quantity,
+            filled=order.filled,
+            status=order.state.value,
+            own=True,
+            age_ms=(book.ts_us - order.decided_us) / 1000,
+        )
+        for order in book.in_flight()
+    ]
+    foreign = [
+        WorkingOrder(
+            order_ref=None,
+            instrument=order.instrument,
+            side=order.side,
+            quantity=order.quantity,
+            filled=order.filled,
+            status=order.status,
+            own=False,
+            age_ms=None,
+        )
+        for order in book.foreign_orders.values()
+    ]
+    return (*own, *foreign)
+
+
+def _pnl_parts(book: Book) -> PnlParts | None:
+    pnl = book.day.pnl
+    if pnl is None:
+        return None
+    return PnlParts(
+        realised_usd=round(pnl.realised_usd, 2),
+        unrealised_usd=round(pnl.unrealised_usd, 2),
+        legs_usd=round(pnl.legs_usd, 2),
+        commission_usd=round(pnl.commission_usd, 2),
+        total_usd=round(pnl.total_usd, 2),
+    )
+
+
+def _counters(book: Book) -> dict[str, Any]:
+    ledger = book.ledger
+    return {
+        "hedges_today": ledger.hedges_today,
+        "refused_today": dict(ledger.refused_today),
+        "fills_today": len(ledger.fills),
+        "rejects_in_a_row": ledger.consecutive_rejects,
+        "foreign_traded_shares": foreign_traded(ledger, book.underlying),
+        "modelled_marks": list(book.day.modelled),
+    }
+
+
+def _limits(profile: Profile, book: Book) -> tuple[Limit, ...]:
+    risk, day = profile.gates.guard.risk, book.day
+    loss = 0.0 if day.pnl is None else max(0.0, -day.pnl.total_usd)
+    fallen = 0.0 if day.drawdown_pct is None else day.drawdown_pct
+    return (
+        Limit(name="daily_loss_usd", used=round(loss, 2), limit=risk.max_daily_loss_usd),
+        Limit(name="drawdown_pct", used=round(fallen, 4), limit=risk.max_drawdown_pct),
+    )
+
+
+def _control(book: Book) -> tuple[ControlMark, ...]:
+    marks = []
+    for file in (book.control.flatten, book.control.stop, book.control.pause):
+        if file is None:
+            continue
+        progress = book.flatten.state.value if file.name == "flatten" else None
+        if file.name == "flatten" and book.flatten.detail is not None:
+            progress = f"{progress}: {book.flatten.detail}"
+        since = iso_from_us(file.since_us)
+        marks.append(ControlMark(name=file.name, since=since, by=file.by, reason=file.reason, progress=progress))
+    return tuple(marks)

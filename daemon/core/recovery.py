@@ -1,0 +1,201 @@
+"""From journal lines back to a ledger, and from a book to the checkpoint that later recoveries start from."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from daemon.core.book import Book
+from daemon.core.effects import Record
+from daemon.core.flatten_fsm import RUNNING
+from daemon.core.ledger import Fill, ForeignFill, Halt, Ledger, book_commission, book_fill, is_news
+from daemon.core.order_life import OrderState, OwnOrder
+from state.records import JournalLine, JournalType
+from state.times import us_from_iso
+
+
+class Recovered(msgspec.Struct, frozen=True, kw_only=True):
+    """What the journal remembers. `ledger` is None for a new desk; `orders` are those that had not ended."""
+
+    ledger: Ledger | None = None
+    orders: dict[str, OwnOrder] = {}
+    flatten_started: bool = False
+    """A flatten was started and has no end: it resumes at any age."""
+
+
+class _Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The `data` of a `ledger_checkpoint` line."""
+
+    ledger: Ledger
+    orders: dict[str, OwnOrder] = {}
+    flatten_started: bool = False
+
+
+def checkpoint(book: Book) -> Record:
+    """The journal line from which `recover` can start without reading anything older."""
+    ledger = book.ledger
+    if book.day.marks:
+        ledger = msgspec.structs.replace(ledger, last_marks=book.day.marks)
+    whole = _Checkpoint(
+        ledger=ledger,
+        orders={order.order_ref: order for order in book.in_flight()},
+        flatten_started=book.flatten.resuming or book.flatten.state in RUNNING,
+    )
+    return Record(type=JournalType.LEDGER_CHECKPOINT, status="checkpoint", data=msgspec.to_builtins(whole))
+
+
+def recover(lines: Iterable[JournalLine]) -> Recovered:
+    """Fold journal lines, oldest first. Lines before the last checkpoint may be left out by the caller.
+
+    Raises msgspec.ValidationError on a checkpoint that does not fit, ValueError on lines that contradict it.
+    """
+    recovered = Recovered()
+    for line in lines:
+        if line.type == JournalType.LEDGER_CHECKPOINT:
+            start = msgspec.convert(line.data, _Checkpoint)
+            recovered = Recovered(ledger=start.ledger, orders=start.orders, flatten_started=start.flatten_started)
+        elif recovered.ledger is not None:
+            recovered = _fold(recovered, recovered.ledger, line)
+    return recovered
+
+
+def _fold(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recovered:
+    kind = line.type
+    if kind in _ORDER_LINES:
+        return _fold_order(recovered, ledger, line)
+    if kind in (JournalType.FILL, JournalType.PARTIAL_FILL):
+        return _fold_fill(recovered, ledger, line)
+    if kind == JournalType.COMMISSION:
+        changed = book_commission(ledger, str(_data(line)["exec_key"]), _number(line.price))
+        return recovered if changed is None else msgspec.structs.replace(recovered, ledger=changed)
+    if kind in (JournalType.CONTROL_STARTED, JournalType.CONTROL_DONE, JournalType.CONTROL_REFUSED):
+        return _fold_control(recovered, line)
+    if kind == JournalType.FLATTEN_ABORTED:
+        return msgspec.structs.replace(recovered, flatten_started=False)
+    return msgspec.structs.replace(recovered, ledger=_fold_ledger(ledger, line))
+
+
+def _fold_ledger(ledger: Ledger, line: JournalLine) -> Ledger:
+    """Lines that change only the ledger."""
+    if line.type == JournalType.HALT:
+        halt = Halt(code=_text(line.reason), since_us=us_from_iso(line.ts), detail=str(_data(line).get("detail", "")))
+        return msgspec.structs.replace(ledger, halts=(*ledger.halts, halt))
+    if line.type == JournalType.RESET:
+        return msgspec.structs.replace(ledger, halts=(), consecutive_rejects=0, reject_until_us=None)
+    if line.type == JournalType.REFUSED and line.status == "refused":
+        rule = _text(line.reason)
+        counts = {**ledger.refused_today, rule: ledger.refused_today.get(rule, 0) + 1}
+        return msgspec.structs.replace(ledger, refused_today=counts)
+    if line.type == JournalType.BOOK_FOREIGN:
+        signed = _number(line.quantity) if line.side == "BUY" else -_number(line.quantity)
+        key = str(_data(line)["exec_key"])
+        fill = ForeignFill(exec_key=key, instrument=_text(line.instrument), signed_quantity=signed)
+        return msgspec.structs.replace(ledger, foreign_fills={**ledger.foreign_fills, key: fill})
+    return ledger
+
+
+def _fold_control(recovered: Recovered, line: JournalLine) -> Recovered:
+    if _data(line).get("command") != "flatten":
+        return recovered
+    return msgspec.structs.replace(recovered, flatten_started=line.type == JournalType.CONTROL_STARTED)
+
+
+_ORDER_LINES = frozenset(
+    {
+        JournalType.INTENT,
+        JournalType.ORDER_SENT,
+        JournalType.ORDER_ACKED,
+        JournalType.CANCELLED,
+        JournalType.REJECTED,
+    }
+)
+
+
+def _fold_order(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recovered:
+    ref = _text(line.order_ref)
+    orders = dict(recovered.orders)
+    if line.type == JournalType.INTENT:
+        orders[ref] = _order_from_intent(line)
+        number = int(ref.rsplit(".", 1)[1])
+        ledger = msgspec.structs.replace(ledger, next_order=max(ledger.next_order, number + 1))
+    elif line.type == JournalType.ORDER_SENT:
+        sent_us = us_from_iso(line.ts)
+        if ref in orders:
+            orders[ref] = msgspec.structs.replace(orders[ref], state=OrderState.SENT, sent_us=sent_us)
+        if not _data(line).get("closing", False):
+            count = ledger.hedges_today + 1
+            ledger = msgspec.structs.replace(ledger, last_hedge_sent_us=sent_us, hedges_today=count)
+    elif line.type == JournalType.ORDER_ACKED:
+        if ref in orders:
+            orders[ref] = msgspec.structs.replace(orders[ref], state=OrderState.WORKING)
+    else:
+        orders.pop(ref, None)
+    return msgspec.structs.replace(recovered, ledger=ledger, orders=orders)
+
+
+def _order_from_intent(line: JournalLine) -> OwnOrder:
+    if line.side is None:
+        raise ValueError(f"journal line {line.seq}: an intent without side")
+    data = _data(line)
+    return OwnOrder(
+        order_ref=_text(line.order_ref),
+        intent_id=_text(line.intent_id),
+        instrument=_text(line.instrument),
+        side=line.side,
+        quantity=_number(line.quantity),
+        state=OrderState.INTENDED,
+        decided_us=us_from_iso(line.ts),
+        closing=bool(data.get("closing", False)),
+        decision_mid=data.get("decision_mid"),
+        run_id=line.run_id,
+    )
+
+
+def _fold_fill(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recovered:
+    if line.side is None:
+        raise ValueError(f"journal line {line.seq}: a fill without side")
+    data = _data(line)
+    fill = Fill(
+        exec_key=str(data["exec_key"]),
+        revision=int(data["revision"]),
+        order_ref=_text(line.order_ref),
+        side=line.side,
+        quantity=_number(line.quantity),
+        price=_number(line.price),
+        executed_us=int(data["executed_us"]),
+    )
+    if not is_news(ledger, fill.exec_key, fill.revision):
+        return recovered
+    earlier = ledger.fills.get(fill.exec_key)
+    if earlier is not None:
+        fill = msgspec.structs.replace(fill, commission_usd=earlier.commission_usd)
+    ledger = book_fill(ledger, fill)
+    orders = dict(recovered.orders)
+    order = orders.get(fill.order_ref)
+    if order is not None:
+        filled = order.filled + fill.quantity - (0.0 if earlier is None else earlier.quantity)
+        value = order.fill_value + fill.quantity * fill.price
+        value -= 0.0 if earlier is None else earlier.quantity * earlier.price
+        order = msgspec.structs.replace(order, state=OrderState.PARTIAL, filled=filled, fill_value=value)
+        orders[fill.order_ref] = order
+        if not order.closing:
+            ledger = msgspec.structs.replace(ledger, last_hedge_price=value / filled)
+        if line.type == JournalType.FILL:
+            orders.pop(fill.order_ref)
+    return msgspec.structs.replace(recovered, ledger=ledger, orders=orders)
+
+
+def _data(line: JournalLine) -> dict[str, Any]:
+    return line.data if line.data is not None else {}
+
+
+def _number(value: float | None) -> float:
+    if value is None:
+        raise ValueError("a journal line lacks a number that its type needs")
+    return value
+
+
+def _text(value: str | None) -> str:
+    if value is None:
+        raise ValueError("a journal line lacks a name that its type needs")
+    return value

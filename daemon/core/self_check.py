@@ -1,0 +1,167 @@
+"""The daemon's verdict on itself: each check with what was measured, against which limit, and what failing means."""
+
+from typing import Literal
+
+from config.schema import Profile
+from daemon.core.book import Book
+from daemon.core.flatten_fsm import FlattenState
+from daemon.core.strategy import Strategy
+from state.records import Check, SelfCheck
+
+LOOP_LIMIT_MS = 3000.0
+
+
+def self_check(profile: Profile, strategy: Strategy, book: Book) -> SelfCheck:
+    """All checks of core and strategy; the status is the worst of them."""
+    checks = (
+        *_sink_checks(book),
+        *_link_checks(profile, book),
+        *_book_checks(book),
+        *_order_checks(profile, book),
+        *_halt_checks(book),
+        *strategy.checks(book.strategy, book),
+    )
+    red = tuple(dict.fromkeys(_reason(check) for check in checks if not check.ok and check.severity == "red"))
+    degraded = any(not check.ok for check in checks)
+    status: Literal["ok", "degraded", "blocked"] = "blocked" if red else "degraded" if degraded else "ok"
+    return SelfCheck(status=status, block_reasons=red, checks=checks)
+
+
+def _reason(check: Check) -> str:
+    return check.name if check.reason is None else check.reason
+
+
+def _check(
+    name: str,
+    *,
+    ok: bool,
+    reason: str,
+    severity: Literal["yellow", "red"] = "red",
+    measured: str | float | None = None,
+    limit: str | float | None = None,
+) -> Check:
+    return Check(name=name, ok=ok, severity=severity, measured=measured, limit=limit, reason=None if ok else reason)
+
+
+def _sink_checks(book: Book) -> tuple[Check, ...]:
+    failed = book.journal_failed
+    return (
+        _check(
+            "journal", ok=failed is None, reason="journal_failed", measured="writable" if failed is None else failed
+        ),
+        _check(
+            "event_loop",
+            ok=book.loop_lag_ms <= LOOP_LIMIT_MS,
+            reason="loop_slow",
+            measured=round(book.loop_lag_ms, 1),
+            limit=LOOP_LIMIT_MS,
+        ),
+        _check(
+            "control_folder",
+            ok=book.control.readable,
+            reason="control_unreadable",
+            severity="yellow",
+            measured="readable" if book.control.readable else "missing or unreadable",
+        ),
+        _check(
+            "control_names",
+            ok=not book.control.unknown_names,
+            reason="control_unknown_name",
+            severity="yellow",
+            measured=", ".join(book.control.unknown_names) if book.control.unknown_names else "known",
+        ),
+    )
+
+
+def _link_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
+    link = book.link
+    synced = link.state == "SYNCED"
+    overdue = link.deadline_passed
+    return (
+        _check(
+            "link",
+            ok=synced,
+            reason="waiting_ib_overdue" if overdue else "waiting_ib",
+            severity="red" if overdue else "yellow",
+            measured=link.state if synced else f"{link.state}: {link.reason}",
+            limit=f"SYNCED within {profile.daemon.waiting_ib_deadline_s:g} s",
+        ),
+        _check(
+            "probe",
+            ok=not (synced and link.probe_failed),
+            reason="broker_error",
+            measured=None if link.round_trip_ms is None else round(link.round_trip_ms, 1),
+            limit=profile.daemon.probe_timeout_s * 1000,
+        ),
+        _check(
+            "reconciled",
+            ok=book.reconciled or not synced,
+            reason="not_reconciled",
+            severity="yellow",
+            measured="agrees" if book.reconciled else "not yet",
+        ),
+    )
+
+
+def _book_checks(book: Book) -> tuple[Check, ...]:
+    undecided = book.synced_once and book.ledger.foreign_acknowledged is None
+    return (
+        _check(
+            "positions",
+            ok=not book.unexplained,
+            reason="position_unexplained",
+            measured=", ".join(book.unexplained) if book.unexplained else "explained",
+        ),
+        _check(
+            "foreign_shares",
+            ok=not undecided,
+            reason="foreign_unacknowledged",
+            severity="yellow",
+            measured=book.foreign_shares if book.synced_once else None,
+        ),
+        _check(
+            "instruments",
+            ok=not book.specs or _constraints_known(book),
+            reason="instrument_constraints_missing",
+            measured="known" if _constraints_known(book) else "unknown",
+        ),
+    )
+
+
+def _constraints_known(book: Book) -> bool:
+    spec = book.spec()
+    return spec is not None and None not in (spec.price_tick, spec.size_step, spec.min_size)
+
+
+def _order_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
+    ages = [(book.ts_us - order.decided_us) / 1000 for order in book.in_flight()]
+    flatten = book.flatten
+    refused = flatten.state == FlattenState.REFUSED
+    return (
+        _check(
+            "order_outcomes",
+            ok=not book.unknown_orders,
+            reason="unknown_outcome",
+            measured=", ".join(book.unknown_orders) if book.unknown_orders else "known",
+        ),
+        _check(
+            "order_age",
+            ok=not book.overdue,
+            reason="order_overdue",
+            measured=round(max(ages), 1) if ages else 0.0,
+            limit=profile.execution.hedge_deadline_ms,
+        ),
+        _check(
+            "flatten",
+            ok=not refused,
+            reason="flatten_refused" if flatten.refusal is None else flatten.refusal,
+            measured=flatten.detail if refused else flatten.state.value,
+        ),
+    )
+
+
+def _halt_checks(book: Book) -> tuple[Check, ...]:
+    halts = book.ledger.halts
+    if not halts:
+        return (_check("halts", ok=True, reason="halted", measured="none"),)
+    return tuple(_check(f"halt_{halt.code}", ok=False, reason=halt.code, measured=halt.detail) for halt in halts)

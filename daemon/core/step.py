@@ -1,0 +1,275 @@
+"""The decision core's one verb: `step(book, event) -> (book, effects)`.
+
+Order within a step: time moves, the day may roll, the event is absorbed by its one handler, the strategy absorbs
+it, then what is under way moves on (flatten, stop), and last the strategy may wish for one order. A stranger who
+asks "where is X decided?" starts at `_HANDLERS` and `Core.step`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from config.schema import Profile
+from daemon.core import control, day, fills, flatten, link, orders, ownership, reconcile
+from daemon.core.book import Book, FlattenView, OptionQuoteState, QuoteState, embargoes
+from daemon.core.daemon_fsm import DAEMON, DaemonState, DaemonTrigger
+from daemon.core.effects import AnyEffect, RequestReconcile, StartTimer
+from daemon.core.events import (
+    AccountReported,
+    AnyEvent,
+    BookRequest,
+    BrokerReport,
+    Clock,
+    Commission,
+    Control,
+    Execution,
+    Instruments,
+    Link,
+    OptionQuote,
+    OrderBlocked,
+    OrderReport,
+    OrderSent,
+    PositionChanged,
+    ProbeAnswered,
+    Quote,
+    Sessions,
+    SinkFailed,
+    StopSignal,
+    TimerFired,
+)
+from daemon.core.fsm import IllegalTransitionError
+from daemon.core.instruments import TOLERANCE
+from daemon.core.ledger import Ledger
+from daemon.core.recovery import Recovered
+from daemon.core.strategy import Strategy, Wish
+from daemon.core.turn import Turn
+from state.records import JournalType
+
+
+class Core:
+    """The pure core around one profile and one strategy. It holds no state: the book is the state."""
+
+    def __init__(self, profile: Profile, strategy: Strategy) -> None:
+        self.profile = profile
+        self.strategy = strategy
+
+    def open(self, *, desk: str, run_id: str, recovered: Recovered, new_ledger_id: str, ts_us: int) -> Book:
+        """The book that a run starts with: what the journal remembers, or a new ledger.
+
+        Orders that had not ended were sent over a connection that is gone: connection 0 makes the first report
+        judge them.
+        """
+        ledger = recovered.ledger if recovered.ledger is not None else Ledger(ledger_id=new_ledger_id)
+        return Book(
+            desk=desk,
+            run_id=run_id,
+            underlying=self.profile.underlying.symbol,
+            ts_us=ts_us,
+            daemon_state=DAEMON.next(DaemonState.IDLE, DaemonTrigger.STARTED),
+            ledger=ledger,
+            orders={ref: msgspec.structs.replace(order, connection=0) for ref, order in recovered.orders.items()},
+            flatten=FlattenView(resuming=recovered.flatten_started),
+            strategy=self.strategy.initial(),
+        )
+
+    def step(self, book: Book, event: AnyEvent) -> tuple[Book, tuple[AnyEffect, ...]]:
+        """What the event changes and what is to be done about it. Pure; the same input gives the same output."""
+        if book.daemon_state == DaemonState.STOPPED:
+            return book, ()
+        turn = Turn(self.profile, self.strategy, book)
+        try:
+            _advance(turn, event)
+        except IllegalTransitionError as error:
+            # Nothing of the half-made step is kept: the halt stands on the book as it was.
+            turn = Turn(self.profile, self.strategy, msgspec.structs.replace(book, ts_us=max(book.ts_us, event.ts_us)))
+            turn.halt("illegal_transition", str(error))
+            return turn.book, tuple(turn.effects)
+        # An option's quote alone decides nothing: within one market step the underlying's quote follows it, and
+        # a decision between the two would pair new volatilities with an old price.
+        if not isinstance(event, OptionQuote) and turn.book.daemon_state != DaemonState.STOPPED:
+            try:
+                _decide(turn)
+            except IllegalTransitionError as error:
+                # What happened has happened: only the strategy's part of this step is given up.
+                turn.halt("illegal_transition", str(error))
+        return turn.book, tuple(turn.effects)
+
+
+def _advance(turn: Turn, event: AnyEvent) -> None:
+    turn.put(ts_us=max(turn.book.ts_us, event.ts_us))
+    day.roll(turn)
+    _HANDLERS[type(event)](turn, event)
+    turn.put(strategy=turn.strategy.observe(turn.book.strategy, turn.book, event))
+    if isinstance(event, _PRICING):
+        day.mark(turn)
+    day.keep_time(turn)
+    flatten.advance(turn)
+    control.advance_stop(turn)
+    _move_daemon(turn)
+
+
+def _decide(turn: Turn) -> None:
+    decision = turn.strategy.decide(turn.book.strategy, turn.book)
+    turn.put(strategy=decision.state)
+    turn.do(*decision.records)
+    if decision.refused_rule is not None:
+        counts = turn.book.ledger.refused_today
+        turn.change_ledger(refused_today={**counts, decision.refused_rule: counts.get(decision.refused_rule, 0) + 1})
+    if decision.wish is not None:
+        _grant(turn, decision.wish)
+
+
+def _grant(turn: Turn, wish: Wish) -> None:
+    """The core's own last word on a wish, whatever the strategy has checked before."""
+    reasons = list(embargoes(turn.book))
+    if turn.book.in_flight():
+        reasons.append("order_in_flight")
+    if turn.book.daemon_state != DaemonState.RUNNING:
+        reasons.append(f"daemon_{turn.book.daemon_state.value}")
+    after = turn.book.ledger.own_shares + (wish.quantity if wish.side == "BUY" else -wish.quantity)
+    limit = turn.profile.gates.guard.risk.max_position_shares
+    if abs(after) > max(limit, abs(turn.book.ledger.own_shares)) + TOLERANCE:
+        reasons.append("max_position")
+    if reasons:
+        turn.record(
+            JournalType.REFUSED,
+            instrument=wish.instrument,
+            side=wish.side,
+            quantity=wish.quantity,
+            unit="share",
+            status="refused_by_core",
+            reason=reasons[0],
+            state_code=wish.state_code,
+            data={"reasons": reasons},
+        )
+        return
+    orders.mint(
+        turn,
+        side=wish.side,
+        quantity=wish.quantity,
+        reason=wish.reason,
+        decision_mid=wish.decision_mid,
+        closing=False,
+        state_code=wish.state_code,
+        data=wish.data,
+    )
+
+
+def _move_daemon(turn: Turn) -> None:
+    book = turn.book
+    if book.daemon_state == DaemonState.STOPPED:
+        return
+    if book.stop_started:
+        trigger = DaemonTrigger.STOP
+    elif book.link.state == "DOWN":
+        # Before the first word of the venue the daemon is still connecting, not waiting.
+        if book.link.since_us is None:
+            return
+        trigger = DaemonTrigger.LINK_LOST
+    elif book.link.state != "SYNCED" or not book.reconciled:
+        trigger = DaemonTrigger.LINK_UP
+    else:
+        trigger = DaemonTrigger.SUSPENDED if embargoes(book) else DaemonTrigger.READY
+    turn.put(daemon_state=DAEMON.next(book.daemon_state, trigger))
+
+
+def _on_quote(turn: Turn, event: Quote) -> None:
+    quote = QuoteState(
+        bid=event.bid, ask=event.ask, last=event.last, ts_us=event.ts_us, queue_delay_ms=event.queue_delay_ms
+    )
+    turn.put(quotes={**turn.book.quotes, event.instrument: quote})
+    if event.instrument == turn.book.underlying and not turn.book.feed_seen:
+        turn.put(feed_seen=True, feed_probe_failed=False)
+
+
+def _on_option_quote(turn: Turn, event: OptionQuote) -> None:
+    quote = OptionQuoteState(
+        bid=event.bid,
+        ask=event.ask,
+        last=event.last,
+        ts_us=event.ts_us,
+        queue_delay_ms=event.queue_delay_ms,
+        model_volatility=event.model_volatility,
+        model_delta=event.model_delta,
+    )
+    turn.put(quotes={**turn.book.quotes, event.instrument: quote})
+
+
+def _on_clock(turn: Turn, event: Clock) -> None:
+    turn.put(loop_lag_ms=event.loop_lag_ms)
+
+
+def _on_report(turn: Turn, event: BrokerReport) -> None:
+    had_reconciled = turn.book.synced_once
+    reconcile.on_broker_report(turn, event)
+    reconcile.forget_ended_orders(turn)
+    if not had_reconciled:
+        # Own orders found working at the start belong to no decision of this run.
+        orders.cancel_in_flight(turn, "found at start", closing_too=False)
+        turn.do(StartTimer(key="reconcile", delay_ms=turn.profile.daemon.reconcile_every_s * 1000))
+        day.write_checkpoint(turn)
+    flatten.on_report(turn, event)
+
+
+def _on_periodic(turn: Turn) -> None:
+    if turn.book.link.state == "SYNCED":
+        turn.do(RequestReconcile(reason="periodic"))
+    turn.do(StartTimer(key="reconcile", delay_ms=turn.profile.daemon.reconcile_every_s * 1000))
+
+
+def _on_sink_failed(turn: Turn, event: SinkFailed) -> None:
+    if event.what in ("journal", "tape"):
+        turn.put(journal_failed=f"{event.what}: {event.error}")
+
+
+_TIMERS: dict[str, Callable[[Turn], None]] = {
+    "explain": reconcile.on_explanation_overdue,
+    "second_look": reconcile.on_second_look,
+    "reconcile": _on_periodic,
+    "waiting_ib": link.on_waiting_overdue,
+    "feed": link.on_feed_probe,
+    "flatten_start": flatten.on_start_overdue,
+    "flatten_retry": flatten.on_retry,
+    "stop_timeout": control.on_stop_overdue,
+}
+_ORDER_TIMERS: dict[str, Callable[[Turn, str], None]] = {
+    "ack": orders.on_ack_deadline,
+    "overdue": orders.on_overdue,
+}
+
+
+def _on_timer(turn: Turn, event: TimerFired) -> None:
+    name, _, order_ref = event.key.partition(":")
+    if order_ref:
+        _ORDER_TIMERS[name](turn, order_ref)
+    else:
+        _TIMERS[name](turn)
+
+
+_HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
+    Quote: _on_quote,
+    OptionQuote: _on_option_quote,
+    Clock: _on_clock,
+    TimerFired: _on_timer,
+    ProbeAnswered: link.on_probe,
+    OrderSent: orders.on_order_sent,
+    OrderBlocked: orders.on_order_blocked,
+    OrderReport: orders.on_order_report,
+    Execution: fills.on_execution,
+    Commission: fills.on_commission,
+    PositionChanged: reconcile.on_position,
+    BrokerReport: _on_report,
+    AccountReported: lambda turn, event: day.on_account(turn, event.values_usd),
+    Link: link.on_link,
+    Instruments: lambda turn, event: turn.put(specs={spec.instrument: spec for spec in event.specs}),
+    Sessions: lambda turn, event: turn.put(sessions=event.sessions),
+    Control: control.on_control,
+    BookRequest: ownership.on_request,
+    SinkFailed: _on_sink_failed,
+    StopSignal: control.on_stop_signal,
+}
+"""Every event has exactly one handler; a test compares this with the closed list of events."""
+
+_PRICING = (Quote, Execution, Commission, BrokerReport, Clock)
+"""Events after which the book is priced anew."""

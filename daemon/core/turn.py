@@ -1,0 +1,83 @@
+"""One step under way: the book as it stands and the effects so far.
+
+`step` is pure; inside it, handlers of several subjects change one book in turn. A Turn lives for one call of
+`step` and never leaves it, so nobody outside can see it change.
+"""
+
+from typing import Any
+
+import msgspec
+
+from config.schema import Profile
+from daemon.core.book import Book
+from daemon.core.effects import AnyEffect, Record
+from daemon.core.events import Side
+from daemon.core.ledger import Halt, Ledger
+from daemon.core.order_life import ORDER_LIFE, OrderTrigger, OwnOrder
+from daemon.core.strategy import Strategy
+from state.records import JournalType
+
+
+class Turn:
+    """The one rule: replace `book` only through `put`, `put_ledger` and `put_order`, so that nothing is lost."""
+
+    __slots__ = ("book", "effects", "profile", "strategy")
+
+    def __init__(self, profile: Profile, strategy: Strategy, book: Book) -> None:
+        self.profile = profile
+        self.strategy = strategy
+        self.book = book
+        self.effects: list[AnyEffect] = []
+
+    def put(self, **changes: Any) -> None:
+        """Replace fields of the book."""
+        self.book = msgspec.structs.replace(self.book, **changes)
+
+    def put_ledger(self, ledger: Ledger) -> None:
+        """Replace the ledger."""
+        self.book = msgspec.structs.replace(self.book, ledger=ledger)
+
+    def change_ledger(self, **changes: Any) -> None:
+        """Replace fields of the ledger."""
+        self.put_ledger(msgspec.structs.replace(self.book.ledger, **changes))
+
+    def put_order(self, order: OwnOrder) -> None:
+        """Add or replace one own order."""
+        self.put(orders={**self.book.orders, order.order_ref: order})
+
+    def move_order(self, order: OwnOrder, trigger: OrderTrigger, **changes: Any) -> OwnOrder:
+        """Take an order along its table. Raises IllegalTransitionError."""
+        moved = msgspec.structs.replace(order, state=ORDER_LIFE.next(order.state, trigger), **changes)
+        self.put_order(moved)
+        return moved
+
+    def do(self, *effects: AnyEffect) -> None:
+        """Ask the world for something."""
+        self.effects.extend(effects)
+
+    def record(self, kind: JournalType, **fields: Any) -> None:
+        """Journal an operation."""
+        self.effects.append(Record(type=kind, **fields))
+
+    def record_order(self, kind: JournalType, order: OwnOrder, **fields: Any) -> None:
+        """Journal an operation of one own order, with its identity filled in."""
+        side: Side = order.side
+        whole: dict[str, Any] = {
+            "intent_id": order.intent_id,
+            "order_ref": order.order_ref,
+            "instrument": order.instrument,
+            "side": side,
+            "quantity": order.quantity,
+            "unit": "share",
+            "ccy": "USD",
+            **fields,
+        }
+        self.effects.append(Record(type=kind, **whole))
+
+    def halt(self, code: str, detail: str) -> None:
+        """Latch a halt; only the operator's reset ends it. A code that is already latched is not repeated."""
+        if any(halt.code == code for halt in self.book.ledger.halts):
+            return
+        halt = Halt(code=code, since_us=self.book.ts_us, detail=detail)
+        self.change_ledger(halts=(*self.book.ledger.halts, halt))
+        self.record(JournalType.HALT, reason=code, status="latched", data={"detail": detail})
