@@ -1,0 +1,101 @@
+"""Opens a desk's journal for a new run: repair, fold, and the lines that every run starts with."""
+
+import os
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from daemon.core.book import Book
+from daemon.core.effects import Record
+from daemon.core.recovery import Recovered, checkpoint, recover
+from daemon.runtime.clocks import wall_us
+from daemon.runtime.journal_sink import JournalSink
+from state.journal import JournalDamaged, JournalError, JournalWriter, Opened
+from state.journal_reader import lines_backwards, read_since_checkpoint
+from state.layout import DeskPaths
+from state.records import JournalType
+from state.snapshot import read_snapshot
+from state.times import us_from_iso
+
+
+class DamagedJournalError(Exception):
+    """The journal cannot be trusted or read (exit 5); one line that names the place."""
+
+
+class UnwritableJournalError(Exception):
+    """The journal's folder cannot be written at start (exit 2)."""
+
+
+class Opens(Protocol):
+    """The core's other verb."""
+
+    def open(self, *, desk: str, run_id: str, recovered: Recovered, new_ledger_id: str, ts_us: int) -> Book:
+        """The first book of a run."""
+        ...
+
+
+class OpenedDesk(NamedTuple):
+    """A journal ready to be written, what it remembers, and the newest `ts` in it (0 for a new desk)."""
+
+    writer: JournalWriter
+    opened: Opened
+    recovered: Recovered
+    last_ts_us: int
+
+
+def open_journal(paths: DeskPaths) -> OpenedDesk:
+    """Open, repair a torn end and fold. Raises DamagedJournalError or UnwritableJournalError."""
+    writer = JournalWriter(paths.journal, wall_us=wall_us)
+    try:
+        opened = writer.open(anchor=_anchor(paths))
+    except JournalDamaged as error:
+        raise DamagedJournalError(f"{error}; see the runbook, journal_damaged") from error
+    except JournalError as error:
+        raise UnwritableJournalError(str(error)) from error
+    try:
+        recovered = recover(read_since_checkpoint(paths.journal))
+        newest = next(iter(lines_backwards(paths.journal)), None)
+    except (JournalError, msgspec.MsgspecError, ValueError, KeyError) as error:
+        writer.close()
+        raise DamagedJournalError(f"{paths.journal}: {error}; see the runbook, journal_damaged") from error
+    last_ts_us = 0 if newest is None else us_from_iso(newest.ts)
+    return OpenedDesk(writer=writer, opened=opened, recovered=recovered, last_ts_us=last_ts_us)
+
+
+def start_run(
+    sink: JournalSink, opened: Opened, book: Book, *, ts_us: int, identity: dict[str, str | int]
+) -> str | None:
+    """Write the lines every run starts with, durably; returns the error if the disk refuses them."""
+    records = [checkpoint(book)]
+    repair = opened.repaired
+    if repair is not None:
+        records.append(
+            Record(
+                type=JournalType.REPAIRED,
+                status="repaired",
+                reason="torn_end",
+                data=msgspec.to_builtins(repair),
+            )
+        )
+    records.append(Record(type=JournalType.RUN_STARTED, status="started", data={**identity, "pid": os.getpid()}))
+    return sink.write(records, ts_us=ts_us, tape_seq=None)
+
+
+def answered_requests(paths: DeskPaths, *, within_us: int = 120_000_000) -> frozenset[str]:
+    """Ids of the operator requests that the journal answered lately; older files are refused by their age anyway."""
+    since_us = wall_us() - within_us
+    ids: set[str] = set()
+    for line in lines_backwards(paths.journal):
+        if us_from_iso(line.wall_ts) < since_us:
+            break
+        if line.data is not None and "request_id" in line.data:
+            ids.add(str(line.data["request_id"]))
+    return frozenset(ids)
+
+
+def _anchor(paths: DeskPaths) -> tuple[int, str] | None:
+    """The chain's head as the last snapshot remembers it: the chain alone cannot miss its own last lines."""
+    snapshot = read_snapshot(paths.snapshot).snapshot
+    if snapshot is None or snapshot.journal_seq is None or snapshot.journal_hash is None:
+        return None
+    return snapshot.journal_seq, snapshot.journal_hash
