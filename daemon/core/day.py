@@ -105,6 +105,7 @@ def mark(turn: Turn) -> None:
         peak = turn.book.ledger.peak_equity_usd
         if peak is None or equity > peak:
             turn.change_ledger(peak_equity_usd=equity)
+    if result is not None:
         _watch_losses(turn)
 
 
