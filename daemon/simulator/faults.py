@@ -102,7 +102,10 @@ class _Armed:
 
 
 class FaultScript:
-    """The faults in force. The one rule: each question counts as one hit, so it is asked once per event."""
+    """The faults in force. The one rule: each question counts as one hit, so it is asked once per event.
+
+    Every fault that a hit concerns counts it; the first that harms it wins.
+    """
 
     def __init__(self, faults: tuple[Fault, ...] = ()) -> None:
         self._armed = [_Armed(fault) for fault in faults]
@@ -142,6 +145,7 @@ class FaultScript:
     def _hit(
         self, kind: type[_Kind], client_id: int, *, request: str | None = None, instrument: str | None = None
     ) -> _Kind | None:
+        found: _Kind | None = None
         for armed in self._armed:
             fault = armed.fault
             if not isinstance(fault, kind) or fault.client_id not in (None, client_id):
@@ -150,6 +154,6 @@ class FaultScript:
                 continue
             if isinstance(fault, FreezeQuotes) and fault.instruments and instrument not in fault.instruments:
                 continue
-            if armed.hit():
-                return fault
-        return None
+            if armed.hit() and found is None:
+                found = fault
+        return found

@@ -40,6 +40,8 @@ class BookStore:
         try:
             found = msgspec.json.decode(path.read_bytes(), type=_BookFile)
         except FileNotFoundError:
+            # a finished replay that is continued stays finished; a new book is not
+            (self.folder / FINISHED).unlink(missing_ok=True)
             return False
         except (msgspec.DecodeError, OSError) as error:
             raise SavedBookError(f"{path}: damaged ({error}); remove it or start with --fresh") from None
@@ -69,10 +71,6 @@ class BookStore:
     def mark_finished(self, market_us: int) -> None:
         """The replay is over."""
         self._replace(FINISHED, f"{iso_from_us(market_us)}\n".encode(), sync=False)
-
-    def mark_running(self) -> None:
-        """The replay is not over."""
-        (self.folder / FINISHED).unlink(missing_ok=True)
 
     def _replace(self, name: str, content: bytes, *, sync: bool) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,6 @@ class SimulatorServer:
         )
         self.port = self._server.sockets[0].getsockname()[1]
         if self._store is not None:
-            self._store.mark_running()
             self._store.write_port(self.port)
         if self._paced:
             self._pacing = loop.create_task(self.pacer.run(), name="market_pacer")

@@ -57,5 +57,5 @@ async def ib(server: SimulatorServer, ib_errors: IbErrorWatch) -> AsyncIterator[
 async def eventually(condition: Callable[[], object], *, timeout_s: float = 5.0) -> None:
     """Wait until the condition holds; the loop's clock bounds it."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - the conditions are other people's state, nothing signals them
             await asyncio.sleep(0.002)

@@ -1,0 +1,133 @@
+"""The simulator as a process: built from a profile, ended by a signal, every refusal one line."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from config.schema import Profile
+from daemon.simulator.faults import Fault, FaultFileError, load_faults
+from daemon.simulator.market_choice import build_exchange, market_source
+from daemon.simulator.persistence import BookStore
+from daemon.simulator.server import SimulatorServer
+from daemon.simulator.transcript import Transcript
+from daemon.venues.feeds.errors import FeedError
+from daemon.venues.simulated.exchange import SimulatedExchange
+from daemon.venues.simulated.saved_book import SavedBookError
+
+STOPPED, CRASHED, REFUSED = 0, 1, 2
+REQUESTS = "requests.jsonl"
+
+log = structlog.get_logger("simulator")
+
+
+class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How one simulator process runs; what market it has is the profile's word."""
+
+    folder: Path
+    """The desk's `simulator/` folder: book, port, requests."""
+    base: Path
+    """Where a relative replay folder starts: the checkout."""
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 takes any free one; `folder/port` says which."""
+    faults: Path | None = None
+    log_path: Path | None = None
+    """JSONL; None logs to stderr."""
+
+
+def run_simulator(profile: Profile, options: SimulatorOptions) -> int:
+    """Serve until SIGTERM or SIGINT. Exit code: 0 stopped, 1 crashed, 2 refused (one line on stderr says why)."""
+    if profile.simulator is None:
+        return _refuse(f"the profile {profile.name} has no simulator section; take one that has, such as demo")
+    settings = profile.simulator
+    try:
+        faults = () if options.faults is None else load_faults(options.faults)
+        wall_us = time.time_ns() // 1000  # noqa: TID251 - the edge: only picks the newest session of a new market
+        exchange = build_exchange(profile, settings, base=options.base, wall_us=wall_us)
+        options.folder.mkdir(parents=True, exist_ok=True)
+        store = BookStore(options.folder, market_source(profile, settings))
+        store.restore(exchange)
+        with _logging_to(options.log_path):
+            return asyncio.run(
+                _serve(exchange, store, faults, options, speed=settings.speed, lock_step=settings.replay is not None)
+            )
+    except (FaultFileError, FeedError, SavedBookError, ValueError) as error:
+        return _refuse(str(error))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return _refuse(f"port {options.port} on {options.host} is taken; end its owner or choose another --port")
+        return _refuse(f"{error.filename or options.folder}: {error.strerror}")
+
+
+async def _serve(
+    exchange: SimulatedExchange,
+    store: BookStore,
+    faults: tuple[Fault, ...],
+    options: SimulatorOptions,
+    *,
+    speed: float,
+    lock_step: bool,
+) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = SimulatorServer(
+        exchange,
+        host=options.host,
+        port=options.port,
+        speed=speed,
+        lock_step=lock_step,
+        faults=faults,
+        store=store,
+        transcript=Transcript(options.folder / REQUESTS),
+    )
+    async with server:
+        print(f"simulator: listening on {options.host}:{server.port}", file=sys.stderr, flush=True)  # noqa: T201
+        stopped = loop.create_task(stop.wait(), name="stop_signal")
+        while not stopped.done():
+            tasks = {stopped} | ({server.pacing} if server.pacing is not None and not server.pacing.done() else set())
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if server.pacing is not None and server.pacing.done() and server.pacing.exception() is not None:
+                stopped.cancel()
+                log.error("market_task_died", exc_info=server.pacing.exception())
+                return CRASHED
+    return STOPPED
+
+
+def _refuse(line: str) -> int:
+    print(f"simulator: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201 - the answer to whoever started it
+    return REFUSED
+
+
+@contextlib.contextmanager
+def _logging_to(path: Path | None) -> Iterator[None]:
+    """Structured lines to the file, or to stderr."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    stream = sys.stderr if path is None else path.open("a", encoding="utf-8", buffering=1)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="wall_ts"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+    )
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        if path is not None:
+            stream.close()
