@@ -1,0 +1,36 @@
+"""The cockpit's own elements: Streamlit Components v2 whose scripts and styles are files in `assets/`.
+
+Streamlit gets a small script per element that fetches the real one from `/assets/<version>/`, so that all elements
+of a page share one module, and with it one event stream.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from cockpit.routes import assets, assets_version
+
+
+def _element(name: str, *, isolated: bool = True) -> Callable[..., Any]:
+    """Register one element. `isolated` false where a library needs the page's own tree (plotly's style sheet).
+
+    The shared styles are for shadow roots only: in the page's own tree they would reach Streamlit's elements.
+    """
+    text = {file: content.decode() for file, content in assets().items() if not file.startswith("plotly")}
+    boot = text["boot.js"].replace("__VERSION__", assets_version()).replace("__NAME__", name)
+    registered: Callable[..., Any] = st.components.v2.component(
+        f"bifrost_{name}",
+        html='<div class="bf"></div>\n',
+        css=(text["base.css"] if isolated else "") + text[f"{name}.css"],
+        js=boot,
+        isolate_styles=isolated,
+    )
+    return registered
+
+
+light = _element("light")
+controls = _element("controls")
+tiles = _element("tiles")
+table = _element("tables")
+chart = _element("chart", isolated=False)

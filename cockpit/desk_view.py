@@ -1,0 +1,101 @@
+"""Reads one desk's files and makes the Now page's value of them. Keeps only its place in the journal."""
+
+from collections import deque
+from itertools import islice
+
+import msgspec
+
+from cockpit import now_view
+from cockpit.context import CockpitContext
+from cockpit.receipts import Receipt, receipts
+from state.audit import newest_audit
+from state.control import ControlRead
+from state.journal_reader import JournalTail, lines_backwards
+from state.layout import DeskPaths
+from state.look import look_at
+from state.records import AuditLine, JournalLine, JournalType
+
+_RECEIPT_TYPES = frozenset(
+    {
+        JournalType.CONTROL_SEEN,
+        JournalType.CONTROL_STARTED,
+        JournalType.CONTROL_DONE,
+        JournalType.CONTROL_REFUSED,
+        JournalType.FLATTEN_ABORTED,
+        JournalType.RUN_STARTED,
+    }
+)
+_KEPT = 60
+_LOOK_BACK_LINES = 5000
+"""How far back the first look goes for commands; later ones only read what is new."""
+
+
+class DeskView:
+    """One desk. The one rule: one caller at a time (the hub's watcher, or a request of its own)."""
+
+    def __init__(self, context: CockpitContext, paths: DeskPaths) -> None:
+        self._context = context
+        self._paths = paths
+        self._tail: JournalTail | None = None
+        self._commands: deque[JournalLine] = deque(maxlen=_KEPT)
+
+    def encoded(self, now_us: int) -> bytes:
+        """The page as one line of JSON."""
+        return msgspec.json.encode(self.build(now_us))
+
+    def build(self, now_us: int) -> now_view.NowView:
+        """Look at the files and put the page together. `now_us` is the wall clock."""
+        look = look_at(self._paths, now_us)
+        return now_view.build(
+            look.snapshot,
+            look.light,
+            look.control,
+            desk=self._paths.desk,
+            now_us=now_us,
+            receipts=self._receipts(look.control, now_us),
+            history_version=self._history_version(),
+        )
+
+    def _receipts(self, control: ControlRead, now_us: int) -> tuple[Receipt, ...]:
+        try:
+            self._follow_journal()
+        except OSError:
+            # An unreadable journal is the daemon's and the light's matter; receipts then stay as they were.
+            self._tail = None
+        return receipts(
+            list(self._commands),
+            self._audit(),
+            control.files.values(),
+            now_us=now_us,
+            shell=lambda command: self._context.shell(f"{command} --desk {self._paths.desk}"),
+        )
+
+    def _follow_journal(self) -> None:
+        if self._tail is None:
+            # The tail stands at the end before we look back, so that no line falls between the two.
+            self._tail = JournalTail(self._paths.journal)
+            back = islice(lines_backwards(self._paths.journal), _LOOK_BACK_LINES)
+            found = [line for line in back if line.type in _RECEIPT_TYPES]
+            self._commands = deque(found[:_KEPT][::-1], maxlen=_KEPT)
+        known = self._commands[-1].seq if self._commands else 0
+        for line in self._tail.poll():
+            if line.type in _RECEIPT_TYPES and (line.seq > known or line.seq == 1):
+                self._commands.append(line)
+
+    def _history_version(self) -> str:
+        """Changes when a sample was added."""
+        try:
+            newest = max(self._paths.history.iterdir(), key=lambda path: path.name, default=None)
+            if newest is None:
+                return ""
+            status = newest.stat()
+        except OSError:
+            return ""
+        return f"{newest.name}:{status.st_size}"
+
+    def _audit(self) -> list[AuditLine]:
+        """The newest entries, oldest first; none where the audit cannot be read."""
+        try:
+            return newest_audit(self._paths.audit, _KEPT)[::-1]
+        except OSError:
+            return []

@@ -1,0 +1,86 @@
+"""What a flatten would do, from the snapshot alone. Pure; the daemon sizes it again from its own ledger."""
+
+import msgspec
+
+from cockpit import tables, wording
+from state.records import Snapshot
+
+DUST_SHARES = 1e-9
+
+
+class FlattenPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """The plan in numbers. `side` is None when there is nothing to trade; unknown numbers are None."""
+
+    underlying: str
+    own_shares: float | None
+    side: str | None
+    quantity_shares: float
+    reference_price_usd: float | None
+    value_usd: float | None
+    cost_usd: float | None
+    residual_delta_shares: float | None
+    foreign_shares: float | None
+    orders_to_cancel: tuple[str, ...]
+    market_open: bool | None
+    session: str
+
+    @property
+    def identity(self) -> tuple[str | None, float]:
+        """What an operator agrees to: a plan with another side or size must be read again."""
+        return self.side, self.quantity_shares
+
+
+def preview(snapshot: Snapshot) -> FlattenPreview:
+    """Own shares to zero at the quote of now: half the spread is the estimated cost."""
+    underlying = snapshot.instruments[0] if snapshot.instruments else None
+    own = snapshot.own_shares
+    quantity = 0.0 if own is None else abs(own)
+    side = None if own is None or quantity <= DUST_SHARES else ("SELL" if own > 0 else "BUY")
+    bid = None if underlying is None else underlying.bid
+    ask = None if underlying is None else underlying.ask
+    price = (bid if side == "SELL" else ask) if side is not None else None
+    cost = None if bid is None or ask is None else quantity * (ask - bid) / 2
+    state = tables.strategy_state(snapshot)
+    delta = None if state is None else state.greeks.net_delta_shares
+    return FlattenPreview(
+        underlying=underlying.symbol if underlying is not None else "",
+        own_shares=own,
+        side=side,
+        quantity_shares=quantity,
+        reference_price_usd=price,
+        value_usd=None if price is None else price * quantity,
+        cost_usd=cost,
+        residual_delta_shares=None if delta is None or own is None else delta - own,
+        foreign_shares=snapshot.foreign_shares,
+        orders_to_cancel=tuple(
+            f"{order.side} {wording.shares(order.quantity)} {order.instrument} ({order.status})"
+            for order in snapshot.working_orders
+            if order.own
+        ),
+        market_open=None if snapshot.session is None else snapshot.session.is_open,
+        session=wording.session(snapshot.session, now_iso=snapshot.ts),
+    )
+
+
+def rows(plan: FlattenPreview) -> list[tuple[str, str]]:
+    """Label and value, in the order an operator reads them."""
+    order = "nothing to trade: own shares are 0 already"
+    if plan.own_shares is None:
+        order = "unknown: the snapshot does not say how many shares are own"
+    elif plan.side is not None:
+        order = f"{plan.side} {wording.shares(plan.quantity_shares)} {plan.underlying} at market"
+    price = ""
+    if plan.side is not None:
+        price = (
+            f"{wording.usd(plan.value_usd)} USD at {wording.number(plan.reference_price_usd, decimals=3)}; "
+            f"about {wording.usd(plan.cost_usd)} USD for half the spread, commission apart"
+        )
+    return [
+        ("Own orders to cancel", "; ".join(plan.orders_to_cancel) if plan.orders_to_cancel else "none"),
+        ("Own shares", f"{wording.shares(plan.own_shares, signed=True)} → 0"),
+        ("Order", order),
+        ("Estimated", price or wording.DASH),
+        ("Left unhedged", f"option delta {wording.number(plan.residual_delta_shares, decimals=1, signed=True)} shares"),
+        ("Stays untouched", f"foreign {wording.shares(plan.foreign_shares, signed=True)} shares, every option leg"),
+        ("Afterwards", "hedging stays paused until you resume it"),
+    ]

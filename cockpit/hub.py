@@ -1,0 +1,100 @@
+"""One watcher per desk for all open pages: it looks at the files and hands the newest page to every stream.
+
+A look is a handful of `stat` calls every 50 ms. Only a change, or a second without one, builds a page again; what
+is slow (the journal's tail) happens in a thread. A slow reader skips pages, it never queues them.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+
+from cockpit.clock import wall_us
+from cockpit.context import CockpitContext
+from cockpit.desk_view import DeskView
+from state.layout import DeskPaths
+
+LOOK_EVERY_S = 0.05
+BEAT_EVERY_S = 1.0
+COMMANDS = ("stop", "pause", "flatten")
+
+
+def fingerprint(paths: DeskPaths) -> tuple[tuple[int, int, int] | None, ...]:
+    """What changes when the snapshot or a control file does: (mtime ns, inode, size) each, None when missing."""
+    return tuple(
+        _stat(path)
+        for path in (str(paths.snapshot), str(paths.control), *(str(paths.control / name) for name in COMMANDS))
+    )
+
+
+def _stat(path: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - twenty times a second and desk
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+class _Feed:
+    """The newest message of one desk, and who waits for it."""
+
+    def __init__(self, view: DeskView) -> None:
+        self.view = view
+        self.version = 0
+        self.message = b""
+        self.changed = asyncio.Condition()
+        self.readers = 0
+        self.task: asyncio.Task[None] | None = None
+
+
+class Hub:
+    """Streams of pages. The one rule: all calls but `close` come from the server's event loop."""
+
+    def __init__(self, context: CockpitContext) -> None:
+        self.context = context
+        self._feeds: dict[str, _Feed] = {}
+        self._closing = False
+
+    def close(self) -> None:
+        """End every stream at its next look. Safe from a signal handler."""
+        self._closing = True
+
+    async def stream(self, paths: DeskPaths) -> AsyncIterator[bytes]:
+        """Server-sent events of one desk, from now until the client leaves or the server closes."""
+        feed = self._feeds.get(paths.desk)
+        if feed is None:
+            feed = self._feeds[paths.desk] = _Feed(DeskView(self.context, paths))
+        feed.readers += 1
+        if feed.task is None:
+            feed.task = asyncio.create_task(self._watch(feed, paths), name=f"watch {paths.desk}")
+        try:
+            seen = 0
+            yield b"retry: 500\n\n"
+            while not self._closing:
+                async with feed.changed:
+                    await feed.changed.wait_for(lambda: feed.version != seen or self._closing)  # noqa: B023 - awaited at once
+                    seen, message = feed.version, feed.message
+                if message and not self._closing:
+                    yield message
+        finally:
+            feed.readers -= 1
+
+    async def _watch(self, feed: _Feed, paths: DeskPaths) -> None:
+        """Look until the last reader has gone. Publishing also wakes the readers when the server closes."""
+        loop = asyncio.get_running_loop()
+        last_print: object = None
+        built_at = -BEAT_EVERY_S
+        try:
+            while feed.readers > 0 and not self._closing:
+                now_print = fingerprint(paths)
+                if now_print != last_print or loop.time() - built_at >= BEAT_EVERY_S:
+                    last_print, built_at = now_print, loop.time()
+                    body = await asyncio.to_thread(feed.view.encoded, wall_us())
+                    async with feed.changed:
+                        feed.version += 1
+                        feed.message = b"event: page\ndata: " + body + b"\n\n"
+                        feed.changed.notify_all()
+                await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            feed.task = None
+            async with feed.changed:
+                feed.changed.notify_all()

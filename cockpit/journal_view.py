@@ -1,0 +1,91 @@
+"""The Operations page's question and its words: filters from the address, the command line that asks the same. Pure."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from state.query import Filter
+from state.records import JournalType
+from state.times import iso_from_us, us_from_iso
+
+LIMITS = (50, 200, 1000)
+ALL_TIME = "all"
+SPANS_S = {"15 min": 900, "1 h": 3600, "6 h": 21_600, "1 d": 86_400, "7 d": 604_800, ALL_TIME: None}
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?Z?")
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page's address asks for. `problems` are sentences about parts that could not be understood."""
+
+    wanted: Filter
+    limit: int = LIMITS[0]
+    problems: tuple[str, ...] = ()
+
+
+def parse_time(text: str) -> int:
+    """`2014-06-05`, `2014-06-05 14:30` or with seconds, in UTC, as microseconds. Raises ValueError with the remedy."""
+    cleaned = text.strip()
+    if _TIME.fullmatch(cleaned) is None:
+        raise ValueError(f"{text!r} is no time; write 2014-06-05 or 2014-06-05 14:30, in UTC")
+    try:
+        return us_from_iso(
+            cleaned.removesuffix("Z").replace(" ", "T") + "+00:00"
+            if len(cleaned) > 11
+            else f"{cleaned.removesuffix('Z')}T00:00+00:00"
+        )
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no time: {error}") from error
+
+
+def ask(values: Mapping[str, str | None], types: tuple[str, ...], *, newest_us: int | None) -> Asked:
+    """Make a filter of the page's fields: `since`, `until`, `span`, `intent`, `text`, `limit`.
+
+    `newest_us` is the journal's newest time: a span counts back from there, because a replayed day lies in the past.
+    """
+    problems: list[str] = []
+    bounds: dict[str, int | None] = {"since": None, "until": None}
+    for name in bounds:
+        text = values.get(name)
+        if text:
+            try:
+                bounds[name] = parse_time(text)
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+    span_s = SPANS_S.get(values.get("span") or ALL_TIME)
+    if bounds["since"] is None and span_s is not None and newest_us is not None:
+        bounds["since"] = newest_us - span_s * 1_000_000
+    known = {kind.value for kind in JournalType}
+    problems += [f"type: there is no {name!r}" for name in types if name not in known]
+    chosen = frozenset(JournalType(name) for name in types if name in known)
+    limit = values.get("limit") or str(LIMITS[0])
+    return Asked(
+        wanted=Filter(
+            since_us=bounds["since"],
+            until_us=bounds["until"],
+            types=chosen or None,
+            intent_id=values.get("intent") or None,
+            text=values.get("text") or None,
+        ),
+        limit=int(limit) if limit.isdecimal() and int(limit) in LIMITS else LIMITS[0],
+        problems=tuple(problems),
+    )
+
+
+def cli_words(asked: Asked, desk: str) -> str:
+    """The words of `bifrost` that print the same lines."""
+    wanted = asked.wanted
+    words = f"ops --desk {desk}"
+    if wanted.since_us is not None:
+        words += f" --since {_short(wanted.since_us)}"
+    if wanted.until_us is not None:
+        words += f" --until {_short(wanted.until_us)}"
+    for kind in sorted(wanted.types or ()):
+        words += f" --type {kind.value}"
+    if wanted.intent_id is not None:
+        words += f" --intent {wanted.intent_id}"
+    return f"{words} --limit {asked.limit}"
+
+
+def _short(time_us: int) -> str:
+    return iso_from_us(time_us)[:19] + "Z"

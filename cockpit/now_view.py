@@ -1,0 +1,341 @@
+"""Everything the Now page shows, as one plain value made from the files' content. Pure.
+
+The browser draws it as it is and adds only what it alone knows: how long ago it heard this.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from cockpit import tables, wording
+from cockpit.receipts import Receipt
+from cockpit.tables import Table
+from state.control import ControlRead
+from state.light import Light, LightState
+from state.records import Limit, Snapshot
+from state.times import iso_from_us
+
+Tone = Literal["calm", "warn", "alarm"]
+NEAR_PCT = 85.0
+DRAWDOWN_LIMIT = "drawdown_pct"
+
+
+class ShownReason(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason of the light: the sentence, what was measured against which limit, where the runbook speaks of it."""
+
+    code: str
+    text: str
+    measured: str
+    runbook: str
+
+
+class ShownLight(msgspec.Struct, frozen=True, kw_only=True):
+    """The light. `age_ms` grows in the browser; beyond `age_limit_ms` it shows NOT LIVE by itself."""
+
+    state: LightState
+    word: str
+    headline: str
+    reasons: tuple[ShownReason, ...]
+    age_ms: float | None
+    age_limit_ms: float
+
+
+class Mode(msgspec.Struct, frozen=True, kw_only=True):
+    """The box that says whose money this is."""
+
+    kind: wording.Kind
+    word: str
+    account: str
+
+
+class Tile(msgspec.Struct, frozen=True, kw_only=True):
+    """One key figure. `used_pct` of its limit, None where it has none."""
+
+    name: str
+    label: str
+    value: str
+    unit: str
+    note: str
+    used_pct: float | None
+    tone: Tone
+
+
+class Button(msgspec.Struct, frozen=True, kw_only=True):
+    """One control: its words, whether it may be pressed, and if not why."""
+
+    label: str
+    enabled: bool
+    shown: bool = True
+    why: str = ""
+
+
+class Controls(msgspec.Struct, frozen=True, kw_only=True):
+    """The row of controls. `dead` greys all of them: nobody would answer."""
+
+    buttons: dict[str, Button]
+    dead: bool
+    note: str
+    receipts: tuple[Receipt, ...]
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest point of the chart, newer than the history's last."""
+
+    x: str
+    equity_usd: float | None
+    drawdown_pct: float | None
+
+
+class NowView(msgspec.Struct, frozen=True, kw_only=True):
+    """The page."""
+
+    desk: str
+    light: ShownLight
+    mode: Mode
+    session: str
+    market_time: str
+    tiles: tuple[Tile, ...]
+    controls: Controls
+    tables: dict[str, Table]
+    point: Point | None
+    history_version: str
+
+
+def build(
+    snapshot: Snapshot | None,
+    light: Light,
+    control: ControlRead,
+    *,
+    desk: str,
+    now_us: int,
+    receipts: tuple[Receipt, ...],
+    history_version: str,
+) -> NowView:
+    """Put the page together. `now_us` is the wall clock at the look."""
+    now_iso = iso_from_us(now_us)
+    market_iso = None if snapshot is None else snapshot.ts
+    return NowView(
+        desk=desk,
+        light=shown_light(snapshot, light, now_iso=now_iso),
+        mode=mode(snapshot),
+        session="" if snapshot is None else wording.session(snapshot.session, now_iso=market_iso),
+        market_time="" if snapshot is None else f"market time {wording.day_and_time(snapshot.ts)}",
+        tiles=tiles(snapshot),
+        controls=controls(snapshot, light, control, receipts, now_iso=now_iso),
+        tables={
+            "legs": tables.legs(snapshot),
+            "positions": tables.positions(snapshot),
+            "orders": tables.working_orders(snapshot),
+        },
+        point=None if snapshot is None else _point(snapshot),
+        history_version=history_version,
+    )
+
+
+def shown_light(snapshot: Snapshot | None, light: Light, *, now_iso: str) -> ShownLight:
+    """Green says what the strategy does; anything else says why."""
+    reasons = tuple(
+        ShownReason(
+            code=reason.code,
+            text=reason.sentence,
+            measured="" if reason.detail is None else wording.short_times(reason.detail, now_iso=now_iso),
+            runbook="" if reason.runbook is None else reason.runbook,
+        )
+        for reason in light.reasons
+    )
+    return ShownLight(
+        state=light.state,
+        word=wording.short_times(light.word, now_iso=None if snapshot is None else snapshot.ts),
+        headline=headline(snapshot, light),
+        reasons=reasons,
+        age_ms=light.age_ms,
+        age_limit_ms=light.oldest_ms if light.oldest_ms is not None else 3000.0,
+    )
+
+
+def headline(snapshot: Snapshot | None, light: Light) -> str:
+    """What the desk does right now, in the strategy's own words; nothing where it is not live."""
+    if snapshot is None or light.state == "not_live":
+        return ""
+    state = tables.strategy_state(snapshot)
+    if state is not None and state.words:
+        return state.words
+    checks = snapshot.self_check.checks
+    return f"All {len(checks)} checks pass" if light.state == "green" and checks else ""
+
+
+def mode(snapshot: Snapshot | None) -> Mode:
+    """SIMULATED, PAPER or LIVE, and the account. Unknown is said as such."""
+    kind = wording.account_kind(None if snapshot is None else snapshot.account_kind)
+    word = "ACCOUNT UNKNOWN" if kind == "unknown" else kind.upper()
+    return Mode(kind=kind, word=word, account="" if snapshot is None or snapshot.account is None else snapshot.account)
+
+
+def limit_named(limits: tuple[Limit, ...], *names: str) -> Limit | None:
+    """The first limit with one of these names."""
+    return next((limit for name in names for limit in limits if limit.name == name), None)
+
+
+def _used_pct(limit: Limit | None) -> float | None:
+    if limit is None:
+        return None
+    if limit.limit <= 0:
+        return 100.0
+    return abs(limit.used) / limit.limit * 100
+
+
+def _tone(used_pct: float | None) -> Tone:
+    if used_pct is None or used_pct < NEAR_PCT:
+        return "calm"
+    return "alarm" if used_pct >= 100 else "warn"
+
+
+def tiles(snapshot: Snapshot | None) -> tuple[Tile, ...]:
+    """Equity, drawdown, net delta and hedges of the day, each with what it is measured against."""
+    return (_equity_tile(snapshot), _drawdown_tile(snapshot), _delta_tile(snapshot), _hedges_tile(snapshot))
+
+
+def _equity_tile(snapshot: Snapshot | None) -> Tile:
+    pnl = None if snapshot is None else snapshot.daily_pnl_usd
+    return Tile(
+        name="equity",
+        label="Equity",
+        value=wording.usd(None if snapshot is None else snapshot.equity_usd),
+        unit="USD",
+        note=f"desk today {wording.usd(pnl, signed=True)}",
+        used_pct=None,
+        tone="calm",
+    )
+
+
+def _drawdown_tile(snapshot: Snapshot | None) -> Tile:
+    limits = () if snapshot is None else snapshot.limits
+    limit = limit_named(limits, DRAWDOWN_LIMIT)
+    used = _used_pct(limit)
+    note = "limit –" if limit is None else f"limit {wording.drawdown(limit.limit)}"
+    value = None if snapshot is None else snapshot.drawdown_pct
+    return Tile(
+        name="drawdown",
+        label="Drawdown",
+        value=wording.number(None if value is None else -abs(value), decimals=2),
+        unit="%",
+        note=note,
+        used_pct=used,
+        tone=_tone(used),
+    )
+
+
+def _delta_tile(snapshot: Snapshot | None) -> Tile:
+    state = None if snapshot is None else tables.strategy_state(snapshot)
+    delta = None if state is None else state.greeks.net_delta_shares
+    limits = () if snapshot is None else snapshot.limits
+    threshold = limit_named(limits, "threshold_hedge_shares", "hedge_threshold_shares", "net_delta_threshold")
+    hard = limit_named(limits, "max_delta_limit", "max_net_delta_shares", "net_delta_shares", "net_delta")
+    account = None if snapshot is None else snapshot.account_net_delta_shares
+    notes = []
+    if threshold is not None:
+        notes.append(f"hedged at ±{wording.shares(threshold.limit)}")
+    elif hard is not None:
+        notes.append(f"limit ±{wording.shares(hard.limit)}")
+    notes.append(f"account {wording.shares(account, signed=True)}")
+    # Reaching the hedge threshold is what the desk is for; only the hard limit is a reason to change colour.
+    scale = threshold if threshold is not None else hard
+    used = None if scale is None or delta is None or scale.limit <= 0 else abs(delta) / scale.limit * 100
+    return Tile(
+        name="net_delta",
+        label="Net delta",
+        value=wording.number(delta, decimals=1, signed=True),
+        unit="shares",
+        note=" · ".join(notes),
+        used_pct=used,
+        tone=_tone(_used_pct(hard)) if hard is not None else "calm",
+    )
+
+
+def _hedges_tile(snapshot: Snapshot | None) -> Tile:
+    counters: Mapping[str, object] = {}
+    if snapshot is not None and snapshot.counters is not None:
+        counters = snapshot.counters
+    hedges = counters.get("hedges_today")
+    limits = () if snapshot is None else snapshot.limits
+    limit = limit_named(limits, "max_daily_hedge_count", "hedges_today", "daily_hedge_count")
+    used = _used_pct(limit)
+    notes = [f"limit {wording.number(limit.limit)}" if limit is not None else "limit –"]
+    refused = counters.get("refused_today")
+    if isinstance(refused, dict):
+        total = sum(count for count in refused.values() if isinstance(count, int))
+        notes.append(f"{total} held back")
+    return Tile(
+        name="hedges",
+        label="Hedges today",
+        value=wording.number(float(hedges)) if isinstance(hedges, int | float) else wording.DASH,
+        unit="",
+        note=" · ".join(notes),
+        used_pct=used,
+        tone=_tone(used),
+    )
+
+
+def controls(
+    snapshot: Snapshot | None,
+    light: Light,
+    control: ControlRead,
+    receipts: tuple[Receipt, ...],
+    *,
+    now_iso: str,
+) -> Controls:
+    """Which commands make sense now. A desk that was stopped on purpose can still be started or flattened."""
+    stopped = snapshot is not None and snapshot.daemon_state == "stopped"
+    stop, pause, flatten = (name in control.files for name in ("stop", "pause", "flatten"))
+    # A stop that stands is what keeps the desk down, also when the daemon could not say goodbye.
+    down = light.state == "not_live"
+    held = down and (stop or stopped)
+    buttons = {
+        "stop": Button(
+            label="Stopped" if held else "Stopping…" if stop else "STOP trading",
+            enabled=not stop and not down,
+            why="already asserted" if stop else "the desk does not run",
+        ),
+        "pause": Button(
+            label="Paused" if pause else "Pause hedging", enabled=not pause and not down, why="already asserted"
+        ),
+        "resume": Button(label="Resume…", enabled=pause and not down, why="nothing is paused"),
+        "start": Button(label="Start…", enabled=held and stop, shown=stop, why="it is still stopping"),
+        "flatten": Button(
+            label="Flattening…" if flatten else "Flatten…",
+            enabled=not flatten and (not down or held) and snapshot is not None,
+            why="already asserted",
+        ),
+    }
+    return Controls(
+        buttons=buttons,
+        dead=down and not held,
+        note=_control_note(snapshot, control, now_iso=now_iso),
+        receipts=receipts,
+    )
+
+
+def _control_note(snapshot: Snapshot | None, control: ControlRead, *, now_iso: str) -> str:
+    """What stands, since when, by whom; and how far a flatten has come."""
+    parts = []
+    for name, file in control.files.items():
+        text = f"{name} since {wording.short_times(iso_from_us(file.since_us), now_iso=now_iso)}"
+        if file.by:
+            text += f" by {file.by}"
+        if file.reason:
+            text += f": {file.reason}"
+        progress = None
+        if snapshot is not None:
+            progress = next((mark.progress for mark in snapshot.control if mark.name == name), None)
+        parts.append(f"{text} ({progress})" if progress else text)
+    return " · ".join(parts)
+
+
+def _point(snapshot: Snapshot) -> Point:
+    depth = snapshot.drawdown_pct
+    return Point(
+        x=snapshot.ts.removesuffix("Z")[:23],
+        equity_usd=snapshot.equity_usd,
+        drawdown_pct=None if depth is None else -abs(depth),
+    )

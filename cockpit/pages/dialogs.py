@@ -1,0 +1,128 @@
+"""The three commands that are previewed and confirmed. Opened by the page's own run, never by a fragment."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from cockpit import commands, context, flatten_preview, wording
+from cockpit.clock import wall_us
+from state.layout import DeskPaths
+from state.light import LightReason
+from state.look import Look, look_at
+
+CONFIRM_WORD = "FLATTEN"
+
+
+def open_dialog(name: str, paths: DeskPaths) -> None:
+    """Open the dialog that the controls asked for; an unknown name is ignored."""
+    title = f"{{}} · {_account(look_at(paths, wall_us()))}"
+    opened: dict[str, tuple[str, Callable[[DeskPaths], None]]] = {
+        "resume": ("Resume hedging", _resume),
+        "start": ("Start the desk", _start),
+        "flatten": ("Flatten own shares", _flatten),
+    }
+    if name in opened:
+        words, body = opened[name]
+        st.dialog(title.format(words), width="medium")(body)(paths)
+
+
+def _account(look: Look) -> str:
+    snapshot = look.snapshot
+    if snapshot is None:
+        return "account unknown"
+    kind = wording.account_kind(snapshot.account_kind).upper()
+    return f"{kind} {snapshot.account}" if snapshot.account else kind
+
+
+def _shell_twin(paths: DeskPaths, action: str) -> None:
+    st.caption(f"The same in a shell: `{context.current().shell(f'{action} --desk {paths.desk}')}`")
+
+
+def _carry_out(paths: DeskPaths, action: commands.Action, reason: str) -> bool:
+    """Do it; an error stays in the dialog, so that it is read."""
+    try:
+        commands.carry_out(paths, action, now_us=wall_us(), reason=reason, address=st.context.ip_address)
+    except commands.CommandError as error:
+        st.error(_plain(str(error)))
+        return False
+    return True
+
+
+def _plain(text: str) -> str:
+    """Text of others inside Streamlit's Markdown: every character that could be markup stands for itself."""
+    return "".join(f"\\{char}" if char in r"\`*_{}[]()<>#+-.!|$~:^" else char for char in text)
+
+
+def _checklist(others: list[LightReason]) -> None:
+    if not others:
+        st.markdown("**Nothing else blocks.** The next hedge leaves as soon as it is needed.")
+        return
+    st.markdown("**This holds as well, and stays after you resume:**")
+    for reason in others:
+        mark = {"red": "■", "yellow": "▲", "not_live": "◌"}[reason.severity]
+        detail = f" ({_plain(wording.short_times(reason.detail, now_iso=None))})" if reason.detail else ""
+        st.markdown(f"{mark} **{_plain(reason.code)}**{detail}: {_plain(reason.sentence)}")
+
+
+def _resume(paths: DeskPaths) -> None:
+    look = look_at(paths, wall_us())
+    pause = look.control.files.get("pause")
+    if pause is None:
+        st.markdown("Nothing is paused any more.")
+        return
+    who = f" by {_plain(pause.by)}" if pause.by else ""
+    why = f": {_plain(pause.reason)}" if pause.reason else ""
+    st.markdown(f"Paused for {wording.age(pause.age_ms)}{who}{why}. Resuming removes the pause and nothing else.")
+    _checklist([reason for reason in look.light.reasons if reason.code != "paused"])
+    if st.button("Resume hedging", key="confirm-resume", type="primary") and _carry_out(paths, "resume", "by the page"):
+        st.rerun()
+    _shell_twin(paths, "resume")
+
+
+def _start(paths: DeskPaths) -> None:
+    look = look_at(paths, wall_us())
+    stop = look.control.files.get("stop")
+    if stop is None:
+        st.markdown("The desk is not held by a stop any more.")
+        return
+    who = f" by {_plain(stop.by)}" if stop.by else ""
+    st.markdown(
+        f"Stopped {wording.age(stop.age_ms)} ago{who}. Starting removes the stop; the supervisor then starts the "
+        "daemon, which cancels its own orders, reconciles, and hedges when that is needed."
+    )
+    _checklist([reason for reason in look.light.reasons if reason.code not in ("stopped", "stop_asserted")])
+    with st.container(horizontal=True):
+        start = st.button("Start", key="confirm-start", type="primary")
+        start_paused = st.button("Start paused", key="confirm-start-paused")
+    if start_paused and not _carry_out(paths, "pause", "started paused"):
+        return
+    if (start or start_paused) and _carry_out(paths, "start", "by the page"):
+        st.rerun()
+    _shell_twin(paths, "start")
+
+
+def _flatten(paths: DeskPaths) -> None:
+    look = look_at(paths, wall_us())
+    if look.snapshot is None:
+        st.markdown("There is no snapshot, so nothing can be previewed.")
+        _shell_twin(paths, "flatten")
+        return
+    if look.light.state == "not_live":
+        st.warning(f"These numbers are {wording.age(look.light.age_ms)} old: the desk does not run.")
+    plan = flatten_preview.preview(look.snapshot)
+    lines = "".join(f"| {label} | {_plain(value)} |\n" for label, value in flatten_preview.rows(plan))
+    st.markdown(f"| | |\n|---|---|\n{lines}")
+    closed = plan.market_open is False and plan.side is not None
+    if closed:
+        st.warning(f"The market is {_plain(plan.session)}: the daemon would refuse at once.")
+    typed = st.text_input(f"Type {CONFIRM_WORD} to confirm", key="flatten-word", live=True, autocomplete="off")
+    if "flatten-shown" not in st.session_state:
+        st.session_state["flatten-shown"] = plan.identity
+    pressed = st.button("Flatten now", key="confirm-flatten", type="primary", disabled=typed != CONFIRM_WORD or closed)
+    if st.session_state["flatten-shown"] != plan.identity:
+        st.session_state["flatten-shown"] = plan.identity
+        st.warning("The plan has changed while you read it. Read it again, then confirm.")
+    elif pressed and typed == CONFIRM_WORD and _carry_out(paths, "flatten", "by the page"):
+        del st.session_state["flatten-shown"]
+        st.rerun()
+    _shell_twin(paths, "flatten")

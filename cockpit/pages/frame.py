@@ -1,0 +1,55 @@
+"""What every page begins with: the page's settings, where to go, and the light."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from cockpit import components, context
+from cockpit.context import UnknownDeskError, desk_paths
+from state.layout import DeskPaths, desks
+
+_STYLE = """
+<style>
+  [data-testid="stHeader"] { display: none; }
+</style>
+"""
+
+
+def configure_page() -> None:
+    """Before anything is drawn. The icon is an emoji: a named icon would be fetched from a font server."""
+    st.set_page_config(page_title="Bifrost", page_icon="⚪", layout="wide", initial_sidebar_state="collapsed")
+
+
+def current_paths() -> DeskPaths:
+    """The desk that the address names. Ends the run with a clear sentence when there is none of that name."""
+    try:
+        return desk_paths(context.current(), st.query_params.get("desk"))
+    except UnknownDeskError as error:
+        st.error(str(error))
+        st.stop()
+        raise
+
+
+def open_page(pages: Sequence[Any], chosen: Any) -> None:
+    """The navigation row and the light. Links keep the desk, which Streamlit's own navigation would drop."""
+    st.html(_STYLE)
+    paths = current_paths()
+    with st.container(horizontal=True, vertical_alignment="center", key="navigation"):
+        st.markdown("**Bifrost**", width="content")
+        for page in pages:
+            st.page_link(page, query_params={"desk": paths.desk}, width="content", disabled=page is chosen)
+        names = desks(context.current().root)
+        if len(names) > 1:
+            st.space("stretch")
+            picked = st.selectbox(
+                "Desk",
+                names,
+                index=names.index(paths.desk) if paths.desk in names else None,
+                label_visibility="collapsed",
+                width=180,
+            )
+            if picked is not None and picked != paths.desk:
+                st.query_params["desk"] = picked
+                st.rerun()
+    components.light(key=f"light-{paths.desk}", data={"desk": paths.desk})

@@ -1,0 +1,83 @@
+"""The Operations page: the journal, newest first, and the whole life of one intent. Composition only."""
+
+import streamlit as st
+
+from cockpit import components, context, journal_view, tables
+from cockpit.pages import frame
+from state.layout import DeskPaths
+from state.query import Filter, life_of_intent, newest
+from state.records import JournalLine, JournalType
+from state.times import us_from_iso
+
+
+def page() -> None:
+    """Filters, the table, and the command line that prints the same."""
+    paths = frame.current_paths()
+    try:
+        last = newest(paths.journal, Filter(), 1)
+    except OSError as error:
+        st.error(f"The journal cannot be read: {error.strerror}", icon="⚠️")
+        return
+    asked = _filters(us_from_iso(last[0].ts) if last else None)
+    for problem in asked.problems:
+        st.warning(problem)
+    if asked.wanted.intent_id is not None:
+        _life(paths, asked.wanted.intent_id)
+    lines = newest(paths.journal, asked.wanted, asked.limit)
+    aside = f"newest first · {len(lines)} shown" + (f" (the newest {asked.limit})" if len(lines) == asked.limit else "")
+    _table(lines, key=f"journal-{paths.desk}", title="Journal", aside=aside, empty=_empty(paths, any_line=bool(last)))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"The same in a shell: `{context.current().shell(journal_view.cli_words(asked, paths.desk))}`")
+        st.button("Look again", key="look-again")
+
+
+def _empty(paths: DeskPaths, *, any_line: bool) -> str:
+    if any_line:
+        return "No operation matches these filters."
+    start = context.current().shell(f"up --desk {paths.desk}")
+    return f"Nothing yet: intents, orders, fills, refusals and commands appear here once the desk runs ({start})."
+
+
+def _filters(newest_us: int | None) -> journal_view.Asked:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
+        span = st.segmented_control(
+            "Time back", list(journal_view.SPANS_S), default=journal_view.ALL_TIME, key="span", bind="query-params"
+        )
+        since = st.text_input(
+            "Since (UTC)", key="since", bind="query-params", placeholder="2014-06-05 14:30", width=170
+        )
+        until = st.text_input(
+            "Until (UTC)", key="until", bind="query-params", placeholder="2014-06-05 16:00", width=170
+        )
+        intent = st.text_input("Intent", key="intent", bind="query-params", placeholder="every", width=230)
+        text = st.text_input("Text in reason or status", key="text", bind="query-params", width=190)
+        limit = st.selectbox(
+            "Show", [str(limit) for limit in journal_view.LIMITS], key="limit", bind="query-params", width=90
+        )
+    types = st.pills(
+        "Type", [kind.value for kind in JournalType], selection_mode="multi", key="type", bind="query-params"
+    )
+    values = {"span": span, "since": since, "until": until, "intent": intent, "text": text, "limit": limit}
+    return journal_view.ask(values, tuple(types), newest_us=newest_us)
+
+
+def _life(paths: DeskPaths, intent_id: str) -> None:
+    _table(
+        life_of_intent(paths.journal, intent_id),
+        key=f"life-{paths.desk}",
+        title=f"The life of {intent_id}",
+        aside="oldest first, with its orders, fills and commissions",
+        empty="No operation has this intent. Copy one from the journal's Intent column.",
+    )
+
+
+def _follow(key: str) -> None:
+    """A click on an intent: put it into the filter, and with it into the address."""
+    chosen = st.session_state[key].follow
+    if chosen is not None and chosen["name"] == "intent":
+        st.session_state["intent"] = chosen["value"]
+
+
+def _table(lines: list[JournalLine], *, key: str, title: str, aside: str, empty: str) -> None:
+    table = tables.journal(lines, title=title, aside=aside, empty=empty)
+    components.table(key=key, data={"table": tables.plain(table)}, on_follow_change=lambda: _follow(key))

@@ -1,0 +1,145 @@
+"""How values read on a page: numbers with their unit's decimals, ages, times, and the words of a state.
+
+Pure. Every function takes what a record holds, missing (None) included, and returns text to show.
+Nothing here is markup: whoever shows it must not interpret it.
+"""
+
+import re
+from typing import Literal
+
+from state.records import ControlMark, SessionState
+from state.times import us_from_iso
+
+DASH = "–"
+MINUS = "−"
+Kind = Literal["simulated", "paper", "live", "unknown"]
+
+
+def number(value: float | None, *, decimals: int = 0, signed: bool = False) -> str:
+    """`-1234.5` -> `−1,234.5`: a true minus, thousands apart, no negative zero; a dash when missing."""
+    if value is None:
+        return DASH
+    text = f"{abs(value):,.{decimals}f}"
+    if float(text.replace(",", "")) == 0:
+        return text
+    if value < 0:
+        return MINUS + text
+    return f"+{text}" if signed else text
+
+
+def usd(value: float | None, *, signed: bool = False) -> str:
+    """Dollars to the cent."""
+    return number(value, decimals=2, signed=signed)
+
+
+def shares(value: float | None, *, signed: bool = False) -> str:
+    """A quantity: whole when it is whole, else one decimal (deltas are not whole)."""
+    if value is None:
+        return DASH
+    return number(value, decimals=0 if abs(value - round(value)) < 1e-9 else 1, signed=signed)
+
+
+def percent(value: float | None, *, decimals: int = 2, signed: bool = False) -> str:
+    """A percentage with its sign `%`."""
+    text = number(value, decimals=decimals, signed=signed)
+    return text if value is None else f"{text} %"
+
+
+def drawdown(value_pct: float | None) -> str:
+    """The snapshot's drawdown is a positive depth; it is read as a loss, so it gets a minus."""
+    return DASH if value_pct is None else percent(-abs(value_pct))
+
+
+def age(age_ms: float | None) -> str:
+    """`240 ms`, `3.2 s`, `42 s`, `5 min`, `3 h`, `2 d`."""
+    if age_ms is None:
+        return DASH
+    seconds = max(0.0, age_ms) / 1000
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} d"
+
+
+def time_of_day(iso: str | None, *, milliseconds: bool = False) -> str:
+    """`2014-06-05T14:31:07.123456Z` -> `14:31:07Z`, or with milliseconds."""
+    if iso is None or not _is_time(iso):
+        return DASH
+    return f"{iso[11:23]}Z" if milliseconds else f"{iso[11:19]}Z"
+
+
+def day_and_time(iso: str | None) -> str:
+    """`2014-06-05 14:31:07Z`."""
+    if iso is None or not _is_time(iso):
+        return DASH
+    return f"{iso[:10]} {iso[11:19]}Z"
+
+
+def _is_time(iso: str) -> bool:
+    try:
+        us_from_iso(iso)
+    except ValueError:
+        return False
+    return len(iso) >= 23
+
+
+def until(iso: str | None, *, now_iso: str | None) -> str:
+    """A coming moment: the time alone when it is today, the day before it otherwise."""
+    if iso is None or not _is_time(iso):
+        return DASH
+    same_day = now_iso is not None and now_iso[:10] == iso[:10]
+    return f"{iso[11:16]}Z" if same_day else f"{iso[:10]} {iso[11:16]}Z"
+
+
+def session(state: SessionState | None, *, now_iso: str | None) -> str:
+    """`OPEN until 20:00Z`, `CLOSED until 2014-06-06 13:30Z`, or a dash."""
+    if state is None:
+        return DASH
+    word = "OPEN" if state.is_open else "CLOSED"
+    return word if state.until is None else f"{word} until {until(state.until, now_iso=now_iso)}"
+
+
+def account_kind(kind: str | None) -> Kind:
+    """The word of the mode box. An account of unknown kind is treated as such, never as harmless."""
+    if kind in ("simulated", "paper", "live"):
+        return kind  # type: ignore[return-value]  # narrowed by the line above
+    return "unknown"
+
+
+def commanded(mark: ControlMark) -> str:
+    """`pause since 14:31:07Z by anna: lunch`."""
+    text = f"{mark.name} since {time_of_day(mark.since)}"
+    if mark.by:
+        text += f" by {mark.by}"
+    if mark.reason:
+        text += f": {mark.reason}"
+    if mark.progress:
+        text += f" ({mark.progress})"
+    return text
+
+
+def measured(value: str | float | None) -> str:
+    """A self check's measured value or limit: numbers short, text as it is."""
+    if value is None:
+        return DASH
+    if isinstance(value, str):
+        return value
+    if abs(value - round(value)) < 1e-9:
+        return number(value)
+    return number(value, decimals=3 if abs(value) < 1 else 2)
+
+
+_LONG_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})\.\d{6}Z")
+
+
+def short_times(text: str, *, now_iso: str | None) -> str:
+    """Times of the files inside a sentence, made readable: the day only where it is not today."""
+    today = None if now_iso is None else now_iso[:10]
+    return _LONG_TIME.sub(lambda found: f"{found[2]}Z" if found[1] == today else f"{found[1]} {found[2]}Z", text)
