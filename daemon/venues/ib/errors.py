@@ -1,0 +1,101 @@
+"""What Interactive Brokers' message codes mean: every code we know is declared, none is guessed.
+
+A code about an order is terminal only if it stands in REJECTS or CANCELS; it leaves the order alone if it stands in
+HARMLESS; anything else says nothing certain, so the venue asks the broker again (a reconciliation) instead of
+believing it. ib_async 2.1 itself would mark an order cancelled for 10349 although it is live and then fills.
+Codes: https://interactivebrokers.github.io/tws-api/message_codes.html
+"""
+
+from enum import StrEnum
+
+CLIENT_ID_TAKEN = 326
+UPSTREAM_LOST = frozenset({1100, 2110})
+"""TWS lost its own link to the broker's servers; our socket stays up and orders would silently wait."""
+UPSTREAM_BACK_DATA_LOST = 1101
+UPSTREAM_BACK_DATA_KEPT = 1102
+SOCKET_PORT_RESET = 1300
+PACING = 100
+
+HARMLESS = frozenset(
+    {
+        104,  # a modification came too late, the order had filled: the executions tell
+        105,  # a modification does not match its order
+        165,  # historical data service notice
+        329,  # a modification was refused, the order lives
+        399,  # order message: "will not be placed at the exchange until ..."
+        404,  # held while shares to borrow are located
+        481,  # size was adjusted
+        492,
+        10089,  # market data not subscribed
+        10167,  # delayed market data instead
+        10168,  # market data not subscribed, delayed not enabled
+        10197,  # a competing session takes the market data
+        10349,  # time in force was set from a preset
+    }
+)
+"""The order is as live as before. 2100..2199 are warnings of the same sort (2109: outsideRth ignored)."""
+
+REJECTS = frozenset(
+    {
+        103,  # duplicate order id
+        109,  # price out of range
+        110,  # price off the tick: a new order dies of it
+        111,  # time in force and order type do not fit
+        116,  # the exchange does not take this order
+        133,  # submitting failed
+        200,  # no such contract, or an ambiguous one
+        201,  # rejected; the text says why
+        203,  # not available for this account
+        321,  # validation failed: we never modify, so this was a new order
+        383,  # size above the limit set in TWS
+        387,  # order type not allowed here
+        388,  # size below the exchange's minimum
+        434,  # size zero
+        435,  # no account given
+        436,  # account not allowed
+        460,  # no trading permission
+        10052,  # invalid time in force
+        10243,  # fractional size through the API
+        10318,  # fractional size not supported
+    }
+)
+CANCELS = frozenset({202})
+"""202 acknowledges a cancel; it is not an error."""
+CANCEL_REFUSED = frozenset(
+    {
+        135,  # no order with this id
+        136,  # not this client's order
+        161,  # not cancellable in its present state
+        10147,  # the order to cancel was not found
+        10148,  # the order to cancel is already terminal
+    }
+)
+"""The cancel did nothing: where the order really stands is asked from the broker."""
+
+DATA_REFUSED = frozenset({101, 200, 300, 321, 354, 420, 10089, 10090, 10167, 10168, 10186, 10187, 10189, 10190, 10197})
+"""No live quotes on this subscription, or delayed ones, which are not traded on."""
+
+
+class OrderMeaning(StrEnum):
+    """What a message that carries the id of an own order says about it."""
+
+    HARMLESS = "harmless"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    UNCERTAIN = "uncertain"
+
+
+def is_warning(code: int) -> bool:
+    """IB's own warning range: connectivity of data farms, attributes ignored."""
+    return 2100 <= code < 2200
+
+
+def order_meaning(code: int) -> OrderMeaning:
+    """The meaning of a code about an order; UNCERTAIN asks for a reconciliation, never for a new order."""
+    if code in HARMLESS or is_warning(code):
+        return OrderMeaning.HARMLESS
+    if code in CANCELS:
+        return OrderMeaning.CANCELLED
+    if code in REJECTS:
+        return OrderMeaning.REJECTED
+    return OrderMeaning.UNCERTAIN

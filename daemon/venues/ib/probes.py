@@ -1,0 +1,77 @@
+"""Liveness probes: one round trip each, answered in the order sent, never more than the throttle has room for.
+
+`isConnected()` stays true on a half-open socket (measured), so only an answer proves life. A probe is never merged
+into another: in lock-step with the simulator each one says "decided up to here".
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from daemon.venues.ib.connection import RESERVED_SLOTS, Connection
+
+RETRY_S = 0.02
+
+
+@dataclass
+class _Probe:
+    asked_s: float
+    timer: asyncio.TimerHandle
+    expired: bool = False
+
+
+class Probes:
+    """The probes of one connection. `answered` gets the round trip in milliseconds, or None on a time-out."""
+
+    def __init__(self, connection: Connection, timeout_s: float, answered: Callable[[float | None], None]) -> None:
+        self._connection, self._timeout_s, self._answered = connection, timeout_s, answered
+        self._waiting: deque[_Probe] = deque()
+        self._sent: deque[_Probe] = deque()
+        self._retry: asyncio.TimerHandle | None = None
+
+    def ask(self) -> None:
+        """Send a probe, or let it wait while orders might need the remaining requests of this second."""
+        loop = asyncio.get_running_loop()
+        probe = _Probe(asked_s=loop.time(), timer=loop.call_later(self._timeout_s, self._expire_oldest))
+        self._waiting.append(probe)
+        self._send()
+
+    def on_current_time(self) -> None:
+        """An answer: it belongs to the oldest sent probe, also when that one has already timed out."""
+        if not self._sent:
+            return
+        probe = self._sent.popleft()
+        if not probe.expired:
+            probe.timer.cancel()
+            self._answered((asyncio.get_running_loop().time() - probe.asked_s) * 1000.0)
+
+    def close(self) -> None:
+        """The connection ended: every open probe failed."""
+        if self._retry is not None:
+            self._retry.cancel()
+        open_probes = [probe for probe in (*self._sent, *self._waiting) if not probe.expired]
+        self._sent.clear()
+        self._waiting.clear()
+        for probe in open_probes:
+            probe.timer.cancel()
+            self._answered(None)
+
+    def _send(self) -> None:
+        self._retry = None
+        while self._waiting:
+            if self._connection.not_ready() is not None or self._connection.free_slots() <= RESERVED_SLOTS:
+                self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._send)
+                return
+            probe = self._waiting.popleft()
+            self._connection.client.reqCurrentTime()
+            self._sent.append(probe)
+
+    def _expire_oldest(self) -> None:
+        # Time-outs are equal, so the oldest open probe is the one whose timer fired.
+        for probe in (*self._sent, *self._waiting):
+            if not probe.expired:
+                probe.expired = True
+                break
+        self._waiting = deque(probe for probe in self._waiting if not probe.expired)
+        self._answered(None)

@@ -1,0 +1,293 @@
+"""What one connection hears: the taps turn frames into events, in the order of arrival.
+
+Life: `open` (logged on, account known) -> `begin` (contracts known: the broker's book and the lines start) ->
+`listing` as often as asked -> `close`. Frames that come before `begin` are repeated by the first listing.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from config.schema import Profile
+from daemon.core.events import AccountKind, AnyEvent, BrokerReport, ProbeAnswered
+from daemon.core.instruments import InstrumentSpec
+from daemon.venues.ib import errors
+from daemon.venues.ib.account import AccountValues, check_consent, choose_account
+from daemon.venues.ib.broker_book import BrokerBook, OwnOrders, order_key
+from daemon.venues.ib.connection import Connection, LinkLostError, NoAnswerError
+from daemon.venues.ib.contracts import Qualified
+from daemon.venues.ib.probes import Probes
+from daemon.venues.ib.subscriptions import Lines
+from daemon.venues.ib.translate import order_status
+from daemon.venues.protocol import Emit, VenueClock
+
+REQUEST_TIMEOUT_S = 15.0
+LIVE_FRAME = -1
+T = TypeVar("T")
+
+_log = structlog.stdlib.get_logger("bifrost.venue.ib")
+
+
+class LinkWatch(Protocol):
+    """Who decides about the link: the venue."""
+
+    def upstream_lost(self, reason: str) -> None:
+        """TWS lost the broker's servers."""
+        ...
+
+    def upstream_back(self, reason: str, *, data_kept: bool) -> None:
+        """TWS has them again; without `data_kept` every subscription is gone."""
+        ...
+
+    def reconcile(self, reason: str, *, fresh_connection: bool) -> None:
+        """Something uncertain was said: ask the broker."""
+        ...
+
+
+class IbSession:
+    """The taps of one connection. `failure` holds what a tap raised; the venue's loop then stops the daemon."""
+
+    def __init__(self, *, profile: Profile, clock: VenueClock, emit: Emit, watch: LinkWatch) -> None:
+        self._profile, self._clock, self._emit, self._watch = profile, clock, emit, watch
+        self.connection = Connection(self)
+        self.failure: Exception | None = None
+        self.account = ""
+        self.kind: AccountKind = "live"
+        self._values: AccountValues | None = None
+        self.book: BrokerBook | None = None
+        self._lines: Lines | None = None
+        self._probes: Probes | None = None
+        self._open = True
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def open(self, host: str, port: int) -> None:
+        """Log on and learn the account. Raises LinkLostError, FatalVenueError."""
+        wanted = self._profile.ib
+        accounts = await self.connection.open(host, port, wanted.client_id, wanted.connect_timeout)
+        self.account = choose_account(accounts, self._profile)
+        self._values = AccountValues(self.account)
+        updates = self.connection.ib.reqAccountUpdatesAsync(self.account)
+        try:
+            await self.connection.ask(updates, "account values", min(REQUEST_TIMEOUT_S, wanted.connect_timeout))
+        except NoAnswerError as error:
+            raise LinkLostError(str(error)) from error
+        self.kind = self._values.kind()
+        check_consent(self.account, self.kind, self._profile)
+
+    def begin(self, qualified: Qualified, *, prefix: str, own: OwnOrders) -> None:
+        """The contracts are known: frames become events from here on."""
+        self.book = BrokerBook(
+            account=self.account,
+            client_id=self._profile.ib.client_id,
+            prefix=prefix,
+            contracts=qualified.names(),
+            own=own,
+        )
+        self._lines = Lines(self._clock, self._emit, stepped=self.kind == "simulated")
+        self._probes = Probes(self.connection, self._profile.daemon.probe_timeout_s, self._probe_answered)
+
+    def subscribe(self, qualified: Qualified) -> None:
+        """(Re)subscribe the declared set; lines of an earlier subscription are cancelled first."""
+        client = self.connection.client
+        lines = _known(self._lines)
+        for request_id in lines.request_ids():
+            client.cancelMktData(request_id)
+        client.reqMarketDataType(1)  # live only: delayed prices are not hedged on
+
+        def request(spec: InstrumentSpec) -> int:
+            request_id: int = client.getReqId()
+            client.reqMktData(request_id, qualified.orderable[spec.instrument], "", False, False, [])  # noqa: FBT003
+            return request_id
+
+        lines.subscribe(qualified.specs, request)
+
+    async def listing(self, reasons: Iterable[str], connection_number: int) -> list[BrokerReport]:
+        """Ask for open orders, executions and positions; one complete report per reason.
+
+        Positions come last: a fill in between is then in the executions before it is in the positions.
+        Raises NoAnswerError or RequestError when one of them fails, LinkLostError when the socket ends.
+        """
+        book, ib = _known(self.book), self.connection.ib
+        book.begin_listing()
+        try:
+            await self.connection.ask(ib.reqAllOpenOrdersAsync(), "open orders", REQUEST_TIMEOUT_S)
+            await self.connection.ask(ib.reqExecutionsAsync(), "executions", REQUEST_TIMEOUT_S)
+            await self.connection.ask(ib.reqPositionsAsync(), "positions", REQUEST_TIMEOUT_S)
+        except BaseException:
+            book.abandon_listing()
+            raise
+        self.flush()
+        return [book.report(reason, connection_number, self._clock.now_us()) for reason in reasons]
+
+    def tell_account(self) -> None:
+        """Emit all account values now."""
+        self._tell([_known(self._values).report(self._clock.now_us())])
+
+    def probe(self) -> None:
+        """Send one liveness probe."""
+        if self._probes is None:
+            self._probe_answered(None)
+        else:
+            self._probes.ask()
+
+    def flush(self) -> None:
+        """Tell waiting quotes, so that what follows comes after them."""
+        if self._lines is not None:
+            self._lines.flush()
+
+    async def close(self) -> None:
+        """Close the socket and drop every reference to the library's objects."""
+        if self._probes is not None:
+            self._probes.close()
+        self._open = False
+        if self._lines is not None:
+            self._lines.close()
+        await self.connection.close()
+
+    def _probe_answered(self, round_trip_ms: float | None) -> None:
+        self._tell([ProbeAnswered(ts_us=self._clock.now_us(), round_trip_ms=round_trip_ms)])
+
+    def _tell(self, events: Iterable[AnyEvent]) -> None:
+        if not self._open:
+            return
+        self.flush()
+        for event in events:
+            self._emit(event)
+
+    # -- taps -----------------------------------------------------------------------------------------------------
+
+    def broken(self, error: Exception) -> None:
+        """A tap raised: remember the first, end the connection; the venue's loop raises it."""
+        if self.failure is None:
+            self.failure = error
+        _log.critical("handler_failed", error=repr(error), exc_info=error)
+        self.connection.end(f"a handler failed: {error!r}")
+
+    def on_read_end(self) -> None:
+        """Close the batch of quotes; account values follow it when they are due."""
+        if self._lines is None or self._values is None or not self._open:
+            return
+        self._lines.read_end()
+        report = self._values.due(self._clock.now_us())
+        if report is not None:
+            self._tell([report])
+
+    def on_price(self, request_id: int, tick_type: int, price: float, size: float) -> None:
+        """See `Lines.price`."""
+        if self._lines is not None:
+            self._lines.price(request_id, tick_type, price, size)
+
+    def on_size(self, request_id: int, tick_type: int, size: float) -> None:
+        """See `Lines.size`."""
+        if self._lines is not None:
+            self._lines.size(request_id, tick_type, size)
+
+    def on_greeks(self, request_id: int, tick_type: int, volatility: float, delta: float) -> None:
+        """See `Lines.greeks`."""
+        if self._lines is not None:
+            self._lines.greeks(request_id, tick_type, volatility, delta)
+
+    def on_stamp(self, stamp_us: int) -> None:
+        """See `Lines.stamp`."""
+        if self._lines is not None:
+            self._lines.stamp(stamp_us)
+
+    def on_data_type(self, request_id: int, data_type: int) -> None:
+        """See `Lines.data_type`."""
+        if self._lines is not None:
+            self._lines.data_type(request_id, data_type)
+
+    def on_open_order(self, contract: Any, order: Any, status: str) -> None:
+        """An order at the venue, ours or foreign."""
+        if self.book is not None:
+            self._tell(self.book.open_order(contract, order, status, self._clock.now_us()))
+
+    def on_order_status(self, order_id: int, client_id: int, perm_id: int, status: str, filled: float) -> None:
+        """A status; a word we do not know is never guessed at."""
+        if self.book is None:
+            return
+        if order_status(status) is None:
+            self._watch.reconcile(f"order status {status!r}", fresh_connection=False)
+        self._tell(
+            self.book.order_status(
+                order_key(client_id, order_id, perm_id), perm_id, status, filled, self._clock.now_us()
+            )
+        )
+
+    def on_execution(self, request_id: int, contract: Any, execution: Any) -> None:
+        """An execution."""
+        if self.book is not None:
+            live = request_id == LIVE_FRAME
+            self._tell(self.book.executed(contract, execution, live=live, ts_us=self._clock.now_us()))
+
+    def on_commission(self, exec_id: str, commission: float, currency: str) -> None:
+        """A commission, however late."""
+        if self.book is not None:
+            self._tell(self.book.commission(exec_id, commission, currency, self._clock.now_us()))
+
+    def on_position(self, account: str, contract: Any, quantity: float, average_cost: float) -> None:
+        """A position; other accounts of the login are not ours."""
+        if self.book is not None and account == self.account:
+            self._tell(self.book.position(contract, quantity, average_cost, self._clock.now_us()))
+
+    def on_account_value(self, account: str, tag: str, value: str, currency: str) -> None:
+        """An account value; told with the next read's end."""
+        if self._values is not None:
+            self._values.on_value(account, tag, value, currency)
+
+    def on_current_time(self) -> None:
+        """A probe came back."""
+        if self._probes is not None:
+            self._probes.on_current_time()
+
+    def on_message(self, request_id: int, code: int, text: str) -> None:
+        """Message 4: link first, then subscriptions, then own orders; the rest is logged."""
+        note = f"{code}: {text}"
+        if self._about_link(code, note) or self._about_line(request_id, code, note):
+            return
+        if self.book is not None and self.book.knows_order(request_id):
+            self._about_order(self.book, request_id, code, note)
+        elif errors.is_warning(code):
+            _log.info("venue_notice", code=code, text=text)
+        else:
+            _log.warning("venue_message", code=code, text=text, request_id=request_id)
+
+    def _about_link(self, code: int, note: str) -> bool:
+        if code == errors.CLIENT_ID_TAKEN:
+            # ib_async would sit out the whole connect time-out here (measured).
+            client_id = self._profile.ib.client_id
+            self.connection.end(f"client id {client_id} is in use at the venue (ib.client_id); waiting for it")
+        elif code == errors.SOCKET_PORT_RESET:
+            self.connection.end(note)
+        elif code in errors.UPSTREAM_LOST:
+            self._watch.upstream_lost(note)
+        elif code in {errors.UPSTREAM_BACK_DATA_KEPT, errors.UPSTREAM_BACK_DATA_LOST}:
+            self._watch.upstream_back(note, data_kept=code == errors.UPSTREAM_BACK_DATA_KEPT)
+        else:
+            return False
+        return True
+
+    def _about_line(self, request_id: int, code: int, note: str) -> bool:
+        name = self._lines.name(request_id) if self._lines is not None else None
+        if self._lines is None or name is None:
+            return False
+        _log.warning("market_data_message", instrument=name, note=note)
+        if code in errors.DATA_REFUSED:
+            self._lines.refused(request_id)
+        return True
+
+    def _about_order(self, book: BrokerBook, order_id: int, code: int, note: str) -> None:
+        meaning = errors.order_meaning(code)
+        _log.warning("order_message", order_id=order_id, meaning=meaning.value, note=note)
+        self._tell(book.order_message(order_id, meaning, note, self._clock.now_us()))
+        if meaning is errors.OrderMeaning.UNCERTAIN:
+            self._watch.reconcile(f"message {code} about an order", fresh_connection=False)
+
+
+def _known(part: T | None) -> T:
+    """The part that `open` or `begin` made. Raises RuntimeError when it is asked for before that."""
+    if part is None:
+        raise RuntimeError("the session has not begun")
+    return part

@@ -1,0 +1,327 @@
+"""Interactive Brokers as a venue: one loop that connects, synchronises, serves and reconnects for ever.
+
+    DOWN --logged on--> UP_UNSYNCED --BrokerReport told--> SYNCED
+      ^                     ^                                |
+      |                     +--1101/1102-- UPSTREAM_LOST <---+ 1100/2110
+      +------------- the socket ends, from anywhere
+
+Everything that takes time (connecting, reconciling, resubscribing) happens in this one loop, so two of them never
+overlap. The other methods only leave a note for the loop, or write one message to the socket.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from ib_async import Order
+from ib_async.wrapper import RequestError
+
+from config.schema import Profile
+from daemon.core.effects import PlaceOrder
+from daemon.core.events import AnyEvent, Instruments, Link, LinkState, ProbeAnswered, Sessions
+from daemon.venues.ib.broker_book import OwnOrders
+from daemon.venues.ib.connection import Backoff, LinkLostError, NoAnswerError
+from daemon.venues.ib.contracts import Qualified, current_sessions, qualify
+from daemon.venues.ib.session import IbSession
+from daemon.venues.ib.translate import KnownOrder
+from daemon.venues.protocol import Emit, FatalVenueError, OrderNotSentError, VenueClock
+
+LISTING_ATTEMPTS = 2
+
+_log = structlog.stdlib.get_logger("bifrost.venue.ib")
+
+
+class HandlerFailedError(Exception):
+    """A handler of the venue's frames raised: what was learned may be incomplete, so the daemon must stop."""
+
+
+class IbVenue:
+    """`daemon.venues.protocol.Venue` over the real ib_async.
+
+    The one rule: only `run` awaits. `own_prefix` gives `<desk>.<ledger_id>.`, the start of every own orderRef.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        clock: VenueClock,
+        own_prefix: Callable[[], str],
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._profile, self._clock, self._own_prefix = profile, clock, own_prefix
+        self._host = profile.ib.host if host is None else host
+        self._port = profile.ib.port if port is None else port
+        # Jitter only spreads attempts in time; nothing decided or recorded depends on it.
+        self._backoff = Backoff(random.Random()) if backoff is None else backoff  # noqa: S311
+        self._emit: Emit = _ignore
+        self._own = OwnOrders()
+        self._session: IbSession | None = None
+        self._qualified: Qualified | None = None
+        self._hours_day = ""
+        self._connections = 0
+        self._link = Link(ts_us=0, state="DOWN", reason="")
+        self._upstream_is_lost = False
+        # Notes for the loop
+        self._wake = asyncio.Event()
+        self._asked: dict[str, None] = {}
+        self._reconnect_for: str | None = None
+        self._back: bool | None = None
+        self._closing = False
+
+    # -- the protocol ---------------------------------------------------------------------------------------------
+
+    async def run(self, emit: Emit) -> None:
+        """See `Venue.run`. Also raises HandlerFailedError."""
+        self._emit = emit
+        self._tell_link("DOWN", f"connecting to {self._host}:{self._port}")
+        while True:
+            session = IbSession(profile=self._profile, clock=self._clock, emit=self._tell, watch=self)
+            self._session = session
+            try:
+                await self._serve(session)
+            except LinkLostError as error:
+                if session.failure is None:
+                    self._tell_link("DOWN", str(error))
+            finally:
+                self._session = None
+                await session.close()
+            if session.failure is not None:
+                raise HandlerFailedError(f"a venue handler failed: {session.failure!r}") from session.failure
+            if self._closing:
+                await asyncio.Event().wait()  # until cancelled: a return would look like an accident
+            if self._reconnect_for is None:
+                await asyncio.sleep(self._backoff.next_s())
+            self._reconnect_for = None
+
+    def not_ready(self) -> str | None:
+        """See `Venue.not_ready`."""
+        if self._session is None or self._link.state != "SYNCED":
+            return f"the link is {self._link.state}"
+        return self._session.connection.not_ready()
+
+    def place(self, order: PlaceOrder) -> None:
+        """See `Venue.place`. An orderRef is sent once in the life of this process, whatever became of it."""
+        refusal = self.not_ready()
+        if refusal is not None:
+            raise OrderNotSentError(refusal)
+        session, qualified = self._session, self._qualified
+        contract = qualified.orderable.get(order.instrument) if qualified is not None else None
+        if session is None or session.book is None or contract is None:
+            raise OrderNotSentError(f"{order.instrument} is not a declared instrument")
+        if self._own.find(order.order_ref) is not None:
+            raise OrderNotSentError(f"{order.order_ref} was already sent")
+        client = session.connection.client
+        # The venue's counter may roll back after its restart: an id must never be used twice.
+        client.updateReqId(self._own.highest_order_id + 1)
+        order_id: int = client.getReqId()
+        try:
+            client.placeOrder(order_id, contract, self._wire_order(order, session.account))
+        except ConnectionError as error:
+            raise OrderNotSentError(str(error)) from error
+        session.book.placed(
+            KnownOrder(
+                order_ref=order.order_ref,
+                venue_order_id=order_id,
+                client_id=self._profile.ib.client_id,
+                perm_id=0,
+                instrument=order.instrument,
+                side=order.side,
+                quantity=order.quantity,
+                order_type=order.order_type,
+            )
+        )
+
+    def cancel(self, order_ref: str) -> None:
+        """See `Venue.cancel`. Only orders of our own client id can be cancelled: for others TWS stays silent."""
+        order = self._own.find(order_ref)
+        if order is None:
+            raise OrderNotSentError(f"{order_ref} is not an order of this desk")
+        if order.client_id != self._profile.ib.client_id:
+            raise OrderNotSentError(f"{order_ref} belongs to client id {order.client_id}: cancel it there")
+        if self._session is None:
+            raise OrderNotSentError("not connected")
+        try:
+            self._session.connection.send_cancel(order.venue_order_id)
+        except ConnectionError as error:
+            raise OrderNotSentError(str(error)) from error
+
+    def reconcile(self, reason: str, *, fresh_connection: bool) -> None:
+        """See `Venue.reconcile`. While the link is down the report comes with the next connect, after its own."""
+        self._asked[reason] = None
+        if fresh_connection:
+            self._reconnect_for = reason
+        self._wake.set()
+
+    def probe(self) -> None:
+        """See `Venue.probe`."""
+        if self._session is None:
+            self._tell(ProbeAnswered(ts_us=self._clock.now_us(), round_trip_ms=None))
+        else:
+            self._session.probe()
+
+    async def close(self) -> None:
+        """See `Venue.close`."""
+        self._emit, self._closing = _ignore, True
+        if self._session is not None:
+            await self._session.close()
+
+    # -- what the session reports ---------------------------------------------------------------------------------
+
+    def upstream_lost(self, reason: str) -> None:
+        """1100, 2110: the socket lives, orders would silently wait."""
+        self._upstream_is_lost = True
+        self._tell_link("UPSTREAM_LOST", reason)
+
+    def upstream_back(self, reason: str, *, data_kept: bool) -> None:
+        """1101, 1102: reconcile before anything is sent again."""
+        self._upstream_is_lost = False
+        self._back = data_kept if self._back is None else self._back and data_kept
+        if self._link.state != "DOWN":
+            self._tell_link("UP_UNSYNCED", reason)
+        self._wake.set()
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+
+    async def _serve(self, session: IbSession) -> None:
+        """One connection from its opening to its end. Raises LinkLostError, FatalVenueError."""
+        self._forget_notes()
+        await session.open(self._host, self._port)
+        self._connections += 1
+        self._tell_link("UP_UNSYNCED", "logged on")
+        qualified = await self._qualify(session)
+        session.begin(qualified, prefix=self._own_prefix(), own=self._own)
+        self._tell(Instruments(ts_us=self._clock.now_us(), specs=qualified.specs))
+        self._tell_sessions(qualified)
+        await self._list(session, "connect")
+        session.tell_account()
+        self._backoff.reset()
+        if not self._upstream_is_lost:
+            self._tell_link("SYNCED", "synchronised")
+        # Last, so that the first price finds the core ready to act on it.
+        session.subscribe(qualified)
+        while True:
+            await self._next_note(session)
+            if self._reconnect_for is not None:
+                raise LinkLostError(f"reconnecting to look again: {self._reconnect_for}")
+            if self._back is not None:
+                await self._restore(session, qualified)
+            if self._asked:
+                await self._list(session)
+
+    def _forget_notes(self) -> None:
+        """What was noted for the last connection; what was asked of the broker stays asked."""
+        self._reconnect_for, self._back, self._upstream_is_lost = None, None, False
+
+    async def _next_note(self, session: IbSession) -> None:
+        woken = asyncio.ensure_future(self._wake.wait())
+        try:
+            waiting: set[asyncio.Future[Any]] = {woken, session.connection.ended}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+        if session.connection.ended.done():
+            raise LinkLostError(session.connection.ended.result())
+        self._wake.clear()
+
+    async def _restore(self, session: IbSession, qualified: Qualified) -> None:
+        """TWS has its servers again: resubscribe what it lost, look at everything, then orders may leave."""
+        data_kept, self._back = self._back, None
+        if not data_kept:
+            session.subscribe(qualified)
+        await self._list(session, "upstream restored")
+        if not self._upstream_is_lost:
+            self._tell_link("SYNCED", "upstream restored")
+
+    async def _qualify(self, session: IbSession) -> Qualified:
+        try:
+            self._qualified = await qualify(session.connection, self._profile)
+        except FatalVenueError as error:
+            if self._qualified is None:
+                raise
+            # It was known an hour ago: TWS answers "no security definition" too while its own data farm is away.
+            raise LinkLostError(f"a known contract is not found now: {error}") from error
+        self._hours_day = self._day()
+        return self._qualified
+
+    async def _list(self, session: IbSession, *first: str) -> None:
+        """Tell a complete BrokerReport for each reason asked; try twice, then give the connection up."""
+        reasons = [*first, *(reason for reason in self._asked if reason not in first)]
+        for attempt in range(1, LISTING_ATTEMPTS + 1):
+            try:
+                reports = await session.listing(reasons, self._connections)
+            except (NoAnswerError, RequestError) as error:
+                _log.warning("listing_failed", attempt=attempt, error=str(error))
+                if attempt == LISTING_ATTEMPTS:
+                    raise LinkLostError(f"reconciliation failed: {error}") from error
+            else:
+                break
+        await self._refresh_hours(session)
+        for report in reports:
+            self._asked.pop(report.reason, None)
+            self._tell(report)
+
+    async def _refresh_hours(self, session: IbSession) -> None:
+        """The venue tells about a week of hours: ask again when the day has changed."""
+        if self._qualified is None or self._hours_day == self._day():
+            return
+        sessions = await current_sessions(session.connection, self._profile)
+        self._hours_day = self._day()
+        if sessions is not None and sessions != self._qualified.sessions:
+            self._qualified = self._qualified.with_sessions(sessions)
+            self._tell_sessions(self._qualified)
+
+    def _day(self) -> str:
+        return datetime.fromtimestamp(self._clock.now_us() // 1_000_000, tz=UTC).date().isoformat()
+
+    # -- telling --------------------------------------------------------------------------------------------------
+
+    def _tell(self, event: AnyEvent) -> None:
+        self._emit(event)
+
+    def _tell_sessions(self, qualified: Qualified) -> None:
+        self._tell(Sessions(ts_us=self._clock.now_us(), sessions=qualified.sessions))
+
+    def _tell_link(self, state: LinkState, reason: str) -> None:
+        session = self._session
+        known = session is not None and session.account != "" and state != "DOWN"
+        link = Link(
+            ts_us=self._clock.now_us(),
+            state=state,
+            reason=reason,
+            account=session.account if session is not None and known else None,
+            account_kind=session.kind if session is not None and known else None,
+        )
+        if (link.state, link.reason) == (self._link.state, self._link.reason):
+            return
+        self._link = link
+        _log.info("link", state=state, reason=reason)
+        if session is not None:
+            session.flush()
+        self._tell(link)
+
+    def _wire_order(self, order: PlaceOrder, account: str) -> Order:
+        """The order as ib_async sends it. Time in force is explicit: a preset would raise 10349 on a live order."""
+        quantity = int(order.quantity) if order.quantity == int(order.quantity) else order.quantity
+        wire = Order(
+            action=order.side,
+            totalQuantity=quantity,
+            orderType=order.order_type,
+            tif="DAY",
+            account=account,
+            orderRef=order.order_ref,
+            outsideRth=False,
+            transmit=True,
+        )
+        if order.limit_price is not None:
+            wire.lmtPrice = order.limit_price
+        return wire
+
+
+def _ignore(_event: AnyEvent) -> None:
+    """After close no event follows."""
