@@ -59,7 +59,9 @@ STOP_STANDS: Final = 3
 IN_USE: Final = 4
 JOURNAL_DAMAGED: Final = 5
 
-VenueFactory = Callable[[VenueClock], Venue]
+OwnPrefix = Callable[[], str]
+"""What every order_ref of this desk begins with; known once the journal is open."""
+VenueFactory = Callable[[VenueClock, OwnPrefix], Venue]
 
 
 class _Refused(Exception):  # noqa: N818 it is an answer, not an error
@@ -198,7 +200,7 @@ class Daemon:
             self._tape.start(book)
         except TapeError as error:
             failures.append(SinkFailed(ts_us=clock.now_us(), what="tape", error=str(error)))
-        self._venue = venue_factory(clock)
+        self._venue = venue_factory(clock, self._own_prefix)
         self._engine = Engine(
             core=self._core,
             book=book,
@@ -238,6 +240,9 @@ class Daemon:
         )
         for failed in failures:
             self._engine.emit(failed)
+
+    def _own_prefix(self) -> str:
+        return f"{self._paths.desk}.{self._engine.book.ledger.ledger_id}."
 
     def _start_tasks(self, finished: "asyncio.Future[int]") -> None:
         """Every background task of the daemon, in the order in which the end cancels them backwards."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from config.schema import ControlSection, Daemon, Ib, Profile, Underlying
 from daemon.core.step import Core
-from daemon.runtime.app import run_daemon
+from daemon.runtime.app import OwnPrefix, run_daemon
 from daemon.runtime.clocks import WallClock
 from daemon.venues.protocol import VenueClock
 from state.layout import DeskPaths
@@ -38,7 +38,7 @@ def main() -> int:
     options = parser.parse_args()
     paths = DeskPaths(options.root, options.desk)
 
-    def venue(clock: VenueClock) -> FileVenue:
+    def venue(clock: VenueClock, _own_prefix: OwnPrefix) -> FileVenue:
         exchange = FileExchange(options.exchange)
         return FileVenue(exchange, clock, journal=paths.journal, mode=options.mode, account=options.account)
 
