@@ -1,0 +1,154 @@
+import pytest
+
+from state.journal import JournalDamaged, JournalWriter
+from state.journal_reader import (
+    JournalTail,
+    lines_backwards,
+    raw_lines_backwards,
+    read_journal,
+    read_since_checkpoint,
+    verify,
+)
+from state.records import JournalType
+from tests.support.desk_files import NOON_US, make_journal, make_line
+
+CHECKPOINT = JournalType.LEDGER_CHECKPOINT
+
+
+def sequence(lines):
+    return [line.seq for line in lines]
+
+
+def test_no_journal_is_an_empty_and_sound_one(tmp_path):
+    assert list(read_journal(tmp_path / "none")) == []
+    assert verify(tmp_path / "none").ok
+    assert JournalTail(tmp_path / "none").poll() == []
+
+
+def test_a_ledger_needs_only_what_follows_the_newest_opening_checkpoint(tmp_path):
+    writer = make_journal(tmp_path, 2, segment_bytes=1)
+    writer.append([make_line(3, CHECKPOINT), make_line(4)])
+    writer.append([make_line(5, CHECKPOINT)])
+    writer.append([make_line(6)])
+    writer.close()
+    assert sequence(read_since_checkpoint(tmp_path)) == [5, 6]
+    (tmp_path / "20261120-0004.jsonl").touch()
+    assert sequence(read_since_checkpoint(tmp_path)) == [5, 6]
+
+
+def test_what_the_writer_wrote_is_read_back_equal(tmp_path):
+    line = make_line(
+        1,
+        JournalType.FILL,
+        intent_id="i",
+        order_ref="demo.x.1",
+        side="BUY",
+        quantity=3.0,
+        price=70.25,
+        reason="ü\u2028\n",
+        data={"a": [1, {"b": None}]},
+    )
+    writer = make_journal(tmp_path, 0)
+    writer.append([line])
+    writer.close()
+    assert list(read_journal(tmp_path)) == [line]
+
+
+def test_a_type_of_a_newer_version_verifies_but_is_not_guessed_at(tmp_path):
+    from state.chain import Head, seal
+
+    first, head = seal(Head(), b'{"seq":1,"ts":"","wall_ts":"","type":"teleported","desk":"d","run_id":"r"}')
+    (tmp_path / "20261120-0001.jsonl").write_bytes(first)
+    assert verify(tmp_path).ok
+    assert verify(tmp_path).head_hash == head.hash
+    assert list(lines_backwards(tmp_path)) == []
+    with pytest.raises(JournalDamaged) as caught:
+        list(read_journal(tmp_path))
+    assert caught.value.kind == "unknown_type"
+
+
+def test_backwards_is_forwards_reversed_at_any_chunk_size(tmp_path, monkeypatch):
+    path = tmp_path / "lines"
+    rows = [bytes([65 + n]) * (n * 3 % 11) for n in range(20)]
+    for end in (b"", b"unfinished, and longer than a chunk or two"):
+        path.write_bytes(b"".join(row + b"\n" for row in rows) + end)
+        for size in (1, 2, 5, 7, 16, 1000):
+            monkeypatch.setattr("state.journal_reader._CHUNK_BYTES", size)
+            found = [row for row in raw_lines_backwards(path) if row]
+            assert found == [row for row in reversed(rows) if row]
+
+
+def test_a_growing_last_line_is_followed_once_it_is_whole(tmp_path):
+    writer = make_journal(tmp_path, 2)
+    tail = JournalTail(tmp_path)
+    everything = JournalTail(tmp_path, from_end=False)
+    assert tail.poll() == []
+    assert sequence(everything.poll()) == [1, 2]
+    writer.append([make_line(3)])
+    writer.close()
+    (segment,) = tmp_path.glob("*.jsonl")
+    whole = segment.read_bytes()
+    start = whole.rfind(b"\n", 0, -1) + 1
+    for length in range(start, len(whole)):
+        segment.write_bytes(whole[:length])
+        assert tail.poll() == []
+        assert sequence(read_journal(tmp_path)) == [1, 2]
+    segment.write_bytes(whole)
+    assert sequence(tail.poll()) == [3]
+    assert sequence(everything.poll()) == [3]
+    assert tail.poll() == []
+
+
+def test_a_tail_that_starts_on_an_unfinished_line_gets_it_whole(tmp_path, monkeypatch):
+    make_journal(tmp_path, 2).close()
+    (segment,) = tmp_path.glob("*.jsonl")
+    whole = segment.read_bytes()
+    for chunk in (3, 100_000):
+        monkeypatch.setattr("state.journal_reader._CHUNK_BYTES", chunk)
+        segment.write_bytes(whole[:-20])
+        tail = JournalTail(tmp_path)
+        segment.write_bytes(whole)
+        assert sequence(tail.poll()) == [2]
+
+
+def test_followers_see_every_line_once_over_rotations(tmp_path):
+    writer = JournalWriter(tmp_path, wall_us=lambda: NOON_US, segment_bytes=700)
+    writer.open()
+    tails = [JournalTail(tmp_path) for _ in range(3)]
+    seen = [[], [], []]
+    for seq in range(1, 61):
+        writer.append([make_line(seq, CHECKPOINT if writer.rotation_due() else JournalType.INTENT)], sync=False)
+        for every, (tail, lines) in enumerate(zip(tails, seen, strict=True), start=1):
+            if seq % (every * every) == 0:
+                lines += sequence(tail.poll())
+    for tail, lines in zip(tails, seen, strict=True):
+        lines += sequence(tail.poll())
+    writer.close()
+    assert len(list(tmp_path.glob("*.jsonl"))) > 5
+    assert seen == [list(range(1, 61))] * 3
+
+
+def test_a_journal_begun_anew_is_followed_from_its_start(tmp_path):
+    make_journal(tmp_path / "journal", 5).close()
+    tail = JournalTail(tmp_path / "journal")
+    (tmp_path / "journal").rename(tmp_path / "archived")
+    assert tail.poll() == []
+    make_journal(tmp_path / "journal", 2).close()
+    assert sequence(tail.poll()) == [1, 2]
+
+
+def test_a_half_line_that_stays_is_a_problem_with_its_size(tmp_path):
+    make_journal(tmp_path, 2).close()
+    (segment,) = tmp_path.glob("*.jsonl")
+    segment.write_bytes(segment.read_bytes() + b'{"seq":3')
+    verdict = verify(tmp_path)
+    assert (verdict.ok, verdict.records, verdict.head_seq) == (False, 2, 2)
+    assert "8 bytes of an unfinished line" in verdict.problem
+
+
+def test_another_line_at_the_remembered_place_is_a_problem(tmp_path):
+    writer = make_journal(tmp_path, 3)
+    seq, digest = writer.head
+    writer.close()
+    assert verify(tmp_path, anchor=(seq, digest)).ok
+    assert "not the one" in verify(tmp_path, anchor=(seq, "0" * 64)).problem
