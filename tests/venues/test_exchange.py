@@ -187,6 +187,9 @@ def test_an_opening_position_without_a_price_takes_the_first_mid_and_starts_the_
 def test_an_unknown_opening_position_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="no instrument 'XYZ'; it has: ABC"):
         SimulatedExchange(ScriptedMarket([]), positions=[OpeningPosition(instrument="XYZ", quantity=1)])
+    twice = [OpeningPosition(instrument="ABC", quantity=1), OpeningPosition(instrument="ABC", quantity=2)]
+    with pytest.raises(ValueError, match="position ABC is declared twice"):
+        SimulatedExchange(ScriptedMarket([]), positions=twice)
 
 
 def test_a_hand_trade_belongs_to_another_client() -> None:
@@ -222,7 +225,10 @@ def test_an_expired_option_is_exercised_overnight_when_in_the_money() -> None:
     exchange = opened(market, positions=[OpeningPosition(instrument=CALL.instrument, quantity=2, average_price=1.5)])
     exchange.advance()
     assert exchange.position(CALL.instrument).quantity == 2
-    exchange.advance()
+    night = exchange.advance()
+    assert night is not None
+    changed = [(event.instrument, event.quantity) for event in night[1] if isinstance(event, SimPosition)]
+    assert changed == [(CALL.instrument, 0), ("ABC", 200)]
     assert exchange.position(CALL.instrument).quantity == 0
     assert exchange.position("ABC").quantity == 200
     assert exchange.account_values()["TotalCashValue"] == pytest.approx(100_000 - 200 * 50)

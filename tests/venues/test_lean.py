@@ -7,6 +7,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from daemon.venues.exchange_hours import session_of
 from daemon.venues.feeds.errors import FeedError
@@ -94,6 +96,27 @@ def test_a_missing_side_stays_a_sentinel_and_a_crossed_quote_do_not(tmp_path: Pa
     repairs = day.repairs["ABC"]
     assert (repairs.empty_sides, repairs.sentinels, repairs.crossed, repairs.outlived) == (4, 2, 1, 1)
     assert str(repairs).startswith("rows 8, empty_sides 4, sentinels 2, crossed 1, outlived 1")
+
+
+SIDES = st.none() | st.sampled_from([1_999_999_900, 0, -5]) | st.integers(499_000, 501_000)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sides=st.lists(st.tuples(SIDES, SIDES), min_size=1, max_size=60))
+def test_whatever_the_rows_say_no_absurd_or_crossed_quote_comes_out(
+    sides: list[tuple[int | None, int | None]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rows = [row(minute, *("" if side is None else str(side) for side in pair)) for minute, pair in enumerate(sides)]
+    day = load_day(one_stock_day(tmp_path_factory.mktemp("rows"), rows), "ABC", DAY)
+    written = [{pair[side] / 10_000 for pair in sides if pair[side] is not None} for side in (0, 1)]  # type: ignore[operator]
+    for quote in day.underlying:
+        for price, known in zip((quote.bid, quote.ask), written, strict=True):
+            assert price is None or (49.9 <= price <= 50.1 and price in known)
+        assert quote.bid is None or quote.ask is None or quote.bid <= quote.ask
+    repairs = day.repairs["ABC"]
+    assert repairs.empty_sides == sum(side is None for pair in sides for side in pair)
+    assert repairs.minutes_without_bid == sum(quote.bid is None for quote in day.underlying)
+    assert len(set(day.underlying[len(sides) :])) <= 1
 
 
 def test_rows_out_of_order_are_sorted_and_counted(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 
+from config.schema import SyntheticMarket as Settings
 from daemon.core.effects import PlaceOrder
 from daemon.core.events import (
     AccountReported,
@@ -24,6 +25,7 @@ from daemon.core.events import (
 from daemon.venues.protocol import OrderNotSentError, Venue
 from daemon.venues.simulated.exchange import SimulatedExchange
 from daemon.venues.simulated.model import OpeningPosition, OrderTicket
+from daemon.venues.simulated.synthetic import SyntheticMarket
 from daemon.venues.simulated.venue import SimulatedVenue
 from tests.support.scripted_market import CALL, OPEN_US, ScriptedMarket
 
@@ -203,6 +205,18 @@ def test_without_a_link_nothing_is_said_and_no_order_is_taken() -> None:
     while desk.venue.advance():
         pass
     assert [quote.bid for quote in desk.new() if isinstance(quote, Quote)] == [52.0, 53.0, 54.0]
+
+
+def test_a_market_without_end_tells_its_new_sessions_when_the_day_changes() -> None:
+    market = SyntheticMarket(Settings(step_s=3600), symbol="DEMO", seed=1, start_date="2014-07-02")
+    said: list[AnyEvent] = []
+    venue = SimulatedVenue(SimulatedExchange(market), StampedClock())
+    venue.connect(said.append)
+    for _ in range(30):
+        venue.advance()
+    told = [event.sessions for event in said if isinstance(event, Sessions)]
+    assert [sessions[-1].date for sessions in told] == ["2014-07-17", "2014-07-18"]
+    assert told[-1][0].date == "2014-07-03"
 
 
 async def test_run_serves_until_cancelled() -> None:

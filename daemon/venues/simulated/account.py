@@ -81,8 +81,7 @@ class SimulatedAccount:
     def open_with(self, instrument: str, quantity: float, average_price: float) -> None:
         """Put a position into the account that no trade of this exchange explains; price 0 takes the first mark."""
         holding = self._holdings.setdefault(instrument, _Holding())
-        holding.quantity += quantity
-        holding.opening_quantity += quantity
+        holding.quantity = holding.opening_quantity = quantity
         holding.average_price = average_price
 
     def apply_fill(self, instrument: str, signed_quantity: float, price: float, commission_usd: float) -> float | None:

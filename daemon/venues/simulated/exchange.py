@@ -76,6 +76,8 @@ class SimulatedExchange:
         self._exec_ids = 0
         for position in positions:
             self._require(position.instrument)
+            if self._money.quantity(position.instrument) != 0:
+                raise ValueError(f"the simulated account's opening position {position.instrument} is declared twice")
             self._money.open_with(position.instrument, position.quantity, position.average_price)
         for ticket in foreign_orders:
             self._require(ticket.instrument)
@@ -145,16 +147,19 @@ class SimulatedExchange:
     # What happens
 
     def advance(self) -> tuple[MarketStep, list[ExchangeEvent]] | None:
-        """Take the market's next step, value the account and match what rests; None when the market has ended."""
+        """Take the market's next step, value the account and match what rests; None when the market has ended.
+
+        Options that expired overnight come first, as positions that changed without an execution.
+        """
         step = self.market.next_step()
         if step is None:
             return None
-        self._roll_day(step)
+        settled = self._roll_day(step)
         self._step = step
         for quote in step.quotes:
             self._quotes[quote.instrument] = quote
             self._money.mark(quote)
-        events: list[ExchangeEvent] = []
+        events: list[ExchangeEvent] = [self._money.position(name) for name in settled]
         for order in [order for order in self._orders.values() if order.works]:
             if step.is_open:
                 events.extend(self._match(order, resting=True))
@@ -281,22 +286,28 @@ class SimulatedExchange:
         order.status = "Cancelled"
         return order.update(error_code=CANCELLED, error_text=text)
 
-    def _roll_day(self, step: MarketStep) -> None:
-        """Begin a new day with the first step of a new session; executions and finished orders are of their day."""
+    def _roll_day(self, step: MarketStep) -> list[str]:
+        """Begin a new day with the first step of a new session; executions and finished orders are of their day.
+
+        Returns the instruments whose position the night has changed.
+        """
         started = [session.date for session in self.market.sessions if session.open_us <= step.ts_us]
         date = started[-1] if started else None
         if date == self._session_date:
-            return
+            return []
+        settled: list[str] = []
         if self._session_date is not None:
-            self._settle_expired(step.ts_us)
+            settled = self._settle_expired(step.ts_us)
             self._money.roll_day()
             self._executions.clear()
             self._commissions.clear()
             self._orders = {key: order for key, order in self._orders.items() if order.works}
         self._session_date = date
+        return settled
 
-    def _settle_expired(self, now_us: int) -> None:
+    def _settle_expired(self, now_us: int) -> list[str]:
         """Options past their last trading time leave the account overnight, exercised when in the money."""
+        changed: list[str] = []
         for name in self._money.holdings():
             contract = self._contracts[name]
             underlying = self._quotes.get(contract.symbol)
@@ -307,6 +318,8 @@ class SimulatedExchange:
             sign = 1.0 if contract.right == "C" else -1.0
             intrinsic = max(0.0, sign * ((underlying.bid + underlying.ask) / 2 - contract.strike))
             self._money.settle(name, contract.symbol, intrinsic)
+            changed.extend([name] if intrinsic <= 0 else [name, contract.symbol])
+        return list(dict.fromkeys(changed))
 
     # What stays over a restart
 

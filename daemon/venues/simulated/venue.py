@@ -19,6 +19,7 @@ from daemon.core.events import (
     PositionChanged,
     ProbeAnswered,
     Quote,
+    Session,
     Sessions,
 )
 from daemon.core.instruments import InstrumentSpec
@@ -52,6 +53,7 @@ class SimulatedVenue:
         self._emit: Emit | None = None
         self._connection = 0
         self._account_told_us: int | None = None
+        self._sessions_told: tuple[Session, ...] = ()
 
     async def run(self, emit: Emit) -> None:
         """Connect, then serve until cancelled; the market moves only through `advance`."""
@@ -66,7 +68,7 @@ class SimulatedVenue:
         ts_us = self._clock.now_us()
         specs: tuple[InstrumentSpec, ...] = tuple(map(translate.spec, self._exchange.contracts))
         emit(Instruments(ts_us=ts_us, specs=specs))
-        emit(Sessions(ts_us=ts_us, sessions=self._exchange.market.sessions))
+        self._tell_sessions(emit)
         emit(self._report("connect"))
         self._tell_account()
         self._link("SYNCED", "connected")
@@ -79,6 +81,8 @@ class SimulatedVenue:
         step, events = moved
         self._clock.market_stamp(step.ts_us)
         if self._emit is not None:
+            if self._exchange.market.sessions != self._sessions_told:
+                self._tell_sessions(self._emit)
             self._tell_quotes(step, self._emit)
             self._tell(events)
             if self._account_told_us is None or step.ts_us - self._account_told_us >= ACCOUNT_EVERY_US:
@@ -164,6 +168,10 @@ class SimulatedVenue:
             executions=tuple(translate.execution(execution, ts_us) for execution in exchange.executions()),
             commissions=tuple(translate.commission(cost, ts_us) for cost in exchange.commissions()),
         )
+
+    def _tell_sessions(self, emit: Emit) -> None:
+        self._sessions_told = self._exchange.market.sessions
+        emit(Sessions(ts_us=self._clock.now_us(), sessions=self._sessions_told))
 
     def _tell_quotes(self, step: MarketStep, emit: Emit) -> None:
         stocks: list[Quote] = []
