@@ -1,1 +1,1 @@
-"""Hedges the delta of an option book with its stock, when it pays and when it is safe."""
+"""Gamma scalping: hedge the delta of an option position back to its target."""

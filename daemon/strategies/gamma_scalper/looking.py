@@ -1,0 +1,120 @@
+"""One look at the book: the facts, their codes, and the numbers that decision, checks and display share."""
+
+import msgspec
+
+from config.schema import Profile
+from daemon.core.book import Book
+from daemon.core.order_life import IN_FLIGHT, OrderState, OwnOrder
+from daemon.strategies.gamma_scalper.classifier import Codes, Facts, StateClassifier
+from daemon.strategies.gamma_scalper.legs import BookGreeks, quantity_of, total, two_sided_mid
+from daemon.strategies.gamma_scalper.market import Market
+from daemon.strategies.gamma_scalper.scalper_state import ScalperState
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands at one moment. Shares are signed."""
+
+    codes: Codes
+    facts: Facts
+    option: BookGreeks
+    net_delta_shares: float | None
+    """Legs and own shares."""
+    mid: float | None
+    """Of a two-sided quote of this session."""
+    closed: bool
+    """The market is closed: quote age, spread and hours are not judged."""
+    working: OwnOrder | None
+    """An own hedge in flight."""
+    working_buy_shares: float
+    working_sell_shares: float
+
+
+class Looker:
+    """Measures and classifies. Pure."""
+
+    def __init__(self, profile: Profile, market: Market) -> None:
+        self._classifier = StateClassifier(profile.gates.state)
+        self._market = market
+        self._hours_only = profile.gates.strategy.trading_hours_only
+        self._target = profile.execution.target_shares
+
+    def look(self, state: ScalperState, book: Book) -> Look:
+        """Measure everything once and classify it."""
+        session = state.session
+        ts_us = book.ts_us
+        closed = session is None and self._hours_only
+        quote = book.quotes.get(book.underlying)
+        mid = spread_pct = age_ms = None
+        opened_us = 0 if session is None else session.open_us
+        if quote is not None and quote.ts_us >= opened_us:
+            mid = two_sided_mid(quote)
+            if mid is not None:
+                spread_pct = (quote.ask - quote.bid) / mid * 100.0  # type: ignore[operator] # two-sided
+        if not closed:
+            seen_us = opened_us if quote is None else max(quote.ts_us, opened_us)
+            age_ms = (ts_us - seen_us) / 1000.0
+        option, holds, quantity_sum = self._options(state, book)
+        net = None if option.delta_shares is None else option.delta_shares + book.ledger.own_shares
+        working, buying, selling = _in_flight(book)
+        facts = Facts(
+            holds_options=holds,
+            gamma=option.gamma,
+            quantity_sum=quantity_sum,
+            deviation_shares=None if net is None else net - self._target,
+            tick_age_ms=age_ms,
+            feed_probe_failed=book.feed_probe_failed,
+            gap=self._market.in_gap(state.market, ts_us),
+            volatility_pct=self._market.volatility_pct(state.market, ts_us),
+            spread_pct=spread_pct,
+            connected=book.link.state == "SYNCED",
+            broker_error=bool(book.unknown_orders) or bool(book.ack_overdue),
+            working=working is not None,
+            partly_filled=working is not None and working.state is OrderState.PARTIAL,
+            lag_ms=lag_ms(book),
+            halted=bool(book.ledger.halts),
+        )
+        return Look(
+            codes=self._classifier.classify(facts),
+            facts=facts,
+            option=option,
+            net_delta_shares=net,
+            mid=mid,
+            closed=closed,
+            working=working,
+            working_buy_shares=buying,
+            working_sell_shares=selling,
+        )
+
+    def _options(self, state: ScalperState, book: Book) -> tuple[BookGreeks, bool, float]:
+        holds, quantity_sum = False, 0.0
+        for leg in state.legs:
+            quantity = quantity_of(leg, book)
+            if quantity != 0:
+                holds = True
+                quantity_sum += quantity
+        return total(state.legs, state.greeks, book), holds, quantity_sum
+
+
+def lag_ms(book: Book) -> float | None:
+    """From the socket to the decision plus the last probe's round trip; None when that probe failed."""
+    if book.link.probe_failed:
+        return None
+    quote = book.quotes.get(book.underlying)
+    queued_ms = 0.0 if quote is None else quote.queue_delay_ms
+    round_trip_ms = book.link.round_trip_ms
+    return queued_ms if round_trip_ms is None else queued_ms + round_trip_ms
+
+
+def _in_flight(book: Book) -> tuple[OwnOrder | None, float, float]:
+    """The own hedge in flight (closing orders of a flatten are not hedges), and shares working on either side."""
+    working: OwnOrder | None = None
+    buying = selling = 0.0
+    for order in book.orders.values():
+        if order.state in IN_FLIGHT:
+            if not order.closing:
+                working = order
+            if order.side == "BUY":
+                buying += order.remaining
+            else:
+                selling += order.remaining
+    return working, buying, selling

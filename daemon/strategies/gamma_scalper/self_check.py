@@ -1,0 +1,183 @@
+"""The strategy's part of the self check and its limits. A data reason clears after two clean seconds of `ts`."""
+
+from typing import Literal
+
+import msgspec
+
+from config.schema import Profile
+from daemon.core.book import Book
+from daemon.strategies.gamma_scalper.classifier import DeltaCode, LiquidityCode, MarketCode, SystemCode
+from daemon.strategies.gamma_scalper.deciding import expired_leg
+from daemon.strategies.gamma_scalper.looking import Look, Looker
+from daemon.strategies.gamma_scalper.scalper_state import LastBad, ScalperState
+from daemon.strategies.gamma_scalper.trading_fsm import TradingState
+from state.records import Check, Limit
+
+CLEAN_US = 2_000_000
+OLD_FRACTION = 0.75
+"""From this part of the stale threshold on, a quote is slightly old."""
+
+
+class Checker:
+    """Judges a look. It only reports: what may trade is decided by the codes alone."""
+
+    def __init__(self, profile: Profile, looker: Looker) -> None:
+        gates = profile.gates
+        self._looker = looker
+        self._stale_ms = gates.state.market.stale_ts_threshold_ms
+        self._lag_limit_ms = gates.state.system.data_lag_threshold_ms
+        self._wide_pct = gates.state.liquidity.wide_spread_pct
+        self._extreme_pct = gates.state.liquidity.extreme_spread_pct
+        self._delta = gates.state.delta
+        self._risk = gates.guard.risk
+
+    def note(self, state: ScalperState, book: Book, look: Look) -> LastBad:
+        """When each data reason last held, after this look."""
+        bad = self._bad(state, book, look)
+        if not bad:
+            return state.last_bad
+        return msgspec.structs.replace(state.last_bad, **dict.fromkeys(bad, book.ts_us))
+
+    def _bad(self, state: ScalperState, book: Book, look: Look) -> tuple[str, ...]:
+        codes, facts = look.codes, look.facts
+        age_ms = facts.tick_age_ms
+        if (
+            codes.l is LiquidityCode.NORMAL
+            and codes.m is not MarketCode.STALE
+            and codes.s is SystemCode.OK
+            and (age_ms is None or age_ms < OLD_FRACTION * self._stale_ms)
+        ):
+            return ()
+        if book.link.state != "SYNCED":
+            return ()  # the link's own reasons say why nothing comes
+        bad: list[str] = []
+        if not look.closed:
+            if codes.m is MarketCode.STALE:
+                bad.append("stale")
+            elif age_ms is not None and age_ms >= OLD_FRACTION * self._stale_ms:
+                bad.append("data_slightly_old")
+            bad.extend(self._bad_liquidity(state, book, look))
+        if look.facts.holds_options and facts.deviation_shares is None:
+            bad.append("greeks_bad")
+        if facts.lag_ms is None or facts.lag_ms > self._lag_limit_ms:
+            bad.append("data_lag")
+        return tuple(bad)
+
+    def _bad_liquidity(self, state: ScalperState, book: Book, look: Look) -> tuple[str, ...]:
+        code = look.codes.l
+        if code is LiquidityCode.NO_QUOTE:
+            # The session's first quote gets as long to come as any other tick.
+            session = state.session
+            grace_us = 0 if session is None else session.open_us + round(self._stale_ms * 1000)
+            return ("no_quote",) if book.ts_us >= grace_us else ()
+        if code is LiquidityCode.EXTREME:
+            return ("spread_extreme",)
+        return ("spread_wide",) if code is LiquidityCode.WIDE else ()
+
+    def checks(self, state: ScalperState, book: Book) -> tuple[Check, ...]:
+        """Every check, failed or not, with what was measured against which limit."""
+        look = self._looker.look(state, book)
+        bad = {*self._bad(state, book, look), *self._still_raised(state, book, look)}
+        facts = look.facts
+        age = _rounded(facts.tick_age_ms)
+        stale = "stale" in bad
+        # Two rows for age, and two for the spread: a yellow and a red limit of the same measurement.
+        return (
+            _check("quote_age", bad, "stale", "red", age, self._stale_ms),
+            _check(
+                "quote_age_near",
+                bad - {"data_slightly_old"} if stale else bad,
+                "data_slightly_old",
+                "yellow",
+                age,
+                OLD_FRACTION * self._stale_ms,
+            ),
+            _check("data_lag", bad, "data_lag", "red", _rounded(facts.lag_ms), self._lag_limit_ms),
+            _check("quote", bad, "no_quote", "red", look.mid, None),
+            _check("spread", bad, "spread_extreme", "red", _rounded(facts.spread_pct), self._extreme_pct),
+            _check("spread_near", bad, "spread_wide", "yellow", _rounded(facts.spread_pct), self._wide_pct),
+            _check("greeks", bad, "greeks_bad", "red", _rounded(look.net_delta_shares), None),
+            *self._state_checks(state, book, look),
+        )
+
+    def _still_raised(self, state: ScalperState, book: Book, look: Look) -> tuple[str, ...]:
+        if look.closed:
+            names: tuple[str, ...] = ("data_lag", "greeks_bad")
+        else:
+            names = state.last_bad.__struct_fields__
+        return tuple(name for name in names if book.ts_us - getattr(state.last_bad, name) < CLEAN_US)
+
+    def _state_checks(self, state: ScalperState, book: Book, look: Look) -> tuple[Check, ...]:
+        bad: set[str] = set()
+        codes = look.codes
+        deviation = look.facts.deviation_shares
+        if state.trading is TradingState.SAFE:
+            bad.add("safe")
+        if look.facts.broker_error:
+            bad.add("broker_error")
+        if codes.s is SystemCode.RISK_HALT:
+            bad.add("risk_halt")
+        if codes.d is DeltaCode.FORCE_HEDGE and codes.hedge_needed and state.refused is not None and not look.closed:
+            bad.add("force_hedge_refused")
+        if look.closed and look.facts.holds_options and deviation is not None and codes.hedge_needed:
+            bad.add("unhedged_until_open")
+        expired = expired_leg(state.legs, book)
+        if expired is not None:
+            bad.add("leg_settlement")
+        size = None if deviation is None else round(abs(deviation), 2)
+        halts = ", ".join(halt.code for halt in book.ledger.halts) if book.ledger.halts else "none"
+        return (
+            _check("trading_state", bad, "safe", "red", state.trading.value, "not SAFE"),
+            _check("broker", bad, "broker_error", "red", codes.e.name, "no error"),
+            _check("risk", bad, "risk_halt", "red", halts, "none"),
+            _check(
+                "force_hedge",
+                bad,
+                "force_hedge_refused",
+                "red",
+                size if state.refused is None else f"{size} shares, refused by {state.refused}",
+                self._delta.max_delta_limit,
+            ),
+            _check("closed_delta", bad, "unhedged_until_open", "yellow", size, self._delta.threshold_hedge_shares),
+            _check("settlement", bad, "leg_settlement", "yellow", "none due" if expired is None else expired, None),
+        )
+
+    def limits(self, state: ScalperState, book: Book) -> tuple[Limit, ...]:
+        """Used part of each limit of this strategy, in hedges and shares."""
+        look = self._looker.look(state, book)
+        deviation = look.facts.deviation_shares
+        found = [
+            Limit(name="max_daily_hedge_count", used=book.ledger.hedges_today, limit=self._risk.max_daily_hedge_count),
+            Limit(name="max_position_shares", used=abs(book.ledger.own_shares), limit=self._risk.max_position_shares),
+        ]
+        if deviation is not None:
+            found.append(
+                Limit(name="max_delta_limit", used=round(abs(deviation), 2), limit=self._delta.max_delta_limit)
+            )
+        net, wanted = look.net_delta_shares, self._risk.max_net_delta_shares
+        if net is not None and wanted is not None:
+            found.append(Limit(name="max_net_delta_shares", used=round(abs(net), 2), limit=wanted))
+        return tuple(found)
+
+
+def _check(  # noqa: PLR0917 -- the columns of the table above
+    name: str,
+    bad: set[str],
+    reason: str,
+    severity: Literal["yellow", "red"],
+    measured: str | float | None,
+    limit: str | float | None,
+) -> Check:
+    failed = reason in bad
+    return Check(
+        name=name,
+        ok=not failed,
+        severity=severity,
+        measured=measured,
+        limit=limit,
+        reason=reason if failed else None,
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

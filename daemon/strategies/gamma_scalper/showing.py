@@ -1,0 +1,139 @@
+"""What others see of the strategy: marks for the P&L, the snapshot's section, and one plain sentence."""
+
+from typing import Any
+
+import msgspec
+
+from config.schema import Profile
+from daemon.core.black_scholes import OptionGreeks
+from daemon.core.book import Book
+from daemon.core.strategy import Mark
+from daemon.strategies.gamma_scalper.legs import LegPricer, LegState, quantity_of, two_sided_mid
+from daemon.strategies.gamma_scalper.looking import Looker
+from daemon.strategies.gamma_scalper.scalper_state import ScalperState
+from daemon.strategies.gamma_scalper.trading_fsm import TradingState
+from state.records import GammaScalperState, Greeks, Leg
+
+_WORDS = {
+    TradingState.BOOT: "Waiting for the connection to the broker.",
+    TradingState.SYNC: "Comparing broker, journal and book before anything is decided.",
+    TradingState.IDLE: "No option legs are held, so there is nothing to hedge.",
+    TradingState.ARMED: "Net delta is in its band; nothing to do.",
+    TradingState.MONITOR: "Net delta is a little out of its band, below the hedge threshold.",
+    TradingState.NEED_HEDGE: "A hedge is needed and may leave now.",
+    TradingState.HEDGING: "A hedge is working at the broker.",
+    TradingState.SAFE: "Not hedging: data, link or an order cannot be trusted.",
+}
+_REFUSALS = {
+    "cooldown": "A hedge is needed and waits for its cooldown.",
+    "min_price_move": "A hedge is needed and waits for the price to move enough to be worth its cost.",
+    "outside_rth": "A hedge is needed; the market is closed, or too near the open or close.",
+    "earnings_blackout": "A hedge is needed; the earnings blackout forbids it.",
+    "max_daily_hedge_count": "A hedge is needed; today's number of hedges is used up.",
+    "max_position": "A hedge is needed; it would exceed the largest own position.",
+    "spread_too_wide": "A hedge is needed; the spread is too wide.",
+    "spread_extreme": "A hedge is needed; the spread is too wide.",
+    "no_quote": "A hedge is needed; there is no two-sided quote.",
+    "min_hedge_shares": "Net delta is past its threshold, but the hedge is smaller than the smallest order.",
+    "instrument_constraints_missing": "A hedge is needed; the venue has not told the stock's tick and size steps.",
+    "leg_settlement": "A hedge is needed; an expired leg waits for its settlement to be acknowledged.",
+    "paused": "A hedge is needed; the operator has paused hedging.",
+}
+
+
+class Shower:
+    """Builds what is shown. Pure."""
+
+    def __init__(self, profile: Profile, looker: Looker, pricer: LegPricer) -> None:
+        self._name = profile.strategy
+        self._looker = looker
+        self._pricer = pricer
+
+    def marks(self, state: ScalperState, book: Book) -> dict[str, Mark]:
+        """Two-sided mids; else the stock's last trade, and the model with the last implied volatility for options."""
+        found: dict[str, Mark] = {}
+        quote = book.quotes.get(book.underlying)
+        mid = two_sided_mid(quote)
+        if mid is not None and state.session is not None:
+            found[book.underlying] = Mark(price=mid)
+        elif state.spot is not None:
+            found[book.underlying] = Mark(price=state.spot)
+        elif quote is not None and quote.last is not None:
+            found[book.underlying] = Mark(price=quote.last)
+        for leg in state.legs:
+            leg_mid = two_sided_mid(book.quotes.get(leg.instrument))
+            if leg_mid is not None:
+                found[leg.instrument] = Mark(price=leg_mid)
+                continue
+            modelled = self._pricer.model_mark(leg, state.spot, book.ts_us)
+            if modelled is not None:
+                found[leg.instrument] = Mark(price=modelled, modelled=True)
+        return found
+
+    def present(self, state: ScalperState, book: Book) -> dict[str, Any]:
+        """`GammaScalperState` as plain JSON values."""
+        look = self._looker.look(state, book)
+        marks = self.marks(state, book)
+        shown = GammaScalperState(
+            name=self._name,
+            trading_state=state.trading.value,
+            hedge_state=state.hedge.value,
+            state_code=look.codes.text,
+            words=words(state, book),
+            legs=tuple(
+                _leg(leg, value, marks.get(leg.instrument), state.spot, book)
+                for leg, value in zip(state.legs, state.greeks, strict=True)
+            ),
+            greeks=Greeks(
+                net_delta_shares=_rounded(look.net_delta_shares, 4),
+                gamma=_rounded(look.option.gamma, 4),
+                theta_usd_day=_rounded(look.option.theta_usd_day, 2),
+                vega=_rounded(look.option.vega, 2),
+            ),
+        )
+        plain: dict[str, Any] = msgspec.to_builtins(shown)
+        return plain
+
+
+def words(state: ScalperState, book: Book) -> str:
+    """One plain sentence: what the strategy does now and why."""
+    if state.trading in _WORDS:
+        return _WORDS[state.trading]
+    if state.refused is not None:
+        return _REFUSALS.get(state.refused, f"A hedge is needed; refused because of {state.refused}.")
+    if state.session is None:
+        return "The market is closed."
+    if book.control.any_asserted or book.stop_signal is not None:
+        return "The operator has asked for no new hedges."
+    return "Not trading now."
+
+
+def _leg(leg: LegState, value: OptionGreeks | None, mark: Mark | None, spot: float | None, book: Book) -> Leg:
+    quantity = quantity_of(leg, book)
+    shares = None if leg.multiplier is None else quantity * leg.multiplier
+    price = None if mark is None else mark.price
+    opening = book.ledger.opening_marks.get(leg.instrument)
+    return Leg(
+        instrument=leg.instrument,
+        right=leg.right,
+        strike=leg.strike,
+        expiry=leg.expiry,
+        quantity=quantity,
+        price=_rounded(price, 6),
+        implied_volatility=_rounded(leg.volatility, 6),
+        delta_shares=_times(shares, None if value is None else value.delta, 4),
+        gamma=_times(shares, None if value is None else value.gamma, 4),
+        theta_usd_day=_times(shares, None if value is None else value.theta_usd_day, 2),
+        vega=_times(shares, None if value is None else value.vega, 2),
+        moneyness_pct=None if spot is None else round((spot / leg.strike - 1) * 100, 4),
+        value_usd=_times(shares, price, 2),
+        pnl_usd=None if price is None or opening is None else _times(shares, price - opening, 2),
+    )
+
+
+def _times(shares: float | None, per_share: float | None, digits: int) -> float | None:
+    return None if shares is None or per_share is None else round(shares * per_share, digits)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
