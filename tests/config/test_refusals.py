@@ -86,7 +86,8 @@ ONE_LINE = {
     "section for a scalar": (
         "desk: {a: 1}\n",
         (
-            "p.yaml:2: desk: must be a name of at most 31 of a-z, 0-9, _ and -, starting with a letter or digit, or null; "
+            "p.yaml:2: desk: must be a name of at most 31 of a-z, 0-9, _ and -, "
+            "starting with a letter or digit, or null; "
             "found a section of keys"
         ),
     ),
@@ -114,7 +115,8 @@ ONE_LINE = {
     "a reserved desk": (
         "desk: _archive\n",
         (
-            "p.yaml:2: desk: must be a name of at most 31 of a-z, 0-9, _ and -, starting with a letter or digit, or null; "
+            "p.yaml:2: desk: must be a name of at most 31 of a-z, 0-9, _ and -, "
+            "starting with a letter or digit, or null; "
             "found the text '_archive'"
         ),
     ),
@@ -256,7 +258,7 @@ NOT_A_PROFILE = {
     "a python object": ("a: !!python/object/apply:os.system [ls]\n", "p.yaml:1: a: the tag tag:yaml.org,2002:python"),
     "a control character": ("a: \x01\n", "p.yaml:1: a character that YAML forbids"),
     "a key that is a list": ("[1, 2]: 3\n", "p.yaml:1: a key must be a plain name"),
-    "very deep": ("[" * 5000, "p.yaml:1: nested too deeply"),
+    "very deep": ("[" * 1500, "p.yaml:1: nested too deeply"),
 }
 
 

@@ -1,0 +1,182 @@
+"""One command given to one desk: the file, the audit line, the receipt."""
+
+import getpass
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Literal
+
+from cli.errors import CommandError, ExitCode
+from cli.options import Settings
+from cli.output import complain, say, say_json
+from cli.receipts import Matches, Receipts, commanded, earlier_receipt, last_run_is_over
+
+if TYPE_CHECKING:
+    from state.control import AssertedCommand, Command
+    from state.layout import DeskPaths
+    from state.records import JournalLine
+
+
+def operator() -> str:
+    """Who types: the login name, or the user id where the system has no name for it."""
+    import os
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def audit(
+    paths: "DeskPaths", action: str, outcome: str, reason: str, *, by: str | None = None, data: Any = None
+) -> None:
+    """Leave a line in the desk's audit. A command never fails because its audit did: control works first."""
+    from daemon.runtime.clocks import wall_us
+    from state.audit import AuditError, append_audit
+
+    who = operator() if by is None else by
+    try:
+        append_audit(
+            paths.audit,
+            wall_us=wall_us(),
+            source="cli",
+            action=action,
+            by=who,
+            outcome=outcome,
+            reason=reason or None,
+            data=data,
+        )
+    except AuditError as error:
+        complain(f"bifrost: not audited: {error}")
+
+
+class Commanding:
+    """One command given to one desk: writes or removes the file, leaves an audit line, waits for the receipt."""
+
+    def __init__(self, chosen: Settings, paths: "DeskPaths", reason: str, wait_s: float | None) -> None:
+        from daemon.runtime.clocks import wall_us
+
+        self._chosen = chosen
+        self._paths = paths
+        self._reason = reason
+        self._wait_s = wait_s
+        self._now_us = wall_us
+        self._receipts = Receipts(paths)
+
+    def standing(self, name: "Command") -> "AssertedCommand | None":
+        """The command as it stands now, if it does."""
+        from state.control import read_control
+
+        return read_control(self._paths.control, self._now_us()).files.get(name)
+
+    def write(self, name: "Command", *, reason: str | None = None) -> bool:
+        """Assert the file; false when it stood already. Raises CommandError."""
+        from state.control import ControlError, assert_command
+        from state.times import iso_from_us
+
+        words = self._reason if reason is None else reason
+        try:
+            new = assert_command(self._paths.control, name, by=operator(), reason=words, at=iso_from_us(self._now_us()))
+        except ControlError as error:
+            audit(self._paths, name, "failed", words)
+            raise CommandError(str(error)) from error
+        audit(self._paths, name, "asserted" if new else "stood already", words)
+        return new
+
+    def assert_one(self, name: "Command") -> int:
+        """Assert one command and wait where that was asked for."""
+        new = self.write(name)
+        if self._wait_s is None:
+            return self._tell(name, "asserted" if new else "asserted already", None)
+        line = self._await(name, self._since_us(name), self._wait_s)
+        return self._finish(name, line)
+
+    def assert_both(self) -> int:
+        """Flatten, then stop."""
+        self.write("flatten")
+        self.write("stop")
+        if self._wait_s is None:
+            return self._tell("stop", "flatten and stop asserted", None)
+        started = monotonic()
+        flattened = self._await("flatten", self._since_us("flatten"), self._wait_s)
+        if flattened is None or flattened.status != "done":
+            return self._finish("flatten", flattened)
+        left_s = max(0.0, self._wait_s - (monotonic() - started))
+        return self._finish("stop", self._await("stop", self._since_us("stop"), left_s))
+
+    def release(self, name: "Command", command: Literal["start", "resume"]) -> int:
+        """Remove one command and wait for the daemon to say so."""
+        from state.control import ControlError, release_command
+
+        try:
+            stood = release_command(self._paths.control, name)
+        except ControlError as error:
+            audit(self._paths, command, "failed", self._reason)
+            raise CommandError(str(error)) from error
+        audit(self._paths, command, "released" if stood else "nothing stood", self._reason)
+        if not stood:
+            return self._tell(command, f"no {name} stands; nothing to do", None)
+        if self._wait_s is None:
+            return self._tell(command, f"{name} released", None)
+        line = self._receipts.wait(_started if command == "start" else _released(name), self._wait_s)
+        return self._finish(command, line)
+
+    def _since_us(self, name: "Command") -> int:
+        standing = self.standing(name)
+        return self._now_us() if standing is None else standing.since_us
+
+    def _await(self, name: "Command", since_us: int, timeout_s: float) -> "JournalLine | None":
+        found = earlier_receipt(self._paths, _answered(name), since_us)
+        if found is None and name == "stop":
+            found = last_run_is_over(self._paths)
+        return found if found is not None else self._receipts.wait(_answered(name), timeout_s)
+
+    def _finish(self, name: str, line: "JournalLine | None") -> int:
+        """Turn the receipt, or its absence, into words and an exit code."""
+        if line is None:
+            text = f"not confirmed within {self._wait_s:g} s; the command stands and is obeyed as soon as a daemon runs"
+            if name == "resume":
+                text = f"not confirmed within {self._wait_s:g} s; pause is removed: does a daemon run?"
+            if name == "start":
+                text = f"no daemon started within {self._wait_s:g} s; run `bifrost supervise` or `bifrost up`"
+            return self._tell(name, text, None, ExitCode.NOT_IN_TIME)
+        refused = line.status in ("refused", "unconfirmed")
+        detail = line.data.get("detail") if line.data is not None else None
+        reason = f" ({line.reason})" if line.reason else ""
+        text = f"{line.status or line.type}{reason}{': ' + str(detail) if detail else ''} at {line.wall_ts}"
+        return self._tell(name, text, line, ExitCode.FAILED if refused else ExitCode.DONE)
+
+    def _tell(self, name: str, text: str, line: "JournalLine | None", code: ExitCode = ExitCode.DONE) -> int:
+        if self._chosen.as_json:
+            say_json(
+                {"desk": self._chosen.desk, "command": name, "exit_code": int(code), "text": text, "receipt": line}
+            )
+        elif code == ExitCode.DONE:
+            say(f"{self._chosen.desk}: {name}: {text}")
+        else:
+            complain(f"bifrost: {self._chosen.desk}: {name}: {text}")
+        return int(code)
+
+
+def _answered(name: "Command") -> "Matches":
+    """Lines that end a command: done, or refused."""
+    from state.records import JournalType
+
+    def matches(line: "JournalLine") -> bool:
+        ends = line.type in (JournalType.CONTROL_DONE, JournalType.CONTROL_REFUSED, JournalType.FLATTEN_ABORTED)
+        return ends and commanded(line) == name and line.status != "released"
+
+    return matches
+
+
+def _released(name: "Command") -> "Matches":
+    """The daemon noticed that a file went."""
+
+    def matches(line: "JournalLine") -> bool:
+        return line.status == "released" and commanded(line) == name
+
+    return matches
+
+
+def _started(line: "JournalLine") -> bool:
+    from state.records import JournalType
+
+    return line.type is JournalType.RUN_STARTED
