@@ -81,26 +81,33 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = SimulatorServer(
-        exchange,
-        host=options.host,
-        port=options.port,
-        speed=speed,
-        lock_step=lock_step,
-        faults=faults,
-        store=store,
-        transcript=Transcript(options.folder / REQUESTS),
-    )
-    async with server:
-        print(f"simulator: listening on {options.host}:{server.port}", file=sys.stderr, flush=True)  # noqa: T201
-        stopped = loop.create_task(stop.wait(), name="stop_signal")
-        while not stopped.done():
-            tasks = {stopped} | ({server.pacing} if server.pacing is not None and not server.pacing.done() else set())
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if server.pacing is not None and server.pacing.done() and server.pacing.exception() is not None:
-                stopped.cancel()
-                log.error("market_task_died", exc_info=server.pacing.exception())
-                return CRASHED
+    with contextlib.closing(Transcript(options.folder / REQUESTS)) as transcript:
+        server = SimulatorServer(
+            exchange,
+            host=options.host,
+            port=options.port,
+            speed=speed,
+            lock_step=lock_step,
+            faults=faults,
+            store=store,
+            transcript=transcript,
+        )
+        async with server:
+            print(f"simulator: listening on {options.host}:{server.port}", file=sys.stderr, flush=True)  # noqa: T201
+            return await _until_stopped(server, stop)
+
+
+async def _until_stopped(server: SimulatorServer, stop: asyncio.Event) -> int:
+    """Wait for the signal; the market may end before it, but must not die."""
+    stopped = asyncio.get_running_loop().create_task(stop.wait(), name="stop_signal")
+    pacing = server.pacing
+    if pacing is not None:
+        await asyncio.wait({stopped, pacing}, return_when=asyncio.FIRST_COMPLETED)
+        if pacing.done() and pacing.exception() is not None:
+            stopped.cancel()
+            log.error("market_task_died", exc_info=pacing.exception())
+            return CRASHED
+    await stopped
     return STOPPED
 
 
