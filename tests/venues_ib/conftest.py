@@ -88,7 +88,9 @@ class Heard:
 
     async def until(self, condition: Callable[[], object], *, timeout_s: float = 5.0) -> None:
         async with asyncio.timeout(timeout_s):
-            while not condition():
+            while True:
+                if condition():
+                    return
                 await asyncio.sleep(0.002)
 
     async def synced(self, times: int = 1) -> None:

@@ -22,7 +22,6 @@ from daemon.simulator.server import SimulatorServer
 from daemon.venues.ib.account import check_consent, choose_account
 from daemon.venues.ib.connection import Backoff
 from daemon.venues.protocol import FatalVenueError
-from tests.support.ib_errors import IbErrorWatch
 from tests.support.scripted_market import CALL, CLOSE_US, OPEN_US
 from tests.venues_ib.conftest import Running, make_profile, order
 
@@ -130,7 +129,10 @@ async def test_a_half_open_line_fails_its_probe_while_ib_async_still_says_connec
     ("leg", "message"),
     [
         (Leg(right="put", strike=50.0, expiry="2014-06-21"), r"legs\[0\]: the venue does not know .*ABC 20140621 P 50"),
-        (Leg(right="call", strike=50.0, expiry="2014-06-20"), r"legs\[0\]: the venue does not know .*ABC 20140620 C 50"),
+        (
+            Leg(right="call", strike=50.0, expiry="2014-06-20"),
+            r"legs\[0\]: the venue does not know .*ABC 20140620 C 50",
+        ),
     ],
 )
 async def test_an_unknown_leg_ends_the_daemon_and_names_the_key(
@@ -165,7 +167,11 @@ def test_a_live_account_needs_live_true_and_its_name() -> None:
     plain = make_profile(simulator=None)
     check_consent("DU1", "paper", plain)
     check_consent("DU1", "simulated", plain)
-    for profile in (plain, make_profile(simulator=None, live=True), make_profile(simulator=None, ib=Ib(account="U1234"))):
+    for profile in (
+        plain,
+        make_profile(simulator=None, live=True),
+        make_profile(simulator=None, ib=Ib(account="U1234")),
+    ):
         with pytest.raises(FatalVenueError, match="live: U1234 is a live account"):
             check_consent("U1234", "live", profile)
     check_consent("U1234", "live", make_profile(simulator=None, live=True, ib=Ib(account="U1234")))

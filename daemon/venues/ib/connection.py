@@ -9,11 +9,9 @@ Every await here ends: each request has its own time-out, and the end of the soc
 import asyncio
 import random
 from collections.abc import Awaitable
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from ib_async.ib import StartupFetchNONE
-from ib_async.wrapper import RequestError
 
 from daemon.venues.ib.taps import TappedIb, Taps
 
@@ -106,8 +104,9 @@ class Connection:
         finally:
             if not answer.done():
                 answer.cancel()
-            with suppress(asyncio.CancelledError, OSError, RequestError):
-                await answer
+                await asyncio.wait({answer})
+            if not answer.cancelled():
+                answer.exception()  # looked at, so that the loop does not complain about it later
 
     def free_slots(self) -> int:
         """How many requests the client's throttle would pass at once right now."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from daemon.venues.ib.connection import RESERVED_SLOTS, Connection
+from daemon.venues.ib.subscriptions import Later
 
 RETRY_S = 0.02
 
@@ -24,16 +25,19 @@ class _Probe:
 class Probes:
     """The probes of one connection. `answered` gets the round trip in milliseconds, or None on a time-out."""
 
-    def __init__(self, connection: Connection, timeout_s: float, answered: Callable[[float | None], None]) -> None:
-        self._connection, self._timeout_s, self._answered = connection, timeout_s, answered
+    def __init__(
+        self, connection: Connection, timeout_s: float, answered: Callable[[float | None], None], later: Later
+    ) -> None:
+        self._connection, self._timeout_s, self._answered, self._later = connection, timeout_s, answered, later
         self._waiting: deque[_Probe] = deque()
         self._sent: deque[_Probe] = deque()
         self._retry: asyncio.TimerHandle | None = None
 
     def ask(self) -> None:
         """Send a probe, or let it wait while orders might need the remaining requests of this second."""
-        loop = asyncio.get_running_loop()
-        probe = _Probe(asked_s=loop.time(), timer=loop.call_later(self._timeout_s, self._expire_oldest))
+        probe = _Probe(
+            asked_s=asyncio.get_running_loop().time(), timer=self._later(self._timeout_s, self._expire_oldest)
+        )
         self._waiting.append(probe)
         self._send()
 
@@ -61,7 +65,7 @@ class Probes:
         self._retry = None
         while self._waiting:
             if self._connection.not_ready() is not None or self._connection.free_slots() <= RESERVED_SLOTS:
-                self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._send)
+                self._retry = self._later(RETRY_S, self._send)
                 return
             probe = self._waiting.popleft()
             self._connection.client.reqCurrentTime()

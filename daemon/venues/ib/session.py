@@ -4,7 +4,8 @@ Life: `open` (logged on, account known) -> `begin` (contracts known: the broker'
 `listing` as often as asked -> `close`. Frames that come before `begin` are repeated by the first listing.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -85,8 +86,9 @@ class IbSession:
             contracts=qualified.names(),
             own=own,
         )
-        self._lines = Lines(self._clock, self._emit, stepped=self.kind == "simulated")
-        self._probes = Probes(self.connection, self._profile.daemon.probe_timeout_s, self._probe_answered)
+        self._lines = Lines(self._clock, self._emit, self._later, stepped=self.kind == "simulated")
+        timeout_s = self._profile.daemon.probe_timeout_s
+        self._probes = Probes(self.connection, timeout_s, self._probe_answered, self._later)
 
     def subscribe(self, qualified: Qualified) -> None:
         """(Re)subscribe the declared set; lines of an earlier subscription are cancelled first."""
@@ -118,12 +120,12 @@ class IbSession:
         except BaseException:
             book.abandon_listing()
             raise
-        self.flush()
-        return [book.report(reason, connection_number, self._clock.now_us()) for reason in reasons]
+        now_us = self._now_us()
+        return [book.report(reason, connection_number, now_us) for reason in reasons]
 
     def tell_account(self) -> None:
         """Emit all account values now."""
-        self._tell([_known(self._values).report(self._clock.now_us())])
+        self._tell([_known(self._values).report(self._now_us())])
 
     def probe(self) -> None:
         """Send one liveness probe."""
@@ -147,14 +149,28 @@ class IbSession:
         await self.connection.close()
 
     def _probe_answered(self, round_trip_ms: float | None) -> None:
-        self._tell([ProbeAnswered(ts_us=self._clock.now_us(), round_trip_ms=round_trip_ms)])
+        self._tell([ProbeAnswered(ts_us=self._now_us(), round_trip_ms=round_trip_ms)])
+
+    def _now_us(self) -> int:
+        """The time of an event that is told now: waiting quotes, and the stamp before them, go first."""
+        self.flush()
+        return self._clock.now_us()
 
     def _tell(self, events: Iterable[AnyEvent]) -> None:
         if not self._open:
             return
-        self.flush()
         for event in events:
             self._emit(event)
+
+    def _later(self, delay_s: float, action: Callable[[], None]) -> asyncio.TimerHandle:
+        """A timer whose exception does not vanish in the loop's log."""
+        return asyncio.get_running_loop().call_later(delay_s, self._safely, action)
+
+    def _safely(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - whatever it is: the loop would only log it
+            self.broken(error)
 
     # -- taps -----------------------------------------------------------------------------------------------------
 
@@ -169,7 +185,8 @@ class IbSession:
         """Close the batch of quotes; account values follow it when they are due."""
         if self._lines is None or self._values is None or not self._open:
             return
-        self._lines.read_end()
+        if not self._lines.read_end():
+            return
         report = self._values.due(self._clock.now_us())
         if report is not None:
             self._tell([report])
@@ -202,7 +219,7 @@ class IbSession:
     def on_open_order(self, contract: Any, order: Any, status: str) -> None:
         """An order at the venue, ours or foreign."""
         if self.book is not None:
-            self._tell(self.book.open_order(contract, order, status, self._clock.now_us()))
+            self._tell(self.book.open_order(contract, order, status, self._now_us()))
 
     def on_order_status(self, order_id: int, client_id: int, perm_id: int, status: str, filled: float) -> None:
         """A status; a word we do not know is never guessed at."""
@@ -211,26 +228,24 @@ class IbSession:
         if order_status(status) is None:
             self._watch.reconcile(f"order status {status!r}", fresh_connection=False)
         self._tell(
-            self.book.order_status(
-                order_key(client_id, order_id, perm_id), perm_id, status, filled, self._clock.now_us()
-            )
+            self.book.order_status(order_key(client_id, order_id, perm_id), perm_id, status, filled, self._now_us())
         )
 
     def on_execution(self, request_id: int, contract: Any, execution: Any) -> None:
         """An execution."""
         if self.book is not None:
             live = request_id == LIVE_FRAME
-            self._tell(self.book.executed(contract, execution, live=live, ts_us=self._clock.now_us()))
+            self._tell(self.book.executed(contract, execution, live=live, ts_us=self._now_us()))
 
     def on_commission(self, exec_id: str, commission: float, currency: str) -> None:
         """A commission, however late."""
         if self.book is not None:
-            self._tell(self.book.commission(exec_id, commission, currency, self._clock.now_us()))
+            self._tell(self.book.commission(exec_id, commission, currency, self._now_us()))
 
     def on_position(self, account: str, contract: Any, quantity: float, average_cost: float) -> None:
         """A position; other accounts of the login are not ours."""
         if self.book is not None and account == self.account:
-            self._tell(self.book.position(contract, quantity, average_cost, self._clock.now_us()))
+            self._tell(self.book.position(contract, quantity, average_cost, self._now_us()))
 
     def on_account_value(self, account: str, tag: str, value: str, currency: str) -> None:
         """An account value; told with the next read's end."""
@@ -281,7 +296,7 @@ class IbSession:
     def _about_order(self, book: BrokerBook, order_id: int, code: int, note: str) -> None:
         meaning = errors.order_meaning(code)
         _log.warning("order_message", order_id=order_id, meaning=meaning.value, note=note)
-        self._tell(book.order_message(order_id, meaning, note, self._clock.now_us()))
+        self._tell(book.order_message(order_id, meaning, note, self._now_us()))
         if meaning is errors.OrderMeaning.UNCERTAIN:
             self._watch.reconcile(f"message {code} about an order", fresh_connection=False)
 

@@ -19,6 +19,8 @@ from daemon.core.instruments import InstrumentSpec
 from daemon.venues.ib.translate import delta_or_none, price_or_none, size_or_none, two_sided, volatility_or_none
 from daemon.venues.protocol import VenueClock
 
+Later = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
+"""Run something after so many machine seconds; an exception in it must not vanish."""
 STEP_GRACE_S = 0.01
 LIVE_DATA = 1
 MODEL_TICK = 13
@@ -67,8 +69,8 @@ class Line:
 class Lines:
     """request id -> line, for one connection; a reconnect builds a new one from the declared set."""
 
-    def __init__(self, clock: VenueClock, emit: Callable[[AnyEvent], None], *, stepped: bool) -> None:
-        self._clock, self._emit, self._stepped = clock, emit, stepped
+    def __init__(self, clock: VenueClock, emit: Callable[[AnyEvent], None], later: Later, *, stepped: bool) -> None:
+        self._clock, self._emit, self._later, self._stepped = clock, emit, later, stepped
         self._lines: dict[int, Line] = {}
         self._touched: set[int] = set()
         self._stamp_us: int | None = None
@@ -146,13 +148,14 @@ class Lines:
             self._stamp_us = stamp_us
             self._holding = self._stepped and stamp_us > self._newest_stamp_us
 
-    def read_end(self) -> None:
-        """A socket read is decoded: tell the batch, unless a stepped market's step is still incomplete."""
+    def read_end(self) -> bool:
+        """A socket read is decoded: tell the batch, unless a stepped market's step is incomplete (then False)."""
         if self._holding and len(self._touched) < len(self._lines):
             if self._grace is None:
-                self._grace = asyncio.get_running_loop().call_later(STEP_GRACE_S, self.flush)
-            return
+                self._grace = self._later(STEP_GRACE_S, self.flush)
+            return False
         self.flush()
+        return True
 
     def flush(self) -> None:
         """Tell what is gathered: stamp to the clock, options, underlying."""

@@ -251,6 +251,7 @@ class IbVenue:
 
     async def _list(self, session: IbSession, *first: str) -> None:
         """Tell a complete BrokerReport for each reason asked; try twice, then give the connection up."""
+        await self._refresh_hours(session)
         reasons = [*first, *(reason for reason in self._asked if reason not in first)]
         for attempt in range(1, LISTING_ATTEMPTS + 1):
             try:
@@ -261,7 +262,6 @@ class IbVenue:
                     raise LinkLostError(f"reconciliation failed: {error}") from error
             else:
                 break
-        await self._refresh_hours(session)
         for report in reports:
             self._asked.pop(report.reason, None)
             self._tell(report)
