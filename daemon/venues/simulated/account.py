@@ -9,6 +9,7 @@ Average cost and realised P&L exclude commissions; commissions leave the cash an
 import msgspec
 
 from daemon.venues.simulated.model import DailyPnl, SimContract, SimPosition, SimQuote
+from daemon.venues.simulated.saved_book import SavedBookError
 
 ACCOUNT_TYPE = "BIFROST-SIMULATOR"
 """The account value `AccountType` by which everybody tells this account from a real one."""
@@ -234,8 +235,11 @@ class SimulatedAccount:
         return plain
 
     def restore(self, saved: object) -> None:
-        """Continue from what `save` gave. Raises msgspec.ValidationError on anything else."""
-        found = msgspec.convert(saved, _Saved)
+        """Continue from what `save` gave. Raises SavedBookError on anything else."""
+        try:
+            found = msgspec.convert(saved, _Saved)
+        except msgspec.ValidationError as error:
+            raise SavedBookError(f"the saved account is damaged: {error}; start with --fresh") from None
         self._cash_usd = found.cash_usd
         self._commissions_usd = found.commissions_usd
         self._holdings = found.holdings

@@ -114,7 +114,9 @@ class SimCommission(msgspec.Struct, frozen=True, kw_only=True):
 
     exec_id: str
     commission_usd: float
+    """Of this execution: the order's minimum is charged with its first one."""
     realised_usd: float | None = None
+    """What this execution realised by average cost, before commissions; None when it closed nothing."""
 
 
 class SimPosition(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,7 +79,7 @@ class SyntheticMarket:
         self._calendar = calendar
         self._rate = rate
         self._stock = stock_contract(symbol)
-        self._options = tuple(leg_contract(symbol, leg, calendar=calendar) for leg in legs)
+        self._options = tuple(dict.fromkeys(leg_contract(symbol, leg, calendar=calendar) for leg in legs))
         self.contracts: tuple[SimContract, ...] = (self._stock, *self._options)
         self._step_us = int(settings.step_s) * 1_000_000
         self._closed_us = max(CLOSED_US, 3 * self._step_us)
