@@ -163,8 +163,13 @@ def auto_open_orders(gateway: Gateway, session: Session, _values: Values) -> Non
         gateway.error(session, -1, INVALID_REQUEST, "Error validating request: only client 0 can bind manual orders")
 
 
-def completed_orders(_gateway: Gateway, session: Session, _values: Values) -> None:
-    """99: their end."""
+def completed_orders(gateway: Gateway, session: Session, _values: Values) -> None:
+    """99: today's finished orders of every client, then their end."""
+    traded_us = {execution.perm_id: execution.executed_us for execution in gateway.exchange.executions()}
+    for update in gateway.exchange.finished_orders():
+        contract = gateway.contract(update.ticket.instrument)
+        ended_us = traded_us.get(update.perm_id, gateway.exchange.now_us)
+        session.say(publishing.completed_order_frame(update, contract, gateway.exchange.account, ended_us))
     session.say(outgoing.COMPLETED_ORDERS_END.frame())
 
 

@@ -160,3 +160,23 @@ async def test_a_commission_may_come_late_or_never(ib: IB, server: SimulatorServ
     assert late.fills[0].commissionReport.execId == ""
     await filled(late)
     assert never.fills[0].commissionReport.execId == ""
+
+
+async def test_finished_orders_are_told_to_a_new_connection(
+    ib: IB, server: SimulatorServer, ib_errors: IbErrorWatch
+) -> None:
+    ib_errors.expect("Error 202")
+    await filled(ib.placeOrder(STOCK, market("BUY", 50, "desk.a1.4")))
+    gone = ib.placeOrder(STOCK, LimitOrder("BUY", 5, 40.0, tif="DAY", orderRef="desk.a1.5"))
+    await eventually(lambda: gone.orderStatus.status == "Submitted")
+    ib.cancelOrder(gone.order)
+    await eventually(lambda: gone.orderStatus.status == "Cancelled")
+    other = await connect(server, client_id=7)
+    ended = {trade.order.orderRef: trade for trade in other.trades()}
+    assert {ref: trade.orderStatus.status for ref, trade in ended.items()} == {
+        "desk.a1.4": "Filled",
+        "desk.a1.5": "Cancelled",
+    }
+    assert ended["desk.a1.4"].order.filledQuantity == 50
+    assert [fill.execution.shares for fill in ended["desk.a1.4"].fills] == [40, 10]
+    other.disconnect()

@@ -132,6 +132,10 @@ class SimulatedExchange:
             if order.works and (client_id is None or order.ticket.client_id == client_id)
         )
 
+    def finished_orders(self) -> tuple[OrderUpdate, ...]:
+        """Today's orders that no longer work, of every client, in the order they came."""
+        return tuple(order.update() for order in self._orders.values() if not order.works)
+
     def executions(self) -> tuple[SimExecution, ...]:
         """Today's executions of every client, oldest first."""
         return tuple(self._executions)
