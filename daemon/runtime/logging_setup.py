@@ -16,6 +16,18 @@ _NOISY: Final = ("ib_async", "watchdog", "filelock", "asyncio")
 """Libraries whose INFO would drown ours; their warnings and errors are kept."""
 
 
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """A log file that says once, in one line, when the disk takes nothing any more: the daemon goes on."""
+
+    _said = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 logging's name
+        """Called while the error is being handled."""
+        if not self._said:
+            self._said = True
+            say(f"bifrost: the log {self.baseFilename} cannot be written: {sys.exception()}; lost: {record.msg!r:.200}")
+
+
 def set_up_logging(file: Path, *, run_id: str, process: str) -> Callable[[], None]:
     """Send everything that this process logs to `file`; returns a function that takes the handler away again.
 
@@ -36,7 +48,7 @@ def set_up_logging(file: Path, *, run_id: str, process: str) -> Callable[[], Non
         structlog.processors.format_exc_info,
         add_identity,
     ]
-    handler = logging.handlers.RotatingFileHandler(file, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8")
+    handler = _LogFile(file, maxBytes=_MAX_BYTES, backupCount=_BACKUPS, encoding="utf-8")
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

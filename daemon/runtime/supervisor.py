@@ -70,6 +70,8 @@ class Supervisor:
         self._flatten_tried: ControlFile | None = None
         self._wake = asyncio.Event()
         self._stopping = False
+        self._blind_kills = 0
+        """In a row; each doubles the next daemon's boot grace, so that a slow disk cannot defeat the cancel pass."""
 
     async def run(self) -> int:
         """Supervise until a signal or a final exit code."""
@@ -125,6 +127,7 @@ class Supervisor:
         code = process.returncode if process.returncode is not None else 1
         now_ns = monotonic_ns()
         _log.info("daemon_ended", pid=process.pid, code=code, killed_blind=killed_blind)
+        self._blind_kills = self._blind_kills + 1 if killed_blind else 0
         if killed_blind:
             return code, self._rules.killed()
         ran_s = (now_ns - started_ns) / 1e9
@@ -231,9 +234,8 @@ class Supervisor:
         """Whether a stop has stood long enough for any healthy daemon to show that it saw it."""
         if self._stop_since_ns is None:
             return False
-        deadline_ns = max(
-            self._stop_since_ns + self._timing.stop_seen_s * 1e9, started_ns + self._timing.boot_grace_s * 1e9
-        )
+        grace_s = self._timing.boot_grace_s * 2 ** min(self._blind_kills, 6)
+        deadline_ns = max(self._stop_since_ns + self._timing.stop_seen_s * 1e9, started_ns + grace_s * 1e9)
         if monotonic_ns() < deadline_ns:
             return False
         earliest = max(self._stop_since_ns - int(1e9), started_ns)
