@@ -116,6 +116,9 @@ def test_without_a_quote_a_market_order_waits_for_the_next_one() -> None:
 def test_a_limit_order_rests_and_fills_at_its_limit_and_at_the_touch_when_it_crosses_on_arrival() -> None:
     exchange = opened(ScriptedMarket([(50.0, 50.02), (49.8, 49.85), (49.6, 49.65)]))
     assert fills(exchange.place(ticket(1, limit=51.0))) == [(100, 50.02)]
+    assert fills(exchange.place(ticket(20, limit=50.02, client_id=2))) == [(100, 50.02)]  # exactly at the touch
+    assert fills(exchange.place(ticket(21, limit=50.01, client_id=2, tif="GTC"))) == []
+    exchange.cancel(2, 21)
     assert fills(exchange.place(ticket(2, limit=49.7))) == []
     assert fills(exchange.place(ticket(3, "SELL", limit=50.5))) == []
     second, third = exchange.advance(), exchange.advance()
