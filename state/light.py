@@ -169,7 +169,7 @@ def _from_control(control: ControlRead) -> Iterator[LightReason]:
     """The commands that stand in the folder right now, whatever the daemon has seen of them."""
     codes = {"stop": "stop_asserted", "pause": "paused", "flatten": "flatten_asserted"}
     for name, asserted in control.files.items():
-        detail = _who(asserted.by, asserted.reason, iso_from_us(asserted.since_us))
+        detail = _who(asserted.by, asserted.reason, _when(asserted.since_us))
         if name == "flatten" and not asserted.readable:
             yield _reason("flatten_refused", "red", "the file's content is no note; it counts as a pause")
             yield _reason("paused", "yellow", detail)
@@ -230,13 +230,21 @@ def _stopped(
     asserted = control.files.get("stop")
     marked = next((mark for mark in snapshot.control if mark.name == "stop"), None)
     if asserted is not None:
-        detail = _who(asserted.by, asserted.reason, iso_from_us(asserted.since_us))
+        detail = _who(asserted.by, asserted.reason, _when(asserted.since_us))
     elif marked is not None:
         detail = _who(marked.by, marked.reason, marked.since)
     else:
         detail = f"by a signal at {snapshot.wall_ts}"
     reasons = (*_worst_first(left), _reason("stopped", "not_live", detail))
     return Light(state="not_live", word=reasons[0].word, reasons=reasons, age_ms=age_ms, oldest_ms=oldest_ms)
+
+
+def _when(time_us: int) -> str:
+    """A file's time as text; a file may claim any time at all."""
+    try:
+        return iso_from_us(time_us)
+    except OverflowError:
+        return "an impossible time"
 
 
 def _who(by: str | None, reason: str | None, since: str) -> str:

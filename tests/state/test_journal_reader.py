@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from state.journal import JournalDamaged, JournalWriter
@@ -15,17 +18,17 @@ from tests.support.desk_files import NOON_US, make_journal, make_line
 CHECKPOINT = JournalType.LEDGER_CHECKPOINT
 
 
-def sequence(lines):
+def sequence(lines: Any) -> Any:
     return [line.seq for line in lines]
 
 
-def test_no_journal_is_an_empty_and_sound_one(tmp_path):
+def test_no_journal_is_an_empty_and_sound_one(tmp_path: Path) -> None:
     assert list(read_journal(tmp_path / "none")) == []
     assert verify(tmp_path / "none").ok
     assert JournalTail(tmp_path / "none").poll() == []
 
 
-def test_a_ledger_needs_only_what_follows_the_newest_opening_checkpoint(tmp_path):
+def test_a_ledger_needs_only_what_follows_the_newest_opening_checkpoint(tmp_path: Path) -> None:
     writer = make_journal(tmp_path, 2, segment_bytes=1)
     writer.append([make_line(3, CHECKPOINT), make_line(4)])
     writer.append([make_line(5, CHECKPOINT)])
@@ -36,7 +39,7 @@ def test_a_ledger_needs_only_what_follows_the_newest_opening_checkpoint(tmp_path
     assert sequence(read_since_checkpoint(tmp_path)) == [5, 6]
 
 
-def test_what_the_writer_wrote_is_read_back_equal(tmp_path):
+def test_what_the_writer_wrote_is_read_back_equal(tmp_path: Path) -> None:
     line = make_line(
         1,
         JournalType.FILL,
@@ -54,7 +57,7 @@ def test_what_the_writer_wrote_is_read_back_equal(tmp_path):
     assert list(read_journal(tmp_path)) == [line]
 
 
-def test_a_type_of_a_newer_version_verifies_but_is_not_guessed_at(tmp_path):
+def test_a_type_of_a_newer_version_verifies_but_is_not_guessed_at(tmp_path: Path) -> None:
     from state.chain import Head, seal
 
     first, head = seal(Head(), b'{"seq":1,"ts":"","wall_ts":"","type":"teleported","desk":"d","run_id":"r"}')
@@ -67,7 +70,7 @@ def test_a_type_of_a_newer_version_verifies_but_is_not_guessed_at(tmp_path):
     assert caught.value.kind == "unknown_type"
 
 
-def test_backwards_is_forwards_reversed_at_any_chunk_size(tmp_path, monkeypatch):
+def test_backwards_is_forwards_reversed_at_any_chunk_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "lines"
     rows = [bytes([65 + n]) * (n * 3 % 11) for n in range(20)]
     for end in (b"", b"unfinished, and longer than a chunk or two"):
@@ -78,7 +81,7 @@ def test_backwards_is_forwards_reversed_at_any_chunk_size(tmp_path, monkeypatch)
             assert found == [row for row in reversed(rows) if row]
 
 
-def test_a_growing_last_line_is_followed_once_it_is_whole(tmp_path):
+def test_a_growing_last_line_is_followed_once_it_is_whole(tmp_path: Path) -> None:
     writer = make_journal(tmp_path, 2)
     tail = JournalTail(tmp_path)
     everything = JournalTail(tmp_path, from_end=False)
@@ -99,7 +102,9 @@ def test_a_growing_last_line_is_followed_once_it_is_whole(tmp_path):
     assert tail.poll() == []
 
 
-def test_a_tail_that_starts_on_an_unfinished_line_gets_it_whole(tmp_path, monkeypatch):
+def test_a_tail_that_starts_on_an_unfinished_line_gets_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_journal(tmp_path, 2).close()
     (segment,) = tmp_path.glob("*.jsonl")
     whole = segment.read_bytes()
@@ -111,7 +116,7 @@ def test_a_tail_that_starts_on_an_unfinished_line_gets_it_whole(tmp_path, monkey
         assert sequence(tail.poll()) == [2]
 
 
-def test_followers_see_every_line_once_over_rotations(tmp_path):
+def test_followers_see_every_line_once_over_rotations(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path, wall_us=lambda: NOON_US, segment_bytes=700)
     writer.open()
     tails = [JournalTail(tmp_path) for _ in range(3)]
@@ -120,15 +125,15 @@ def test_followers_see_every_line_once_over_rotations(tmp_path):
         writer.append([make_line(seq, CHECKPOINT if writer.rotation_due() else JournalType.INTENT)], sync=False)
         for every, (tail, lines) in enumerate(zip(tails, seen, strict=True), start=1):
             if seq % (every * every) == 0:
-                lines += sequence(tail.poll())
+                lines.extend(sequence(tail.poll()))
     for tail, lines in zip(tails, seen, strict=True):
-        lines += sequence(tail.poll())
+        lines.extend(sequence(tail.poll()))
     writer.close()
     assert len(list(tmp_path.glob("*.jsonl"))) > 5
     assert seen == [list(range(1, 61))] * 3
 
 
-def test_a_journal_begun_anew_is_followed_from_its_start(tmp_path):
+def test_a_journal_begun_anew_is_followed_from_its_start(tmp_path: Path) -> None:
     make_journal(tmp_path / "journal", 5).close()
     tail = JournalTail(tmp_path / "journal")
     (tmp_path / "journal").rename(tmp_path / "archived")
@@ -137,7 +142,7 @@ def test_a_journal_begun_anew_is_followed_from_its_start(tmp_path):
     assert sequence(tail.poll()) == [1, 2]
 
 
-def test_a_half_line_that_stays_is_a_problem_with_its_size(tmp_path):
+def test_a_half_line_that_stays_is_a_problem_with_its_size(tmp_path: Path) -> None:
     make_journal(tmp_path, 2).close()
     (segment,) = tmp_path.glob("*.jsonl")
     segment.write_bytes(segment.read_bytes() + b'{"seq":3')
@@ -146,7 +151,7 @@ def test_a_half_line_that_stays_is_a_problem_with_its_size(tmp_path):
     assert "8 bytes of an unfinished line" in verdict.problem
 
 
-def test_another_line_at_the_remembered_place_is_a_problem(tmp_path):
+def test_another_line_at_the_remembered_place_is_a_problem(tmp_path: Path) -> None:
     writer = make_journal(tmp_path, 3)
     seq, digest = writer.head
     writer.close()
