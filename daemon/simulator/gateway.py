@@ -74,7 +74,6 @@ class Gateway:
         self._handlers = handlers
         self._on_change = on_change
         self._sessions: dict[ClientLink, Session] = {}
-        self._client_of_execution: dict[str, int] = {e.exec_id: e.ticket.client_id for e in exchange.executions()}
         self._account_told_us = 0
 
     # Links
@@ -296,16 +295,19 @@ class Gateway:
 
     def _tell(self, events: Iterable[ExchangeEvent]) -> None:
         moved = False
+        client_of: dict[str, int] = {}
         for event in events:
             if isinstance(event, OrderUpdate):
                 self._tell_order(event)
             elif isinstance(event, SimExecution):
+                client_of[event.exec_id] = event.ticket.client_id
                 self._tell_execution(event)
             elif isinstance(event, SimPosition):
                 moved = True
                 self._tell_position(event)
             else:
-                self._tell_commission(event)
+                # an execution and its commission always come in one batch
+                self._tell_commission(client_of[event.exec_id], event)
         if moved:
             self.tell_account()
 
@@ -323,7 +325,6 @@ class Gateway:
             self.error(session, update.ticket.order_id, update.error_code, update.error_text or "")
 
     def _tell_execution(self, execution: SimExecution) -> None:
-        self._client_of_execution[execution.exec_id] = execution.ticket.client_id
         session = self.session_of(execution.ticket.client_id)
         if session is not None:
             contract = self.contract(execution.ticket.instrument)
@@ -335,8 +336,7 @@ class Gateway:
             if session.wants_positions:
                 session.say(frame)
 
-    def _tell_commission(self, commission: SimCommission) -> None:
-        client_id = self._client_of_execution[commission.exec_id]
+    def _tell_commission(self, client_id: int, commission: SimCommission) -> None:
         fault = self.faults.commission_delay(client_id)
         if fault is None:
             self._say_commission(client_id, commission)
