@@ -1,0 +1,195 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from cli.options import CHECKOUT
+from daemon.runtime.clocks import wall_us
+from state.audit import read_audit
+from state.control import assert_command, read_control
+from state.records import JournalType
+from state.times import iso_from_us
+from tests.cli.conftest import Cli, Desk
+
+
+def _done(desk: Desk, command: str, status: str = "done", **fields: object) -> Callable[[], None]:
+    return lambda: desk.journal(JournalType.CONTROL_DONE, status=status, data={"command": command}, **fields)
+
+
+@pytest.mark.parametrize("command", ["stop", "pause"])
+def test_a_command_is_a_file_with_a_note_and_an_audit_line(cli: Cli, desk: Desk, command: str) -> None:
+    answer = cli(command, "--reason", "end of day")
+    assert (answer.code, answer.out) == (0, f"demo: {command}: asserted\n")
+    found = read_control(desk.paths.control, wall_us()).files[command]  # type: ignore[index]
+    assert found.reason == "end of day"
+    assert found.by
+    [line] = read_audit(desk.paths.audit)
+    assert (line.source, line.action, line.outcome, line.reason) == ("cli", command, "asserted", "end of day")
+    assert cli(command).out == f"demo: {command}: asserted already\n"
+
+
+def test_wait_ends_with_the_daemons_receipt(cli: Cli, desk: Desk) -> None:
+    desk.when(lambda: desk.asserted("pause"), _done(desk, "pause"))
+    answer = cli("pause", "--wait", "10")
+    assert answer.code == 0
+    assert answer.out.startswith("demo: pause: done at 20")
+
+
+def test_wait_takes_the_receipt_of_a_pause_that_stood_already(cli: Cli, desk: Desk) -> None:
+    cli("pause")
+    _done(desk, "pause")()
+    assert cli("pause", "--wait", "0").code == 0
+
+
+@pytest.mark.parametrize("command", ["stop", "pause", "flatten --yes"])
+def test_wait_without_a_daemon_is_exit_7_and_the_command_stands(cli: Cli, desk: Desk, command: str) -> None:
+    answer = cli(*command.split(), "--wait", "0.1")
+    assert answer.code == 7
+    assert "not confirmed within 0.1 s; the command stands and is obeyed as soon as a daemon runs" in answer.err
+    assert desk.asserted(command.split(maxsplit=1)[0])
+
+
+def test_a_receipt_of_another_command_or_of_yesterday_does_not_count(cli: Cli, desk: Desk) -> None:
+    _done(desk, "pause")()
+    desk.when(lambda: desk.asserted("pause"), _done(desk, "stop"))
+    assert cli("pause", "--wait", "0.3").code == 7
+
+
+def test_stop_of_a_desk_that_has_stopped_is_done(cli: Cli, desk: Desk) -> None:
+    desk.journal(JournalType.RUN_STARTED)
+    desk.journal(JournalType.RUN_STOPPED, status="stopped", data={"exit_code": 0})
+    assert cli("stop", "--wait", "0").code == 0
+
+
+@pytest.mark.parametrize("code", [1, 6])
+def test_stop_after_a_crash_is_not_done(cli: Cli, desk: Desk, code: int) -> None:
+    desk.journal(JournalType.RUN_STARTED)
+    desk.journal(JournalType.RUN_STOPPED, status="crashed", data={"exit_code": code})
+    assert cli("stop", "--wait", "0").code == 7
+
+
+def test_a_stop_that_could_not_be_confirmed_is_exit_1(cli: Cli, desk: Desk) -> None:
+    refused = {"command": "stop", "detail": "not confirmed cancelled: demo.ab.1"}
+    desk.when(
+        lambda: desk.asserted("stop"),
+        lambda: desk.journal(
+            JournalType.CONTROL_REFUSED, status="unconfirmed", reason="stop_unconfirmed", data=refused
+        ),
+    )
+    answer = cli("stop", "--wait", "10")
+    assert answer.code == 1
+    assert "not confirmed cancelled: demo.ab.1" in answer.err
+
+
+def test_resume_removes_pause_only(cli: Cli, desk: Desk) -> None:
+    cli("pause"), cli("stop")
+    desk.when(lambda: not desk.asserted("pause"), _done(desk, "pause", "released"))
+    assert cli("resume", "--wait", "10").code == 0
+    assert desk.asserted("stop")
+    assert cli("resume").out == "demo: resume: no pause stands; nothing to do\n"
+
+
+def test_start_removes_stop_and_waits_for_a_run(cli: Cli, desk: Desk) -> None:
+    cli("stop")
+    desk.when(lambda: not desk.asserted("stop"), lambda: desk.journal(JournalType.RUN_STARTED))
+    assert cli("start", "--wait", "10").code == 0
+    assert not desk.asserted("pause")
+
+
+def test_start_without_a_supervisor_says_what_to_run(cli: Cli, desk: Desk) -> None:
+    cli("stop")
+    answer = cli("start", "--wait", "0")
+    assert answer.code == 7
+    assert "no daemon started within 0 s; run `bifrost supervise` or `bifrost up`" in answer.err
+
+
+def test_start_after_the_supervisors_stop_comes_up_paused(cli: Cli, desk: Desk) -> None:
+    assert_command(desk.paths.control, "stop", by="supervisor", reason="crash_loop", at=iso_from_us(wall_us()))
+    answer = cli("start", "--reason", "cause found")
+    assert answer.code == 0
+    assert "comes up paused" in answer.err
+    assert not desk.asserted("stop")
+    pause = read_control(desk.paths.control, wall_us()).files["pause"]
+    assert pause.reason == "start after a stop by the supervisor: cause found"
+
+
+def test_flatten_asks_for_a_terminal_or_yes(cli: Cli, shell: Cli, desk: Desk) -> None:
+    desk.shows(own_shares=-181.0, target_shares=0.0, foreign_shares=100.0)
+    answer = shell("flatten")
+    assert answer.code == 2
+    assert "own -181 shares, to +0" in answer.err
+    assert "+100 foreign shares stay untouched" in answer.err
+    assert "flatten needs a terminal to confirm at, or --yes" in answer.err
+    assert not desk.asserted("flatten")
+    assert cli("flatten", "--yes").code == 0
+    assert desk.asserted("flatten")
+
+
+@pytest.mark.parametrize(("typed", "code", "stands"), [("demo\n", 0, True), ("yes\n", 1, False), ("\x04", 1, False)])
+def test_flatten_at_a_terminal_wants_the_desks_name(desk: Desk, typed: str, code: int, stands: bool) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "cli", "flatten"],
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.write(master, typed.encode())
+    assert process.wait(30) == code
+    os.close(slave)
+    os.close(master)
+    assert desk.asserted("flatten") is stands
+
+
+def test_flatten_refused_by_the_daemon_is_exit_1_with_its_words(cli: Cli, desk: Desk) -> None:
+    words = {"command": "flatten", "detail": "the market is closed; the next session opens 2014-06-06T13:30:00Z"}
+    desk.when(
+        lambda: desk.asserted("flatten"),
+        lambda: desk.journal(JournalType.CONTROL_REFUSED, status="refused", reason="flatten_refused", data=words),
+    )
+    answer = cli("flatten", "--yes", "--wait", "10")
+    assert answer.code == 1
+    assert "the next session opens" in answer.err
+
+
+def test_stop_with_flatten_waits_for_both_in_this_order(cli: Cli, desk: Desk) -> None:
+    def obey() -> None:
+        _done(desk, "flatten")()
+        _done(desk, "stop", reason="stopped")()
+
+    desk.when(lambda: desk.asserted("flatten") and desk.asserted("stop"), obey)
+    answer = cli("stop", "--flatten", "--yes", "--wait", "10")
+    assert answer.code == 0
+    assert answer.out.startswith("demo: stop: done (stopped)")
+    assert [line.action for line in read_audit(desk.paths.audit)] == ["flatten", "stop"]
+
+
+def test_json_carries_the_receipt(cli: Cli, desk: Desk) -> None:
+    desk.when(lambda: desk.asserted("pause"), _done(desk, "pause"))
+    found = json.loads(cli("pause", "--wait", "10", "--json").out)
+    assert (found["command"], found["exit_code"], found["receipt"]["type"]) == ("pause", 0, "control_done")
+
+
+def test_a_folder_that_cannot_be_written_names_the_last_resort(cli: Cli, desk: Desk) -> None:
+    (desk.paths.control / "requests").rmdir()
+    desk.paths.control.rmdir()
+    desk.paths.control.write_text("a file where the folder should be")
+    answer = cli("stop")
+    assert answer.code == 1
+    assert "as a last resort: touch" in answer.err
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_a_broken_audit_never_stops_a_command(cli: Cli, desk: Desk) -> None:
+    desk.paths.audit.rmdir()
+    desk.paths.audit.write_text("a file where the folder should be")
+    answer = cli("stop")
+    assert answer.code == 0
+    assert desk.asserted("stop")
+    assert answer.err.startswith("bifrost: not audited:")

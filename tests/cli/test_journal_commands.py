@@ -1,0 +1,106 @@
+import json
+
+import pytest
+
+from state.records import JournalType
+from state.times import iso_from_us, us_from_iso
+from tests.cli.conftest import Cli, Desk
+
+NOON_US = us_from_iso("2014-06-05T16:00:00Z")
+
+
+@pytest.fixture
+def day(desk: Desk) -> Desk:
+    """Six operations, ten minutes apart, the last at noon in New York."""
+    kinds = ("run_started", "intent", "order_sent", "fill", "refused", "transition")
+    for index, kind in enumerate(kinds):
+        ts = iso_from_us(NOON_US - (5 - index) * 600_000_000)
+        of_order = {"intent_id": "r-1"} if kind == "intent" else {}
+        if kind in ("order_sent", "fill"):
+            of_order = (
+                {"order_ref": "demo.ab.1", "intent_id": "r-1"} if kind == "order_sent" else {"order_ref": "demo.ab.1"}
+            )
+        if kind == "fill":
+            of_order |= {"side": "SELL", "quantity": 49.0, "price": 70.525, "unit": "share"}
+        if kind == "refused":
+            of_order |= {"reason": "[red]cooldown[/red]"}
+        desk.journal(JournalType(kind), ts=ts, **of_order)
+    return desk
+
+
+def _types(answer_out: str) -> list[str]:
+    return [line["type"] for line in json.loads(answer_out)["operations"]]
+
+
+def test_the_newest_oldest_first(cli: Cli, day: Desk) -> None:
+    assert _types(cli("ops", "--json", "--limit", "2").out) == ["refused", "transition"]
+
+
+def test_the_table_shows_what_was_traded_and_no_markup_is_obeyed(cli: Cli, day: Desk) -> None:
+    out = cli("ops").out
+    assert "2014-06-05 15:40:00" in out
+    assert "SELL 49" in out
+    assert "70.525" in out
+    assert "[red]cooldown[/red]" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "types"),
+    [
+        ("--type fill --type refused", ["fill", "refused"]),
+        ("--since 2014-06-05T15:40:00Z --until 2014-06-05T16:00:00Z", ["fill", "refused"]),
+        ("--since 15m", ["refused", "transition"]),
+        ("--until 45m", ["run_started"]),
+        ("--since 2014-06-06", []),
+        ("--intent r-1", ["intent", "order_sent", "fill"]),
+        ("--intent r-1 --type fill", ["fill"]),
+        ("--intent r-9", []),
+    ],
+)
+def test_filters(cli: Cli, day: Desk, arguments: str, types: list[str]) -> None:
+    assert _types(cli("ops", "--json", *arguments.split()).out) == types
+
+
+def test_nothing_found_is_said(cli: Cli, desk: Desk) -> None:
+    assert cli("ops").out == "demo: no operation matches\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--type fil", "--type fil: no such operation; did you mean fill?"),
+        ("--type zzz", "--type zzz: no such operation; known: run_started"),
+        ("--since yesterday", "--since 'yesterday': write a time (2026-11-21T14:30:00Z)"),
+        ("--until 2014-06-05T15:40:00", "--until '2014-06-05T15:40:00': write a time"),
+    ],
+)
+def test_a_filter_that_cannot_be_meant(cli: Cli, day: Desk, arguments: str, words: str) -> None:
+    answer = cli("ops", *arguments.split())
+    assert answer.code == 2
+    assert answer.err.startswith(f"bifrost: {words}")
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_verify_intact(cli: Cli, day: Desk) -> None:
+    answer = cli("verify")
+    assert answer.code == 0
+    assert answer.out.startswith("demo: intact, 6 operations, head ")
+
+
+def test_verify_names_the_place_of_a_changed_byte(cli: Cli, day: Desk) -> None:
+    [segment] = day.paths.journal.glob("*.jsonl")
+    segment.write_bytes(segment.read_bytes().replace(b"70.525", b"70.535"))
+    answer = cli("verify")
+    assert answer.code == 1
+    assert answer.err.startswith(f"bifrost: demo: the journal is broken: {segment}")
+    assert len(answer.err.splitlines()) == 1
+    found = json.loads(cli("verify", "--json").out)
+    assert found["exit_code"] == 1
+    assert not found["verification"]["ok"]
+
+
+def test_verify_notices_a_tail_that_the_snapshot_remembers(cli: Cli, day: Desk) -> None:
+    day.shows(journal_seq=9, journal_hash="0" * 64)
+    answer = cli("verify")
+    assert answer.code == 1
+    assert "the snapshot remembers seq 9" in answer.err

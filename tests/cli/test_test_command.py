@@ -1,0 +1,81 @@
+import sys
+
+import pytest
+
+import cli.test_command as module
+from cli.test_command import pytest_defaults
+from tests.cli.conftest import Cli
+
+
+@pytest.mark.parametrize(
+    ("given", "nightly", "expected"),
+    [
+        ([], False, ["-m", "not nightly", "-n", "2"]),
+        ([], True, ["-n", "2"]),
+        (["tests/core", "-k", "guard"], False, ["-m", "not nightly", "-n", "2", "tests/core", "-k", "guard"]),
+        (["-n", "0"], False, ["-m", "not nightly", "-n", "0"]),
+        (["-n8"], False, ["-m", "not nightly", "-n8"]),
+        (["--numprocesses=4"], True, ["--numprocesses=4"]),
+        (["--maxfail=1"], True, ["-n", "2", "--maxfail=1"]),
+        (["-m", "browser"], False, ["-n", "2", "-m", "browser"]),
+        (["--pdb"], True, ["--pdb"]),
+    ],
+)
+def test_two_workers_and_no_nightly_unless_said_otherwise(given: list[str], nightly: bool, expected: list[str]) -> None:
+    assert pytest_defaults(given, nightly=nightly) == expected
+
+
+def _tool(name: str, script: str, *, is_tests: bool = False) -> module._Tool:
+    return module._Tool(name, (sys.executable, "-c", script), is_tests=is_tests)
+
+
+def test_every_tool_runs_and_the_worst_decides(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = [
+        _tool("fine", "print('never shown')"),
+        _tool("bad", "print('what is wrong'); raise SystemExit(3)"),
+        _tool("tests", "import sys; print('streamed'); sys.exit(1)", is_tests=True),
+    ]
+    monkeypatch.setattr(module, "_tools", lambda *_, **__: tools)
+    answer = cli("test")
+    assert answer.code == 3
+    assert "what is wrong" in answer.out
+    assert "streamed" in answer.out
+    assert "never shown" not in answer.out
+    summary = answer.out.splitlines()[-3:]
+    assert [line.split()[:2] for line in summary] == [["ok", "fine"], ["FAILED", "bad"], ["FAILED", "tests"]]
+    assert summary[1].endswith("(exit 3)")
+
+
+def test_a_killed_tool_is_a_failure(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = _tool("killed", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setattr(module, "_tools", lambda *_, **__: [killed])
+    assert cli("test").code == 1
+
+
+def test_a_missing_tool_says_how_to_get_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_tools", lambda *_, **__: [module._Tool("gone", ("/no/such/tool",))])
+    answer = cli("test")
+    assert answer.code == 1
+    assert answer.err == "bifrost: cannot run gone (No such file or directory); `./bifrost test` installs the tools\n"
+
+
+def test_arguments_after_the_command_reach_pytest(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[list[str], bool]] = []
+
+    def tools(arguments: list[str], *, nightly: bool) -> list[module._Tool]:
+        seen.append((arguments, nightly))
+        return [_tool("fine", "")]
+
+    monkeypatch.setattr(module, "_tools", tools)
+    assert cli("test", "--nightly", "tests/core", "-k", "guard", "--json", "-x").code == 0
+    assert seen == [(["tests/core", "-k", "guard", "--json", "-x"], True)]
+
+
+def test_the_tools_are_those_of_the_design() -> None:
+    assert [tool.name for tool in module._tools([], nightly=False)] == [
+        "ruff format",
+        "ruff check",
+        "mypy",
+        "import-linter",
+        "pytest",
+    ]
