@@ -26,8 +26,6 @@ from daemon.venues.simulated.saved_book import SavedBookError
 STOPPED, CRASHED, REFUSED = 0, 1, 2
 REQUESTS = "requests.jsonl"
 
-log = structlog.get_logger("simulator")
-
 
 class SimulatorOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How one simulator process runs; what market it has is the profile's word."""
@@ -105,7 +103,6 @@ async def _until_stopped(server: SimulatorServer, stop: asyncio.Event) -> int:
         await asyncio.wait({stopped, pacing}, return_when=asyncio.FIRST_COMPLETED)
         if pacing.done() and pacing.exception() is not None:
             stopped.cancel()
-            log.error("market_task_died", exc_info=pacing.exception())
             return CRASHED
     await stopped
     return STOPPED

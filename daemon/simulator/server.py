@@ -80,6 +80,7 @@ class SimulatorServer:
             self._store.write_port(self.port)
         if self._paced:
             self._pacing = loop.create_task(self.pacer.run(), name="market_pacer")
+            self._pacing.add_done_callback(_tell_death)
         elif self.exchange.step is None:
             self.pacer.step()
         log.info("listening", host=self._host, port=self.port, account=self.exchange.account)
@@ -155,3 +156,9 @@ class SimulatorServer:
     def _market_finished(self) -> None:
         if self._store is not None:
             self._store.mark_finished(self.exchange.now_us)
+
+
+def _tell_death(task: asyncio.Task[None]) -> None:
+    """A market that stopped by an error must not look like one that merely stands still."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("market_task_died", exc_info=task.exception())

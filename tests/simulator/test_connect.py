@@ -3,9 +3,14 @@
 import pytest
 from ib_async import IB, Contract, Option, Stock
 
+from config.schema import Leg
+from config.schema import SyntheticMarket as SyntheticSettings
 from daemon.simulator.server import SimulatorServer
+from daemon.venues.simulated.exchange import SimulatedExchange
+from daemon.venues.simulated.synthetic import SyntheticMarket
 from tests.simulator.conftest import connect, eventually
 from tests.support.ib_errors import IbErrorWatch
+from tests.support.scripted_market import ScriptedMarket
 
 STOCK = Stock("ABC", "SMART", "USD", conId=11)
 OPTION = Option("ABC", "20140621", 50, "C", "SMART", conId=12)
@@ -103,3 +108,37 @@ async def test_a_client_id_in_use_is_326_and_closed(ib: IB, server: SimulatorSer
     other = await connect(server, client_id=2)
     assert len(server.gateway.sessions) == 2
     other.disconnect()
+
+
+async def test_an_ambiguous_contract_lists_all_and_trades_none(ib_errors: IbErrorWatch) -> None:
+    ib_errors.expect("Error 200.*ambiguous")
+    legs = [Leg(right="call", strike=strike, expiry="2026-06-19") for strike in (95, 100)]
+    market = SyntheticMarket(SyntheticSettings(), symbol="DEMO", legs=legs, seed=1, start_date="2026-01-05")
+    async with SimulatorServer(SimulatedExchange(market), paced=False) as server:
+        ib = await connect(server)
+        vague = Option("DEMO", "202606", 0, "C", "SMART")
+        assert [details.contract.strike for details in await ib.reqContractDetailsAsync(vague)] == [95, 100]
+        ib.client.reqMktData(900, vague, "", snapshot=False, regulatorySnapshot=False, mktDataOptions=[])
+        await eventually(lambda: ib_errors.records)
+        assert server.gateway.sessions[0].market_data == {}
+        ib.disconnect()
+
+
+async def test_a_snapshot_is_one_quote(ib: IB, server: SimulatorServer) -> None:
+    (ticker,) = await ib.reqTickersAsync(STOCK)
+    assert (ticker.bid, ticker.ask) == (50.00, 50.02)
+    assert server.gateway.sessions[0].market_data == {}
+
+
+async def test_a_missing_side_is_no_price(ib_errors: IbErrorWatch) -> None:
+    market = ScriptedMarket([(50.0, 50.02), (None, 50.12), (None, None)])
+    async with SimulatorServer(SimulatedExchange(market), paced=False) as server:
+        ib = await connect(server)
+        ticker = ib.reqMktData(STOCK)
+        await eventually(lambda: ticker.bid == 50.0)
+        server.step()
+        await eventually(lambda: ticker.ask == 50.12)
+        assert (ticker.bid, ticker.bidSize) == (-1, 0)
+        server.step()
+        await eventually(lambda: ticker.ask == -1)
+        ib.disconnect()
