@@ -72,11 +72,12 @@ def test_the_day_roll_keeps_what_is_held_and_starts_at_zero() -> None:
     day = money.daily_pnl()
     assert (day.daily_usd, day.realised_usd, day.unrealised_usd) == pytest.approx((8, 10, 200))
     assert money.daily_pnl("ABC").daily_usd == pytest.approx(10)
+    money.mark(quote(CALL.instrument, 2.25, 2.25))
     money.roll_day()
     assert money.holdings() == (CALL.instrument,)
     assert money.daily_pnl().daily_usd == 0
     money.mark(quote(CALL.instrument, 2.5, 2.5))
-    assert money.daily_pnl().daily_usd == pytest.approx(100)
+    assert money.daily_pnl().daily_usd == pytest.approx(50)
 
 
 @pytest.mark.parametrize(("right_in_the_money", "shares"), [(3.0, 100), (0.0, 0)])
