@@ -142,6 +142,13 @@ def test_a_report_counts_what_came_while_it_was_gathered() -> None:
     assert len(report.executions) == 1
 
 
+def test_an_order_that_is_just_leaving_is_not_open_until_the_broker_says_so() -> None:
+    book = make_book()
+    book.begin_listing()
+    book.placed(placed())
+    assert book.report("look", 1, 3).open_orders == ()
+
+
 def test_a_correction_replaces_in_the_report() -> None:
     book = make_book()
     book.executed(STOCK, raw_execution("e.1.02"), live=True, ts_us=1)

@@ -96,6 +96,25 @@ async def test_something_that_accepts_but_never_answers_is_left_after_the_time_o
         await desk.stop()
 
 
+async def test_a_server_that_is_too_old_is_named_at_once(ib_errors: IbErrorWatch) -> None:
+    ib_errors.expect("version must be|API connection failed")
+
+    async def old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(4)
+        hello = b"150\x0020140606 09:31:00 US/Eastern\x00"
+        writer.write(len(hello).to_bytes(4, "big") + hello)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(old, "127.0.0.1", 0)
+    desk = Running(server.sockets[0].getsockname()[1])
+    await desk.heard.until(lambda: len(desk.heard.states) == 2, timeout_s=1.0)
+    assert desk.heard.of(Link)[-1].reason == "TWS/gateway version must be >= 972"
+    await desk.stop()
+    server.close()
+    await server.wait_closed()
+
+
 async def test_a_client_id_in_use_is_told_at_once_and_never_changed(
     running: Running, server: SimulatorServer, ib_errors: IbErrorWatch
 ) -> None:

@@ -22,8 +22,9 @@ from daemon.simulator.server import SimulatorServer
 from daemon.venues.ib.account import check_consent, choose_account
 from daemon.venues.ib.connection import Backoff
 from daemon.venues.protocol import FatalVenueError
+from tests.support.ib_errors import IbErrorWatch
 from tests.support.scripted_market import CALL, CLOSE_US, OPEN_US
-from tests.venues_ib.conftest import Running, make_profile, order
+from tests.venues_ib.conftest import Running, make_exchange, make_profile, order
 
 MINUTE_US = 60_000_000
 
@@ -115,14 +116,32 @@ async def test_probes_come_back_each_once_and_late_ones_count_as_failed(
     assert running.heard.of(ProbeAnswered)[-1].round_trip_ms is None
 
 
-async def test_a_half_open_line_fails_its_probe_while_ib_async_still_says_connected(
-    running: Running, server: SimulatorServer
-) -> None:
-    server.faults.add(HalfOpen())
+async def test_a_half_open_line_fails_its_probes_and_is_left(running: Running, server: SimulatorServer) -> None:
+    server.faults.add(HalfOpen(count=1))
     running.venue.probe()
     await running.heard.until(lambda: running.heard.of(ProbeAnswered))
     assert running.heard.of(ProbeAnswered)[0].round_trip_ms is None
-    assert running.session.connection.ib.isConnected()
+    assert running.session.connection.ib.isConnected(), "ib_async does not notice"
+    await running.heard.until(lambda: running.heard.states[-1] == "DOWN")
+    assert running.heard.of(Link)[-1].reason == "2 probes in a row without an answer"
+    assert running.heard.of(ProbeAnswered)[1].round_trip_ms is None
+
+
+async def test_in_lock_step_every_step_is_told_and_probed(ib_errors: IbErrorWatch) -> None:
+    async with SimulatorServer(make_exchange(), speed=1e9, lock_step=True) as replay:
+        desk = Running(replay.port)
+        answered = 0
+        while not replay.pacer.is_finished:
+            # The runtime's rule: once the queue is empty after a stamp, probe.
+            if len(desk.clock.stamps) != answered:
+                answered = len(desk.clock.stamps)
+                desk.venue.probe()
+            await asyncio.sleep(0)
+        assert replay.pacer.unprobed_steps == 0
+        quotes = [e for e in desk.heard.events if isinstance(e, Quote | OptionQuote)]
+        assert [type(quote) for quote in quotes] == [OptionQuote, Quote] * 5
+        assert [quote.ts_us for quote in quotes[1::2]] == [OPEN_US + n * MINUTE_US for n in (1, 2, 3, 4, 5)]
+        await desk.stop()
 
 
 @pytest.mark.parametrize(

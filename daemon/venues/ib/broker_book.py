@@ -109,10 +109,9 @@ class BrokerBook:
     # -- orders ---------------------------------------------------------------------------------------------------
 
     def placed(self, order: KnownOrder) -> None:
-        """We hand this order to the socket now."""
+        """We hand this order to the socket now. It is open when the broker says so, not before."""
         key = order_key(order.client_id, order.venue_order_id, 0)
         self._orders[key] = self._told_orders[key] = order
-        self._listed.add(key)
         self._own.highest_order_id = max(self._own.highest_order_id, order.venue_order_id)
         self._own.remember(order)
 

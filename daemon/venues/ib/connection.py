@@ -8,7 +8,8 @@ Every await here ends: each request has its own time-out, and the end of the soc
 
 import asyncio
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from ib_async.ib import StartupFetchNONE
@@ -55,7 +56,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = loop.create_future()
         self._closed: asyncio.Future[None] = loop.create_future()
-        self.ib = TappedIb(taps, self._socket_closed)
+        self.ib = TappedIb(taps, self._socket_closed, self._api_error)
 
     @property
     def client(self) -> Any:
@@ -72,10 +73,15 @@ class Connection:
             self._closed.set_result(None)
         self.end(f"the socket was closed{f': {message}' if message else ''}")
 
+    def _api_error(self, message: str) -> None:
+        # Too old a server: ib_async forgets the connection, but leaves the socket open and the caller waiting.
+        if "version" in message:
+            self.end(message)
+
     async def open(self, host: str, port: int, client_id: int, timeout_s: float) -> tuple[str, ...]:
         """Connect, log on and receive the positions. Returns the login's accounts. Raises LinkLostError."""
-        connect = self.ib.connectAsync(
-            host, port, client_id, timeout=timeout_s, raiseSyncErrors=True, fetchFields=StartupFetchNONE
+        connect = partial(
+            self.ib.connectAsync, host, port, client_id, timeout_s, raiseSyncErrors=True, fetchFields=StartupFetchNONE
         )
         try:
             await self.ask(connect, "the connection", timeout_s)
@@ -83,13 +89,16 @@ class Connection:
             raise LinkLostError(f"{host}:{port} does not complete the handshake within {timeout_s:g} s") from error
         return tuple(self.client.getAccounts())
 
-    async def ask(self, request: Awaitable[T], what: str, timeout_s: float) -> T:
-        """Await an answer of the venue.
+    async def ask(self, request: Callable[[], Awaitable[T]], what: str, timeout_s: float) -> T:
+        """Send a request and await its answer.
 
         Raises NoAnswerError after `timeout_s`, LinkLostError when the socket ends first, and ib_async's RequestError
         when the venue answers with an error.
         """
-        answer: asyncio.Future[T] = asyncio.ensure_future(request)
+        try:
+            answer: asyncio.Future[T] = asyncio.ensure_future(request())
+        except ConnectionError as error:
+            raise LinkLostError(_why(error)) from error
         try:
             waiting: set[asyncio.Future[Any]] = {answer, self.ended}
             await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)

@@ -5,6 +5,7 @@ message: hedging a book with one leg missing would be worse than not starting.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -104,7 +105,8 @@ async def _details(connection: Connection, contract: Contract) -> list[ContractD
     """The venue's matches of the asked type, one per conId; [] when it knows none."""
     what = f"contract details of {contract.symbol}"
     try:
-        answers = await connection.ask(connection.ib.reqContractDetailsAsync(contract), what, REQUEST_TIMEOUT_S)
+        request = partial(connection.ib.reqContractDetailsAsync, contract)
+        answers = await connection.ask(request, what, REQUEST_TIMEOUT_S)
     except RequestError as error:
         if error.code in NO_SUCH_CONTRACT:
             return []

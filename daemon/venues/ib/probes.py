@@ -1,5 +1,6 @@
 """Liveness probes: one round trip each, answered in the order sent, never more than the throttle has room for.
 
+The first unanswered probe is repeated by itself; a second one in a row ends the connection.
 `isConnected()` stays true on a half-open socket (measured), so only an answer proves life. A probe is never merged
 into another: in lock-step with the simulator each one says "decided up to here".
 """
@@ -13,6 +14,7 @@ from daemon.venues.ib.connection import RESERVED_SLOTS, Connection
 from daemon.venues.ib.subscriptions import Later
 
 RETRY_S = 0.02
+DEADLY_FAILURES = 2
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Probes:
         self._waiting: deque[_Probe] = deque()
         self._sent: deque[_Probe] = deque()
         self._retry: asyncio.TimerHandle | None = None
+        self._failures = 0
 
     def ask(self) -> None:
         """Send a probe, or let it wait while orders might need the remaining requests of this second."""
@@ -46,6 +49,7 @@ class Probes:
         if not self._sent:
             return
         probe = self._sent.popleft()
+        self._failures = 0
         if not probe.expired:
             probe.timer.cancel()
             self._answered((asyncio.get_running_loop().time() - probe.asked_s) * 1000.0)
@@ -78,4 +82,9 @@ class Probes:
                 probe.expired = True
                 break
         self._waiting = deque(probe for probe in self._waiting if not probe.expired)
+        self._failures += 1
         self._answered(None)
+        if self._failures >= DEADLY_FAILURES:
+            self._connection.end(f"{self._failures} probes in a row without an answer")
+        elif all(probe.expired for probe in (*self._sent, *self._waiting)):
+            self.ask()  # nobody else may ask again: a market that stands still makes no step

@@ -6,6 +6,7 @@ Life: `open` (logged on, account known) -> `begin` (contracts known: the broker'
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -69,7 +70,7 @@ class IbSession:
         accounts = await self.connection.open(host, port, wanted.client_id, wanted.connect_timeout)
         self.account = choose_account(accounts, self._profile)
         self._values = AccountValues(self.account)
-        updates = self.connection.ib.reqAccountUpdatesAsync(self.account)
+        updates = partial(self.connection.ib.reqAccountUpdatesAsync, self.account)
         try:
             await self.connection.ask(updates, "account values", min(REQUEST_TIMEOUT_S, wanted.connect_timeout))
         except NoAnswerError as error:
@@ -91,19 +92,21 @@ class IbSession:
         self._probes = Probes(self.connection, timeout_s, self._probe_answered, self._later)
 
     def subscribe(self, qualified: Qualified) -> None:
-        """(Re)subscribe the declared set; lines of an earlier subscription are cancelled first."""
-        client = self.connection.client
-        lines = _known(self._lines)
-        for request_id in lines.request_ids():
-            client.cancelMktData(request_id)
-        client.reqMarketDataType(1)  # live only: delayed prices are not hedged on
+        """(Re)subscribe the declared set, cancelling lines of an earlier subscription. Raises LinkLostError."""
+        client, lines = self.connection.client, _known(self._lines)
 
         def request(spec: InstrumentSpec) -> int:
             request_id: int = client.getReqId()
             client.reqMktData(request_id, qualified.orderable[spec.instrument], "", False, False, [])  # noqa: FBT003
             return request_id
 
-        lines.subscribe(qualified.specs, request)
+        try:
+            for request_id in lines.request_ids():
+                client.cancelMktData(request_id)
+            client.reqMarketDataType(1)  # live only: delayed prices are not hedged on
+            lines.subscribe(qualified.specs, request)
+        except ConnectionError as error:
+            raise LinkLostError(str(error)) from error
 
     async def listing(self, reasons: Iterable[str], connection_number: int) -> list[BrokerReport]:
         """Ask for open orders, executions and positions; one complete report per reason.
@@ -114,9 +117,9 @@ class IbSession:
         book, ib = _known(self.book), self.connection.ib
         book.begin_listing()
         try:
-            await self.connection.ask(ib.reqAllOpenOrdersAsync(), "open orders", REQUEST_TIMEOUT_S)
-            await self.connection.ask(ib.reqExecutionsAsync(), "executions", REQUEST_TIMEOUT_S)
-            await self.connection.ask(ib.reqPositionsAsync(), "positions", REQUEST_TIMEOUT_S)
+            await self.connection.ask(ib.reqAllOpenOrdersAsync, "open orders", REQUEST_TIMEOUT_S)
+            await self.connection.ask(ib.reqExecutionsAsync, "executions", REQUEST_TIMEOUT_S)
+            await self.connection.ask(ib.reqPositionsAsync, "positions", REQUEST_TIMEOUT_S)
         except BaseException:
             book.abandon_listing()
             raise

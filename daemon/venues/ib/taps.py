@@ -190,21 +190,17 @@ class TappedWrapper(Wrapper):
 class TappedIb(IB):
     """An `ib_async.IB` for exactly one connection; it is thrown away with it, so nothing stale survives."""
 
-    def __init__(self, taps: Taps, on_ended: Callable[[str], None]) -> None:
+    def __init__(self, taps: Taps, on_closed: Callable[[str], None], on_api_error: Callable[[str], None]) -> None:
         super().__init__()
+        self._taps = taps
         self.wrapper = TappedWrapper(self, taps)
         make_client: Any = Client
         self.client = make_client(self.wrapper)
-        self._on_ended = on_ended
-        # Also covers a server that closes before the session is ready (client id taken): ib_async
-        # itself would wait for the whole time-out there.
-        self.client.conn.disconnected.connect(self._ended, error=self._event_failed, keep_ref=True)
+        # Also covers a server that closes before the session is ready: ib_async would wait for the whole time-out.
+        self.client.conn.disconnected.connect(on_closed, error=self._event_failed, keep_ref=True)
+        self.client.apiError.connect(on_api_error, error=self._event_failed, keep_ref=True)
         # IB's own answer to 1102 is an unowned task for a summary that nobody reads.
         self.errorEvent -= self._onError
-        self._taps = taps
-
-    def _ended(self, message: str) -> None:
-        self._on_ended(message)
 
     def _event_failed(self, _event: object, error: Exception) -> None:
         self._taps.broken(error)
