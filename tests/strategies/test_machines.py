@@ -76,36 +76,10 @@ def assert_pair(machine: Machine[Any, Any], state: Any, trigger: Any, expected: 
 
 
 def test_the_designs_states_are_all_there_and_no_others() -> None:
-    assert [s.value for s in S] == (
-        [
-            "BOOT",
-            "SYNC",
-            "IDLE",
-            "ARMED",
-            "MONITOR",
-            "NO_TRADE",
-            "PAUSE_COST",
-            "PAUSE_LIQ",
-            "NEED_HEDGE",
-            "HEDGING",
-            "SAFE",
-        ]
-    )
-    assert [s.value for s in HedgeState] == (
-        [
-            "EXEC_IDLE",
-            "PLAN",
-            "SEND",
-            "WAIT_ACK",
-            "WORKING",
-            "PARTIAL",
-            "REPRICE",
-            "CANCEL",
-            "RECOVER",
-            "FILLED",
-            "FAIL",
-        ]
-    )
+    trading = "BOOT SYNC IDLE ARMED MONITOR NO_TRADE PAUSE_COST PAUSE_LIQ NEED_HEDGE HEDGING SAFE"
+    assert " ".join(s.value for s in S) == trading
+    hedge = "EXEC_IDLE PLAN SEND WAIT_ACK WORKING PARTIAL REPRICE CANCEL RECOVER FILLED FAIL"
+    assert " ".join(s.value for s in HedgeState) == hedge
 
 
 def test_safe_has_a_way_out_by_every_finding_that_is_not_unsafe() -> None:  # defect 7
