@@ -1,6 +1,6 @@
 """The light: one pure function from what a desk wrote and what its operator commanded to one word and its reasons.
 
-It sees presence, age, self check, control and limits, and nothing of any strategy. Green is what remains when no
+It sees presence, ages, self check, control and limits, and nothing of any strategy. Green is what remains when no
 reason holds at all.
 """
 
@@ -21,6 +21,7 @@ LONGEST_PERIOD_MS = 60_000
 """What a desk may call its period; a longer one would keep a dead desk green."""
 FUTURE_TOLERANCE_MS = 2000.0
 LIMIT_NEAR_SHARE = 0.85
+LOOP_OLDEST_MS = 3000.0
 STOP_OBEYED_WITHIN_MS = 15_000.0
 """The 5 s in which a stop must be seen and the 10 s in which it must be confirmed."""
 
@@ -80,6 +81,7 @@ def light(
     oldest_ms = float(PERIODS_UNTIL_OLD * min(snapshot.period_ms, LONGEST_PERIOD_MS))
     age_ms = _age_ms(snapshot, now_us)
     found = [*_from_self_check(snapshot), *_from_control(control), *_from_limits(snapshot.limits)]
+    found += _from_loop(snapshot)
     if snapshot.daemon_state == "stopped":
         found = [each for each in found if each.code in _OUTLIVES_STOP]
         return _stopped(snapshot, control, found, age_ms=age_ms, oldest_ms=oldest_ms)
@@ -204,6 +206,13 @@ def _from_limits(limits: tuple[Limit, ...]) -> Iterator[LightReason]:
     ]
     if near:
         yield _reason("limit_near", "yellow", "; ".join(near))
+
+
+def _from_loop(snapshot: Snapshot) -> Iterator[LightReason]:
+    """A blocked event loop cannot fail its own check: the snapshot's writer, beside it, says how old it is."""
+    age_ms = snapshot.loop_age_ms
+    if age_ms is not None and age_ms > LOOP_OLDEST_MS:
+        yield _reason("loop_slow", "red", f"loop_age_ms {age_ms:.6g}, limit {LOOP_OLDEST_MS:.6g}")
 
 
 def _age_ms(snapshot: Snapshot, now_us: int) -> float | None:

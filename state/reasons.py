@@ -111,18 +111,6 @@ _ALL = (
         "The daemon crashed five times in ten minutes and was stopped. Read its log before ./bifrost start.",
     ),
     _red(
-        "halted",
-        "HALTED",
-        "reset",
-        "A halt is latched and hedging is frozen. Find the cause, then ./bifrost reset --by NAME --reason TEXT.",
-    ),
-    _red(
-        "risk_halt",
-        "HALTED",
-        "reset",
-        "A risk limit tripped its breaker. Judge the position, then ./bifrost reset --by NAME --reason TEXT.",
-    ),
-    _red(
         "daily_loss",
         "HALTED",
         "reset",
@@ -159,10 +147,28 @@ _ALL = (
         "The program reached a step that its own tables forbid and froze. Keep the journal and tape; ./bifrost reset.",
     ),
     _red(
+        "internal_error",
+        "HALTED",
+        "reset",
+        "The program failed inside a decision and froze. Keep the journal, tape and log; then ./bifrost reset.",
+    ),
+    _red(
         "reconciliation_mismatch",
         "HALTED",
         "reset",
         "Broker, journal and book do not agree. Compare the positions with TWS, then ./bifrost reset.",
+    ),
+    _red(
+        "risk_halt",
+        "HALTED",
+        "reset",
+        "A risk limit tripped its breaker. Judge the position, then ./bifrost reset --by NAME --reason TEXT.",
+    ),
+    _red(
+        "halted",
+        "HALTED",
+        "reset",
+        "A halt is latched and hedging is frozen. Find the cause, then ./bifrost reset --by NAME --reason TEXT.",
     ),
     _red(
         "unknown_outcome",
@@ -225,12 +231,6 @@ _ALL = (
         "IB has not come back within its deadline. Check TWS or Gateway, its login dialog, the port and the client id.",
     ),
     _red(
-        "safe",
-        "SAFE",
-        "itself",
-        "The strategy went to SAFE because data, link or an order cannot be trusted. The other reasons say which.",
-    ),
-    _red(
         "stale",
         "STALE",
         "itself",
@@ -274,6 +274,12 @@ _ALL = (
         "LOOP SLOW",
         "itself",
         "The daemon's loop was blocked for more than 3 s. Check the load and disk of this machine; keep its log.",
+    ),
+    _red(
+        "safe",
+        "SAFE",
+        "itself",
+        "The strategy went to SAFE because data, link or an order cannot be trusted. The other reasons say which.",
     ),
     _red(
         "self_check_blocked",

@@ -182,6 +182,11 @@ def test_a_limit_is_near_from_85_percent_on(used: float, limit: float, near: boo
         assert str(verdict.reasons[0].detail).startswith("position ")
 
 
+def test_a_blocked_loop_is_red_though_its_last_self_check_was_fine() -> None:
+    assert light(make_snapshot(loop_age_ms=3000.0), NOTHING, NOON_US).state == "green"
+    assert codes(light(make_snapshot(loop_age_ms=3000.1), NOTHING, NOON_US)) == ["loop_slow"]
+
+
 CAUSES: dict[str, tuple[dict[str, Any], ControlRead, float]] = {
     **{
         f"check {code}": ({"self_check": failing(code, "yellow")}, NOTHING, 0)
@@ -190,6 +195,7 @@ CAUSES: dict[str, tuple[dict[str, Any], ControlRead, float]] = {
     },
     "unknown check": ({"self_check": failing("never_heard_of", "yellow")}, NOTHING, 0),
     "near limit": ({"limits": (Limit(name="x", used=9, limit=10),)}, NOTHING, 0),
+    "blocked loop": ({"loop_age_ms": 5000.0}, NOTHING, 0),
     "stop": ({}, commanded("stop"), 0),
     "pause": ({}, commanded("pause"), 0),
     "flatten": ({}, commanded("flatten"), 0),
