@@ -67,7 +67,7 @@ class DeskView:
             self._audit(),
             control.files.values(),
             now_us=now_us,
-            shell=lambda command: self._context.shell(f"{command} --desk {self._paths.desk}"),
+            command_line=lambda command: self._context.shell(f"{command} --desk {self._paths.desk}"),
         )
 
     def _follow_journal(self) -> None:

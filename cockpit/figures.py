@@ -43,7 +43,9 @@ def equity(samples: Sequence[HistorySample], *, drawdown_limit_pct: float | None
 
     Without samples: `{"empty": sentence}`.
     """
-    minutes = thin([sample for sample in samples if sample.kind == "minute" and sample.equity_usd is not None])
+    # A line that runs backwards is unreadable, and a second run of a replayed day starts over.
+    samples = sorted((sample for sample in samples if sample.equity_usd is not None), key=lambda sample: sample.ts)
+    minutes = thin([sample for sample in samples if sample.kind == "minute"])
     if not minutes:
         return {
             "empty": "No equity yet: a point appears here every minute of market time while the daemon runs "
@@ -75,7 +77,7 @@ def equity(samples: Sequence[HistorySample], *, drawdown_limit_pct: float | None
             "hovertemplate": "%{y:.2f} % drawdown<extra></extra>",
         },
     ]
-    fills = thin([sample for sample in samples if sample.kind == "fill" and sample.equity_usd is not None])
+    fills = thin([sample for sample in samples if sample.kind == "fill"])
     if fills:
         traces.append(_fill_marks(fills))
     return {"data": traces, "layout": _layout(drawdown_limit_pct), "config": _CONFIG}
@@ -121,7 +123,7 @@ _CONFIG: dict[str, Any] = {
     "displaylogo": False,
     "responsive": True,
     "scrollZoom": False,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "toImage"],
+    "modeBarButtons": [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
 }
 
 
@@ -154,28 +156,38 @@ def _layout(drawdown_limit_pct: float | None) -> dict[str, Any]:
         "margin": {"l": 12, "r": 14, "t": 26, "b": 8},
         "paper_bgcolor": "role:paper",
         "plot_bgcolor": "role:paper",
-        "font": {"color": "role:ink", "size": 13},
+        "font": {"color": "role:ink", "size": 13, "family": "role:font"},
         "hovermode": "x unified",
         "hoverlabel": {"bgcolor": "role:paper", "font": {"color": "role:ink"}},
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
-        "xaxis": {**axis, "type": "date", "anchor": "y2", "hoverformat": "%Y-%m-%d %H:%M:%S UTC"},
+        "xaxis": {
+            **axis,
+            "type": "date",
+            "anchor": "y2",
+            "hoverformat": "%Y-%m-%d %H:%M:%S UTC",
+            "title": _title("Market time, UTC"),
+        },
         "yaxis": {
             **axis,
             "domain": [0.38, 1],
-            "title": {"text": "Equity, USD", "font": {"size": 12}},
+            "title": _title("Equity, USD"),
             "tickformat": ",.0f",
         },
         "yaxis2": {
             **axis,
             "domain": [0, 0.31],
-            "title": {"text": "Drawdown, %", "font": {"size": 12}},
+            "title": _title("Drawdown, %"),
             "range": _drawdown_range(drawdown_limit_pct),
             "rangemode": "tozero",
         },
         "shapes": shapes,
         "annotations": notes,
     }
+
+
+def _title(text: str) -> dict[str, Any]:
+    return {"text": text, "font": {"size": 12}, "standoff": 8}
 
 
 def _drawdown_range(limit_pct: float | None) -> list[float] | None:

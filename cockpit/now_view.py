@@ -12,8 +12,9 @@ from cockpit import tables, wording
 from cockpit.receipts import Receipt
 from cockpit.tables import Table
 from state.control import ControlRead
-from state.light import Light, LightState
-from state.records import Limit, Snapshot
+from state.light import Light, LightReason, LightState
+from state.reasons import Severity
+from state.records import Check, Limit, Snapshot
 from state.times import iso_from_us
 
 Tone = Literal["calm", "warn", "alarm"]
@@ -25,6 +26,7 @@ class ShownReason(msgspec.Struct, frozen=True, kw_only=True):
     """One reason of the light: the sentence, what was measured against which limit, where the runbook speaks of it."""
 
     code: str
+    severity: Severity
     text: str
     measured: str
     runbook: str
@@ -120,9 +122,9 @@ def build(
         light=shown_light(snapshot, light, now_iso=now_iso),
         mode=mode(snapshot),
         session="" if snapshot is None else wording.session(snapshot.session, now_iso=market_iso),
-        market_time="" if snapshot is None else f"market time {wording.day_and_time(snapshot.ts)}",
+        market_time="" if snapshot is None else f"market {wording.day_and_time(snapshot.ts)}",
         tiles=tiles(snapshot),
-        controls=controls(snapshot, light, control, receipts, now_iso=now_iso),
+        controls=controls(snapshot, light, control, receipts),
         tables={
             "legs": tables.legs(snapshot),
             "positions": tables.positions(snapshot),
@@ -135,12 +137,14 @@ def build(
 
 def shown_light(snapshot: Snapshot | None, light: Light, *, now_iso: str) -> ShownLight:
     """Green says what the strategy does; anything else says why."""
+    failed = {} if snapshot is None else {c.reason: c for c in snapshot.self_check.checks if not c.ok and c.reason}
     reasons = tuple(
         ShownReason(
             code=reason.code,
+            severity=reason.severity,
             text=reason.sentence,
-            measured="" if reason.detail is None else wording.short_times(reason.detail, now_iso=now_iso),
-            runbook="" if reason.runbook is None else reason.runbook,
+            measured=_measured(reason, failed.get(reason.code), now_iso=now_iso),
+            runbook="" if reason.runbook is None else f"runbook: {reason.code}",
         )
         for reason in light.reasons
     )
@@ -154,9 +158,18 @@ def shown_light(snapshot: Snapshot | None, light: Light, *, now_iso: str) -> Sho
     )
 
 
+def _measured(reason: LightReason, check: Check | None, *, now_iso: str) -> str:
+    """The numbers behind a reason: from the failed check where there is one, with its unit."""
+    if check is None or check.measured is None:
+        return "" if reason.detail is None else wording.short_times(reason.detail, now_iso=now_iso)
+    name = wording.check_name(check.name)
+    text = f"{name} {wording.with_unit(check.name, check.measured)}"
+    return text if check.limit is None else f"{text}, limit {wording.with_unit(check.name, check.limit)}"
+
+
 def headline(snapshot: Snapshot | None, light: Light) -> str:
-    """What the desk does right now, in the strategy's own words; nothing where it is not live."""
-    if snapshot is None or light.state == "not_live":
+    """What the desk does right now, in the strategy's own words; blocked or not live, only the reasons speak."""
+    if snapshot is None or light.state in ("red", "not_live"):
         return ""
     state = tables.strategy_state(snapshot)
     if state is not None and state.words:
@@ -213,7 +226,7 @@ def _drawdown_tile(snapshot: Snapshot | None) -> Tile:
     limits = () if snapshot is None else snapshot.limits
     limit = limit_named(limits, DRAWDOWN_LIMIT)
     used = _used_pct(limit)
-    note = "limit –" if limit is None else f"limit {wording.drawdown(limit.limit)}"
+    note = f"limit {wording.DASH}" if limit is None else f"limit {wording.drawdown(limit.limit)}"
     value = None if snapshot is None else snapshot.drawdown_pct
     return Tile(
         name="drawdown",
@@ -230,18 +243,15 @@ def _delta_tile(snapshot: Snapshot | None) -> Tile:
     state = None if snapshot is None else tables.strategy_state(snapshot)
     delta = None if state is None else state.greeks.net_delta_shares
     limits = () if snapshot is None else snapshot.limits
-    threshold = limit_named(limits, "threshold_hedge_shares", "hedge_threshold_shares", "net_delta_threshold")
-    hard = limit_named(limits, "max_delta_limit", "max_net_delta_shares", "net_delta_shares", "net_delta")
+    threshold_shares = _hedge_threshold(snapshot)
+    hard = limit_named(limits, "max_delta_limit", "max_net_delta_shares")
     account = None if snapshot is None else snapshot.account_net_delta_shares
-    notes = []
-    if threshold is not None:
-        notes.append(f"hedged at ±{wording.shares(threshold.limit)}")
-    elif hard is not None:
-        notes.append(f"limit ±{wording.shares(hard.limit)}")
+    notes = [] if threshold_shares is None else [f"hedged from ±{wording.shares(threshold_shares)}"]
+    notes += [] if hard is None else [f"limit ±{wording.shares(hard.limit)}"]
     notes.append(f"account {wording.shares(account, signed=True)}")
     # Reaching the hedge threshold is what the desk is for; only the hard limit is a reason to change colour.
-    scale = threshold if threshold is not None else hard
-    used = None if scale is None or delta is None or scale.limit <= 0 else abs(delta) / scale.limit * 100
+    scale = threshold_shares if threshold_shares is not None else None if hard is None else hard.limit
+    used = None if scale is None or delta is None or scale <= 0 else abs(delta) / scale * 100
     return Tile(
         name="net_delta",
         label="Net delta",
@@ -253,15 +263,23 @@ def _delta_tile(snapshot: Snapshot | None) -> Tile:
     )
 
 
+def _hedge_threshold(snapshot: Snapshot | None) -> float | None:
+    """|net delta| in shares from which the gamma scalper hedges, as its self check states it."""
+    if snapshot is None:
+        return None
+    limits = (check.limit for check in snapshot.self_check.checks if check.name == "closed_delta")
+    return next((float(limit) for limit in limits if isinstance(limit, int | float)), None)
+
+
 def _hedges_tile(snapshot: Snapshot | None) -> Tile:
     counters: Mapping[str, object] = {}
     if snapshot is not None and snapshot.counters is not None:
         counters = snapshot.counters
     hedges = counters.get("hedges_today")
     limits = () if snapshot is None else snapshot.limits
-    limit = limit_named(limits, "max_daily_hedge_count", "hedges_today", "daily_hedge_count")
+    limit = limit_named(limits, "max_daily_hedge_count")
     used = _used_pct(limit)
-    notes = [f"limit {wording.number(limit.limit)}" if limit is not None else "limit –"]
+    notes = [f"limit {wording.number(limit.limit)}" if limit is not None else f"limit {wording.DASH}"]
     refused = counters.get("refused_today")
     if isinstance(refused, dict):
         total = sum(count for count in refused.values() if isinstance(count, int))
@@ -282,8 +300,6 @@ def controls(
     light: Light,
     control: ControlRead,
     receipts: tuple[Receipt, ...],
-    *,
-    now_iso: str,
 ) -> Controls:
     """Which commands make sense now. A desk that was stopped on purpose can still be started or flattened."""
     stopped = snapshot is not None and snapshot.daemon_state == "stopped"
@@ -311,25 +327,16 @@ def controls(
     return Controls(
         buttons=buttons,
         dead=down and not held,
-        note=_control_note(snapshot, control, now_iso=now_iso),
+        note=_progress(snapshot),
         receipts=receipts,
     )
 
 
-def _control_note(snapshot: Snapshot | None, control: ControlRead, *, now_iso: str) -> str:
-    """What stands, since when, by whom; and how far a flatten has come."""
-    parts = []
-    for name, file in control.files.items():
-        text = f"{name} since {wording.short_times(iso_from_us(file.since_us), now_iso=now_iso)}"
-        if file.by:
-            text += f" by {file.by}"
-        if file.reason:
-            text += f": {file.reason}"
-        progress = None
-        if snapshot is not None:
-            progress = next((mark.progress for mark in snapshot.control if mark.name == name), None)
-        parts.append(f"{text} ({progress})" if progress else text)
-    return " · ".join(parts)
+def _progress(snapshot: Snapshot | None) -> str:
+    """How far a command has come; since when and by whom it stands is among the light's reasons."""
+    if snapshot is None:
+        return ""
+    return " · ".join(f"{mark.name}: {mark.progress}" for mark in snapshot.control if mark.progress)
 
 
 def _point(snapshot: Snapshot) -> Point:

@@ -63,15 +63,15 @@ def receipts(
     files: Iterable[AssertedCommand],
     *,
     now_us: int,
-    shell: Callable[[str], str],
+    command_line: Callable[[str], str],
 ) -> tuple[Receipt, ...]:
-    """The last commands, newest first. `lines` and `audit` are oldest first; `shell` gives a command's shell line."""
+    """The last commands, newest first. `lines` and `audit` are oldest first; `command_line` gives its shell twin."""
     stories = _from_journal(lines)
     _add_unseen_files(stories, files)
     _add_releases(stories, lines, audit)
     recent = [story for story in stories if now_us - story.written_us < KEEP_US or _is_open(story)]
     recent.sort(key=lambda story: story.written_us, reverse=True)
-    return tuple(_receipt(story, now_us, shell) for story in recent[:SHOWN])
+    return tuple(_receipt(story, now_us, command_line) for story in recent[:SHOWN])
 
 
 def _from_journal(lines: Sequence[JournalLine]) -> list[_Story]:
@@ -156,7 +156,7 @@ def _is_open(story: _Story) -> bool:
     return not story.done and not story.refused
 
 
-def _receipt(story: _Story, now_us: int, shell: Callable[[str], str]) -> Receipt:
+def _receipt(story: _Story, now_us: int, command_line: Callable[[str], str]) -> Receipt:
     deadline = STARTED_WITHIN_US if story.command == "start" else SEEN_WITHIN_US
     late = not story.seen and _is_open(story) and now_us - story.written_us > deadline
     steps = [
@@ -181,7 +181,7 @@ def _receipt(story: _Story, now_us: int, shell: Callable[[str], str]) -> Receipt
         state="failed" if failed else "running" if _is_open(story) else "done",
         steps=tuple(steps),
         note=story.note,
-        shell=shell(story.command)
+        shell=command_line(story.command)
         if late and story.command in ("stop", "pause", "flatten", "resume", "start")
         else None,
     )

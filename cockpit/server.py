@@ -33,15 +33,18 @@ _THEME: dict[str, Any] = {
     "theme.baseFontSize": 15,
     "theme.baseRadius": "6px",
     "theme.showWidgetBorder": True,
+    "theme.paddingTop": "0.6rem",
     "theme.light.primaryColor": "#37506b",
     "theme.light.backgroundColor": "#f3f4f6",
     "theme.light.secondaryBackgroundColor": "#ffffff",
     "theme.light.textColor": "#1b1f23",
+    "theme.light.codeTextColor": "#1b1f23",
     "theme.light.borderColor": "#c9ced4",
-    "theme.dark.primaryColor": "#8fb3d9",
+    "theme.dark.primaryColor": "#3d6c9e",
     "theme.dark.backgroundColor": "#16191d",
     "theme.dark.secondaryBackgroundColor": "#1f2429",
     "theme.dark.textColor": "#e7eaed",
+    "theme.dark.codeTextColor": "#e7eaed",
     "theme.dark.borderColor": "#3a424a",
 }
 
@@ -153,7 +156,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(128)
-        listener.setblocking(False)
+        listener.settimeout(0)
     except OSError:
         listener.close()
         raise

@@ -64,7 +64,7 @@ LEG_COLUMNS = (
     _right("price", "Price", "USD"),
     _right("value", "Value", "USD"),
     _right("pnl", "P&L today", "USD"),
-    _right("moneyness", "Moneyness", "%"),
+    _right("moneyness", "Spot over strike", "%"),
     _right("volatility", "Volatility", "% a year"),
     _right("delta", "Delta", "shares"),
     _right("gamma", "Gamma", "shares/USD"),
@@ -258,17 +258,13 @@ def _journal_row(line: JournalLine) -> Row:
 
 def what_and_why(line: JournalLine) -> str:
     """The reason and, for a refusal or a command, the numbers and words that belong to it."""
-    parts: list[str] = []
     data: dict[str, Any] = line.data if line.data is not None else {}
-    if isinstance(data.get("command"), str):
-        parts.append(data["command"])
-    if line.reason:
-        parts.append(line.reason)
-    parts.extend(_failed_rules(data))
-    for key in ("detail", "by"):
-        if isinstance(data.get(key), str):
-            parts.append(data[key] if key == "detail" else f"by {data[key]}")
-    return " · ".join(part for part in parts if part)
+    rules = _failed_rules(data)
+    command, detail, by = (data.get(key) for key in ("command", "detail", "by"))
+    # A refusal's reason is the name of its first rule, which the rules say again with numbers.
+    reason = line.reason if line.reason and not any(rule.startswith(line.reason) for rule in rules) else None
+    parts = [command, reason, *rules, detail, f"by {by}" if isinstance(by, str) else None]
+    return " · ".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part))
 
 
 def _failed_rules(data: dict[str, Any]) -> list[str]:

@@ -10,13 +10,13 @@ from typing import Literal
 from state.records import ControlMark, SessionState
 from state.times import us_from_iso
 
-DASH = "–"
-MINUS = "−"
+DASH = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 Kind = Literal["simulated", "paper", "live", "unknown"]
 
 
 def number(value: float | None, *, decimals: int = 0, signed: bool = False) -> str:
-    """`-1234.5` -> `−1,234.5`: a true minus, thousands apart, no negative zero; a dash when missing."""
+    """`-1234.5` -> `1,234.5` after a true minus, thousands apart, no negative zero; a dash when missing."""
     if value is None:
         return DASH
     text = f"{abs(value):,.{decimals}f}"
@@ -55,17 +55,13 @@ def age(age_ms: float | None) -> str:
     if age_ms is None:
         return DASH
     seconds = max(0.0, age_ms) / 1000
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * 3600:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.0f} h"
+    for below_s, unit_s, decimals, unit in _AGES:
+        if seconds < below_s:
+            return f"{seconds / unit_s:.{decimals}f} {unit}"
     return f"{seconds / 86400:.0f} d"
+
+
+_AGES = ((1, 0.001, 0, "ms"), (10, 1, 1, "s"), (120, 1, 0, "s"), (7200, 60, 0, "min"), (172_800, 3600, 0, "h"))
 
 
 def time_of_day(iso: str | None, *, milliseconds: bool = False) -> str:
@@ -126,14 +122,49 @@ def commanded(mark: ControlMark) -> str:
 
 
 def measured(value: str | float | None) -> str:
-    """A self check's measured value or limit: numbers short, text as it is."""
+    """A measured value or limit without a known unit: numbers short, text as it is."""
     if value is None:
         return DASH
     if isinstance(value, str):
         return value
-    if abs(value - round(value)) < 1e-9:
+    if abs(value) >= 1000 or abs(value - round(value)) < 1e-9:
         return number(value)
-    return number(value, decimals=3 if abs(value) < 1 else 2)
+    return f"{value:.4g}".replace("-", MINUS)
+
+
+_UNITS = {"_pct": "%", "_shares": "shares", "_usd": "USD", "_s": "s"}
+_KNOWN_CHECKS = {
+    "quote_age": "_ms",
+    "quote_age_near": "_ms",
+    "data_lag": "_ms",
+    "event_loop": "_ms",
+    "order_age": "_ms",
+    "probe": "_ms",
+    "spread": "_pct",
+    "spread_near": "_pct",
+    "greeks": "_shares",
+    "force_hedge": "_shares",
+    "closed_delta": "_shares",
+    "foreign_shares": "_shares",
+}
+"""Checks of our own daemon whose names do not end with their unit."""
+
+
+def with_unit(name: str, value: str | float | None) -> str:
+    """A check's value in the unit that its name stands for: `quote_age`, 14210 -> `14 s`."""
+    if value is None or isinstance(value, str):
+        return measured(value)
+    ending = _KNOWN_CHECKS.get(name, name)
+    if ending.endswith("_ms"):
+        return age(value)
+    unit = next((unit for known, unit in _UNITS.items() if ending.endswith(known)), "")
+    return f"{measured(value)} {unit}".rstrip()
+
+
+def check_name(name: str) -> str:
+    """`loop_age_ms` -> `loop age`: the unit is shown with the value."""
+    ending = next((ending for ending in ("_ms", *_UNITS) if name.endswith(ending)), "")
+    return name.removesuffix(ending).removesuffix("_near").replace("_", " ")
 
 
 _LONG_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})\.\d{6}Z")

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 -- its folder lands on the path, so it must be no package and hold nothing else
 """Streamlit's script: routes to a page, nothing else. It lies alone here because its folder is put on the path."""
 
 import streamlit as st

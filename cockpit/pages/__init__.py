@@ -1,0 +1,1 @@
+"""The pages: composition only; what they show is built elsewhere."""

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from cockpit import commands, context, flatten_preview, wording
+from cockpit import commands, context, flatten_preview, now_view, wording
 from cockpit.clock import wall_us
 from state.layout import DeskPaths
-from state.light import LightReason
 from state.look import Look, look_at
+from state.times import iso_from_us
 
 CONFIRM_WORD = "FLATTEN"
 
@@ -53,15 +53,18 @@ def _plain(text: str) -> str:
     return "".join(f"\\{char}" if char in r"\`*_{}[]()<>#+-.!|$~:^" else char for char in text)
 
 
-def _checklist(others: list[LightReason]) -> None:
+def _checklist(look: Look, *, apart_from: tuple[str, ...]) -> None:
+    """What else blocks, each with its numbers."""
+    shown = now_view.shown_light(look.snapshot, look.light, now_iso=iso_from_us(wall_us()))
+    others = [reason for reason in shown.reasons if reason.code not in apart_from]
     if not others:
         st.markdown("**Nothing else blocks.** The next hedge leaves as soon as it is needed.")
         return
-    st.markdown("**This holds as well, and stays after you resume:**")
+    st.markdown("**This holds as well, and stays afterwards:**")
     for reason in others:
         mark = {"red": "■", "yellow": "▲", "not_live": "◌"}[reason.severity]
-        detail = f" ({_plain(wording.short_times(reason.detail, now_iso=None))})" if reason.detail else ""
-        st.markdown(f"{mark} **{_plain(reason.code)}**{detail}: {_plain(reason.sentence)}")
+        measured = f" **{_plain(reason.measured)}**" if reason.measured else ""
+        st.markdown(f"{mark} {_plain(reason.text)}{measured}")
 
 
 def _resume(paths: DeskPaths) -> None:
@@ -73,8 +76,10 @@ def _resume(paths: DeskPaths) -> None:
     who = f" by {_plain(pause.by)}" if pause.by else ""
     why = f": {_plain(pause.reason)}" if pause.reason else ""
     st.markdown(f"Paused for {wording.age(pause.age_ms)}{who}{why}. Resuming removes the pause and nothing else.")
-    _checklist([reason for reason in look.light.reasons if reason.code != "paused"])
-    if st.button("Resume hedging", key="confirm-resume", type="primary") and _carry_out(paths, "resume", "by the page"):
+    _checklist(look, apart_from=("paused",))
+    if st.button("Resume hedging", key="confirm-resume", type="primary") and _carry_out(
+        paths, "resume", "from the cockpit"
+    ):
         st.rerun()
     _shell_twin(paths, "resume")
 
@@ -90,13 +95,13 @@ def _start(paths: DeskPaths) -> None:
         f"Stopped {wording.age(stop.age_ms)} ago{who}. Starting removes the stop; the supervisor then starts the "
         "daemon, which cancels its own orders, reconciles, and hedges when that is needed."
     )
-    _checklist([reason for reason in look.light.reasons if reason.code not in ("stopped", "stop_asserted")])
+    _checklist(look, apart_from=("stopped", "stop_asserted"))
     with st.container(horizontal=True):
         start = st.button("Start", key="confirm-start", type="primary")
         start_paused = st.button("Start paused", key="confirm-start-paused")
     if start_paused and not _carry_out(paths, "pause", "started paused"):
         return
-    if (start or start_paused) and _carry_out(paths, "start", "by the page"):
+    if (start or start_paused) and _carry_out(paths, "start", "from the cockpit"):
         st.rerun()
     _shell_twin(paths, "start")
 
@@ -111,7 +116,8 @@ def _flatten(paths: DeskPaths) -> None:
         st.warning(f"These numbers are {wording.age(look.light.age_ms)} old: the desk does not run.")
     plan = flatten_preview.preview(look.snapshot)
     lines = "".join(f"| {label} | {_plain(value)} |\n" for label, value in flatten_preview.rows(plan))
-    st.markdown(f"| | |\n|---|---|\n{lines}")
+    with st.container(key="flatten-plan"):
+        st.markdown(f"| | |\n|---|---|\n{lines}")
     closed = plan.market_open is False and plan.side is not None
     if closed:
         st.warning(f"The market is {_plain(plan.session)}: the daemon would refuse at once.")
@@ -122,7 +128,7 @@ def _flatten(paths: DeskPaths) -> None:
     if st.session_state["flatten-shown"] != plan.identity:
         st.session_state["flatten-shown"] = plan.identity
         st.warning("The plan has changed while you read it. Read it again, then confirm.")
-    elif pressed and typed == CONFIRM_WORD and _carry_out(paths, "flatten", "by the page"):
+    elif pressed and typed == CONFIRM_WORD and _carry_out(paths, "flatten", "from the cockpit"):
         del st.session_state["flatten-shown"]
         st.rerun()
     _shell_twin(paths, "flatten")

@@ -11,9 +11,16 @@ from state.layout import DeskPaths, desks
 
 _STYLE = """
 <style>
-  [data-testid="stHeader"] { display: none; }
+  .st-key-here { border-bottom: 3px solid currentColor; font-weight: 600; }
+  .st-key-navigation { margin-bottom: -0.6rem; }
+  .st-key-flatten-plan thead { display: none; }
+  .st-key-flatten-plan table { width: 100%; }
+  .st-key-flatten-plan td:first-child { white-space: nowrap; }
+  .st-key-flatten-plan td:last-child { font-weight: 600; }
+  @media (max-width: 700px) { .st-key-navigation { gap: 0.5rem; } }
 </style>
 """
+"""Only classes that come from our own keys: Streamlit's own names change from version to version."""
 
 
 def configure_page() -> None:
@@ -38,7 +45,8 @@ def open_page(pages: Sequence[Any], chosen: Any) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="navigation"):
         st.markdown("**Bifrost**", width="content")
         for page in pages:
-            st.page_link(page, query_params={"desk": paths.desk}, width="content", disabled=page is chosen)
+            with st.container(key="here" if page is chosen else f"to-{page.url_path}", width="content"):
+                st.page_link(page, query_params={"desk": paths.desk}, width="content")
         names = desks(context.current().root)
         if len(names) > 1:
             st.space("stretch")

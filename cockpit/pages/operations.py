@@ -51,12 +51,17 @@ def _filters(newest_us: int | None) -> journal_view.Asked:
         )
         intent = st.text_input("Intent", key="intent", bind="query-params", placeholder="every", width=230)
         text = st.text_input("Text in reason or status", key="text", bind="query-params", width=190)
+        types = st.multiselect(
+            "Types",
+            [kind.value for kind in JournalType],
+            key="type",
+            bind="query-params",
+            placeholder="every",
+            width=300,
+        )
         limit = st.selectbox(
             "Show", [str(limit) for limit in journal_view.LIMITS], key="limit", bind="query-params", width=90
         )
-    types = st.pills(
-        "Type", [kind.value for kind in JournalType], selection_mode="multi", key="type", bind="query-params"
-    )
     values = {"span": span, "since": since, "until": until, "intent": intent, "text": text, "limit": limit}
     return journal_view.ask(values, tuple(types), newest_us=newest_us)
 

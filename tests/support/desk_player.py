@@ -188,16 +188,17 @@ class DeskPlayer:
             Check(name="link", ok=True, severity="red", measured="SYNCED", limit="SYNCED"),
             Check(name="journal", ok=True, severity="red"),
             Check(name="loop_age_ms", ok=True, severity="red", measured=4.1, limit=3000.0),
+            Check(name="closed_delta", ok=True, severity="yellow", measured=3.2, limit=25.0),
             Check(name="posture", ok=True, severity="red", measured="ACTIVE", limit="ACTIVE"),
         ]
         if self.mood == "yellow":
             found.append(
-                Check(name="spread_pct", ok=False, severity="yellow", measured=0.31, limit=0.1, reason="spread_wide")
+                Check(name="spread_near", ok=False, severity="yellow", measured=0.31, limit=0.1, reason="spread_wide")
             )
         if self.mood == "red":
             found += [
-                Check(name="quote_age_ms", ok=False, severity="red", measured=14_210.0, limit=5000.0, reason="stale"),
-                Check(name="data_lag_ms", ok=False, severity="red", measured=2150.0, limit=1000.0, reason="data_lag"),
+                Check(name="quote_age", ok=False, severity="red", measured=14_210.0, limit=5000.0, reason="stale"),
+                Check(name="data_lag", ok=False, severity="red", measured=2150.0, limit=1000.0, reason="data_lag"),
             ]
         return (*found, *self.extra_checks)
 
@@ -275,8 +276,8 @@ class DeskPlayer:
                 Limit(name="daily_loss_usd", used=0.0, limit=5000.0),
                 Limit(name="drawdown_pct", used=drawdown, limit=6.0),
                 Limit(name="max_daily_hedge_count", used=float(hedges), limit=50.0),
-                Limit(name="max_position", used=abs(self.own_shares), limit=2000.0),
-                Limit(name="net_delta_shares", used=3.2, limit=500.0),
+                Limit(name="max_position_shares", used=abs(self.own_shares), limit=2000.0),
+                Limit(name="max_delta_limit", used=3.2, limit=500.0),
             ),
             latency_ms=LatencyMs(p50=3.1, p95=7.4, p99=12.0),
             control=marks,

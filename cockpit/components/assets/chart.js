@@ -34,6 +34,7 @@ function painted(figure, style) {
     fill: dark ? "rgba(170,180,190,0.28)" : "rgba(90,100,110,0.24)",
     edge: dark ? "#aab4be" : "#59636d",
     limit: dark ? "#ff8a80" : "#b71c1c",
+    font: read("--st-font", "sans-serif"),
     fillmark: dark ? "#e7eaed" : "#1b1f23",
   };
   return JSON.parse(JSON.stringify(figure), (_key, value) =>
@@ -89,7 +90,9 @@ async function draw(parts) {
   const Plotly = await plotly().catch((error) => setText(parts.empty, error.message));
   if (!Plotly || parts.gone) return;
   const ready = painted(withPoint(figure, parts.page ? parts.page.point : null), getComputedStyle(parts.root));
-  await Plotly.react(parts.plot, ready.data, ready.layout, ready.config);
+  // On a phone the tool bar would lie on the legend; two fingers zoom there.
+  const config = window.innerWidth < 700 ? { ...ready.config, displayModeBar: false } : ready.config;
+  await Plotly.react(parts.plot, ready.data, ready.layout, config);
 }
 
 export function run(context) {

@@ -44,8 +44,8 @@ function build(root) {
   const checked = make("span", "num checked");
   const market = make("span", "num market");
   const session = make("span", "num session");
-  facts.append(checked, market, session);
-  side.append(facts, mode);
+  facts.append(checked, session, market);
+  side.append(mode, facts);
   bar.append(shape, said, side);
   root.append(bar);
   return { bar, shape, word, headline, reasons, mode, checked, market, session, drawn: null, reasonsDrawn: null };

@@ -1,0 +1,318 @@
+"""The Now page in a real browser, over a desk that ticks."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from state.records import Check, WorkingOrder
+from tests.cockpit.conftest import Visit
+from tests.support.cockpit_process import CockpitProcess
+from tests.support.desk_player import DeskPlayer, Mood, PlayingDesk
+
+pytestmark = pytest.mark.browser
+
+KNOWN_COMPLAINT = "the server responded with a status of 404"
+"""Streamlit looks for its own routes under a page's path first; the browser reports that look."""
+
+
+@pytest.fixture(autouse=True)
+def calm_again(desk: PlayingDesk) -> Iterator[None]:
+    yield
+    for name in ("stop", "pause", "flatten"):
+        (desk.player.paths.control / name).unlink(missing_ok=True)
+
+    def calm(player: DeskPlayer) -> None:
+        player.mood, player.own_shares, player.extra_checks = "green", 240.0, ()
+        player.working, player.obeys, player.account_kind = (), True, "simulated"
+
+    desk.change(calm)
+    desk.frozen.clear()
+
+
+def set_mood(desk: PlayingDesk, mood: Mood) -> None:
+    def act(player: DeskPlayer) -> None:
+        player.mood = mood
+
+    desk.change(act)
+
+
+def light_is(page: Page, state: str, *, within_s: float = 5) -> None:
+    expect(page.locator(f'.light[data-state="{state}"]')).to_be_visible(timeout=within_s * 1000)
+
+
+def control_file(desk: PlayingDesk, name: str) -> Path:
+    return desk.player.paths.control / name
+
+
+def appears(path: Path, *, within_s: float = 5) -> bool:
+    ends = time.monotonic() + within_s
+    while time.monotonic() < ends:
+        if path.exists():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_the_light_has_four_states_with_word_shape_colour_and_title(visit: Visit, desk: PlayingDesk) -> None:
+    page = visit.open()
+    light_is(page, "green")
+    expect(page.locator(".word")).to_have_text("OK")
+    assert "●" in page.title()
+    green_fill = page.locator(".light").evaluate("node => getComputedStyle(node).backgroundColor")
+
+    set_mood(desk, "yellow")
+    light_is(page, "yellow")
+    expect(page.locator(".reasons")).to_contain_text("spread 0.31 %, limit 0.1 %")
+    assert page.title().startswith("▲")
+
+    set_mood(desk, "red")
+    light_is(page, "red")
+    expect(page.locator(".reasons")).to_contain_text("quote age 14 s, limit 5.0 s")
+    assert page.title().startswith("■")
+    red_fill = page.locator(".light").evaluate("node => getComputedStyle(node).backgroundColor")
+    assert red_fill == "rgb(183, 28, 28)"
+    assert green_fill != red_fill
+
+    desk.frozen.set()
+    began = time.monotonic()
+    light_is(page, "not_live", within_s=6)
+    assert time.monotonic() - began < 5
+    assert page.title().startswith("◌")
+    expect(page.locator("button.stop")).to_be_disabled()
+    expect(page.locator(".dead")).to_contain_text("stop --desk demo")
+    expect(page.locator(".dead")).to_contain_text("touch ")
+
+    desk.frozen.clear()
+    set_mood(desk, "green")
+    light_is(page, "green")
+    expect(page.locator("button.stop")).to_be_enabled()
+
+
+def test_a_page_asks_only_its_own_server_and_complains_of_nothing(visit: Visit, desk: PlayingDesk) -> None:
+    page = visit.open()
+    expect(page.locator(".bf-plot .main-svg").first).to_be_visible()
+    page.get_by_role("link", name="Operations").click()
+    expect(page.locator(".caption", has_text="Journal")).to_be_visible()
+    light_is(page, "green")
+    foreign = [url for url in visit.requests if not url.startswith((visit.cockpit.address, "data:", "blob:"))]
+    assert foreign == []
+    assert [text for text in visit.complaints if KNOWN_COMPLAINT not in text] == []
+
+
+def test_stop_is_one_click_and_has_receipts(visit: Visit, desk: PlayingDesk) -> None:
+    page = visit.open()
+    light_is(page, "green")
+    page.locator("button.stop").click()
+    assert appears(control_file(desk, "stop"), within_s=2)
+    light_is(page, "not_live")
+    expect(page.locator(".word")).to_have_text("STOPPED")
+    receipt = page.locator(".receipt").first
+    for word in ("STOP", "written", "seen", "started", "done"):
+        expect(receipt).to_contain_text(word)
+    expect(page.locator("button.stop")).to_be_disabled()
+    fill = page.locator("button.stop").evaluate("node => getComputedStyle(node).backgroundColor")
+    assert fill != "rgb(183, 28, 28)", "a disabled STOP must not look alive"
+
+    page.locator("button.start").click()
+    page.get_by_role("button", name="Start", exact=True).click()
+    light_is(page, "green", within_s=8)
+    assert not control_file(desk, "stop").exists()
+
+
+def test_pause_is_one_click_and_resume_shows_what_else_blocks(visit: Visit, desk: PlayingDesk) -> None:
+    page = visit.open()
+    light_is(page, "green")
+    page.locator("button.pause").click()
+    assert appears(control_file(desk, "pause"), within_s=2)
+    light_is(page, "yellow")
+    expect(page.locator(".word")).to_have_text("PAUSED")
+    set_mood(desk, "red")
+    light_is(page, "red")
+    page.locator("button.resume").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Resume hedging")
+    expect(dialog).to_contain_text("quote age 14 s, limit 5.0 s")
+    expect(dialog).to_contain_text("SIMULATED DU0000001")
+    dialog.get_by_role("button", name="Resume hedging").click()
+    expect(page.locator(".receipt", has_text="Resume")).to_contain_text("done")
+    assert not control_file(desk, "pause").exists()
+
+
+def test_flatten_needs_its_word_and_shows_the_plan(visit: Visit, desk: PlayingDesk) -> None:
+    def work(player: DeskPlayer) -> None:
+        order = WorkingOrder(
+            order_ref="demo.k3x9.9", instrument="TWX", side="SELL", quantity=28.0, filled=4.0, status="working", own=True
+        )
+        player.working = (order,)
+
+    desk.change(work)
+    page = visit.open()
+    page.locator("button.flatten").click()
+    dialog = page.get_by_role("dialog")
+    for text in ("SELL 28 TWX (working)", "+240 → 0", "SELL 240 TWX at market", "foreign +100", "236.8", "2.40 USD"):
+        expect(dialog).to_contain_text(text)
+    confirm = dialog.get_by_role("button", name="Flatten now")
+    expect(confirm).to_be_disabled()
+    word = dialog.get_by_role("textbox")
+    word.fill("flatten")
+    expect(confirm).to_be_disabled()
+    time.sleep(1.0)  # the desk goes on ticking behind the dialog
+    word.fill("FLATTEN")
+    expect(confirm).to_be_enabled()
+    assert not control_file(desk, "flatten").exists()
+    confirm.click()
+    receipt = page.locator(".receipt", has_text="FLATTEN")
+    expect(receipt).to_contain_text("residual option delta", timeout=8000)
+    expect(receipt).to_contain_text("done")
+    expect(page.locator(".frame", has_text="Positions")).not_to_contain_text("+240")
+    light_is(page, "yellow")
+
+
+def test_a_command_that_nobody_sees_turns_red_with_the_shell_line(visit: Visit, desk: PlayingDesk) -> None:
+    def deaf(player: DeskPlayer) -> None:
+        player.obeys = False
+
+    desk.change(deaf)
+    page = visit.open()
+    light_is(page, "green")
+    page.locator("button.pause").click()
+    receipt = page.locator('.receipt[data-state="failed"]', has_text="Pause")
+    expect(receipt).to_contain_text("not seen for", timeout=8000)
+    expect(receipt).to_contain_text("pause --desk demo")
+
+
+def test_text_of_others_is_text(visit: Visit, desk: PlayingDesk) -> None:
+    markup = "<img src=x onerror=document.title='owned'><b>bold</b> **md** [x](http://evil.example)"
+
+    def speak(player: DeskPlayer) -> None:
+        player.extra_checks = (
+            Check(name="broker", ok=False, severity="red", measured=markup, limit="none", reason="broker_error"),
+        )
+
+    desk.change(speak)
+    page = visit.open()
+    light_is(page, "red")
+    expect(page.locator(".reasons")).to_contain_text("<b>bold</b>")
+    assert page.locator(".reasons b, .reasons img").count() == 0
+    page.locator("button.pause").click()
+    page.locator("button.resume").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("<b>bold</b> **md** [x](http://evil.example)")
+    assert dialog.locator("img, a[href*=evil]").count() == 0
+    assert "owned" not in page.title()
+
+
+def test_zoom_survives_sixty_ticks(visit: Visit, desk: PlayingDesk) -> None:
+    page = visit.open()
+    expect(page.locator(".bf-plot .main-svg").first).to_be_visible()
+    page.wait_for_function("document.querySelector('.bf-plot').data?.[0]?.x.length > 100")
+    page.evaluate("""async () => {
+        const plot = document.querySelector('.bf-plot');
+        plot.dataset.mark = 'same node';
+        await window.Plotly.relayout(plot, {'xaxis.range': ['2014-06-05 14:00', '2014-06-05 15:00']});
+        plot.drawn = 0;
+        plot.on('plotly_react', () => { plot.drawn += 1; });
+        plot.on('plotly_afterplot', () => { plot.drawn += 1; });
+    }""")
+    before = page.evaluate("document.querySelector('.bf-plot').data[0].x.length")
+    # Sixty ticks of a fast desk, not sixty seconds of a slow one.
+    desk.change(lambda player: [player.tick() or time.sleep(0.12) for _ in range(60)])
+    page.wait_for_function("document.querySelector('.bf-plot').drawn >= 20")
+    page.wait_for_function(f"document.querySelector('.bf-plot').data[0].x.length > {before}")
+    kept = page.evaluate("""() => {
+        const plot = document.querySelector('.bf-plot');
+        return [plot.dataset.mark, ...plot.layout.xaxis.range.map(String)];
+    }""")
+    assert kept[0] == "same node"
+    assert kept[1].startswith("2014-06-05 14:00")
+    assert kept[2].startswith("2014-06-05 15:00")
+
+
+def test_a_live_account_says_so_everywhere(visit: Visit, desk: PlayingDesk) -> None:
+    def earnest(player: DeskPlayer) -> None:
+        player.account_kind = "live"
+
+    desk.change(earnest)
+    page = visit.open()
+    expect(page.locator('.mode[data-kind="live"]')).to_have_text("LIVE DU0000001")
+    assert "LIVE" in page.title()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_light_and_stop_at_once(
+    browser: Browser, cockpit: CockpitProcess, desk: PlayingDesk, scheme: str
+) -> None:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, color_scheme=scheme, device_scale_factor=2, is_mobile=True, has_touch=True
+    )
+    page = Visit(context, cockpit).open()
+    light_is(page, "green")
+    stop = page.locator("button.stop")
+    expect(stop).to_be_in_viewport(ratio=0.99)
+    expect(page.locator(".light")).to_be_in_viewport(ratio=0.99)
+    box = stop.bounding_box()
+    assert box is not None
+    assert box["height"] >= 48
+    expect(page.locator('.tile[data-name="equity"] .value')).to_be_visible()
+    clipped = page.evaluate("""() => {
+        const tiles = [...document.querySelectorAll('*')].map(n => n.shadowRoot).filter(Boolean)
+            .flatMap(root => [...root.querySelectorAll('.value, .mode, .label')]);
+        return tiles.filter(n => n.scrollWidth > n.clientWidth + 1 && n.clientWidth > 0).map(n => n.textContent);
+    }""")
+    assert clipped == []
+    assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
+    page.mouse.wheel(0, 1500)
+    expect(stop).to_be_in_viewport(ratio=0.99)
+    context.close()
+
+
+@pytest.mark.parametrize("visit", ["light", "dark"], indirect=True)
+@pytest.mark.parametrize("mood", ["green", "yellow", "red"])
+def test_every_text_has_contrast(visit: Visit, desk: PlayingDesk, mood: Mood) -> None:
+    set_mood(desk, mood)
+    page = visit.open()
+    light_is(page, mood)
+    expect(page.locator(".tile .value").first).to_be_visible()
+    low = page.evaluate(CONTRAST)
+    assert low == []
+
+
+CONTRAST = """() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgba = (css) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255];
+  };
+  const over = (top, under) => top.slice(0, 3).map((c, i) => c * top[3] + under[i] * (1 - top[3]));
+  const lum = (rgb) => {
+    const [r, g, b] = rgb.map((c) => { c /= 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const parent = (n) => n.parentElement ?? (n.getRootNode() instanceof ShadowRoot ? n.getRootNode().host : null);
+  const ground = (n) => {
+    const layers = [];
+    for (let at = n; at; at = parent(at)) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if (colour[3] > 0) layers.push(colour);
+      if (colour[3] === 1) break;
+    }
+    return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255]);
+  };
+  const low = [];
+  for (const host of document.querySelectorAll('*')) {
+    if (!host.shadowRoot) continue;
+    for (const n of host.shadowRoot.querySelectorAll('*')) {
+      const own = [...n.childNodes].some((c) => c.nodeType === 3 && c.textContent.trim());
+      if (!own || !n.checkVisibility() || n.closest(':disabled')) continue;
+      const back = ground(n);
+      const ink = over(rgba(getComputedStyle(n).color), back);
+      const [hi, lo] = [lum(ink), lum(back)].sort((a, b) => b - a);
+      const ratio = (hi + 0.05) / (lo + 0.05);
+      if (ratio < 4.5) low.push(`${n.textContent.trim().slice(0, 30)}: ${ratio.toFixed(2)}`);
+    }
+  }
+  return low;
+}"""
