@@ -1,5 +1,6 @@
 """The simulator as a process: it serves a profile, ends on a signal, and refuses in one line."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -15,10 +16,13 @@ from msgspec.structs import replace
 
 from config.loader import load_profile
 from config.schema import Profile
-from daemon.simulator.app import SimulatorOptions, run_simulator
+from daemon.simulator.app import SimulatorOptions, _until_stopped, run_simulator
+from daemon.simulator.server import SimulatorServer
+from daemon.venues.simulated.exchange import SimulatedExchange
 from tests.simulator.conftest import eventually
 from tests.support.ib_errors import IbErrorWatch, ib_errors
 from tests.support.lean_day import write_lean_day
+from tests.support.scripted_market import ScriptedMarket
 
 __all__ = ["ib_errors"]
 
@@ -27,7 +31,9 @@ CODE = """
 import sys
 from pathlib import Path
 from config.loader import load_profile
-from daemon.simulator.app import SimulatorOptions, run_simulator
+from daemon.simulator.app import SimulatorOptions, _until_stopped, run_simulator
+from daemon.simulator.server import SimulatorServer
+from daemon.venues.simulated.exchange import SimulatedExchange
 profile, folder, base, port, faults = sys.argv[1:]
 options = SimulatorOptions(folder=Path(folder), base=Path(base), port=int(port),
                            faults=Path(faults) if faults else None, log_path=Path(folder) / "simulator.jsonl")
@@ -144,3 +150,17 @@ def test_every_refusal_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "not a recorded market" in refusal(demo, replay="nonsense")
     (tmp_path / "book.json").write_text("{")
     assert "book.json: damaged" in refusal(demo)
+
+
+async def test_a_market_that_dies_ends_the_process_with_1() -> None:
+    market = ScriptedMarket([(50.0, 50.02)] * 3)
+    steps = [market.next_step()]
+
+    def broken() -> object:
+        if steps:
+            return steps.pop()
+        raise ArithmeticError("a hole in the market")
+
+    market.next_step = broken  # type: ignore[method-assign, assignment]
+    async with SimulatorServer(SimulatedExchange(market), speed=1e9) as server:
+        assert await _until_stopped(server, asyncio.Event()) == 1
