@@ -41,10 +41,11 @@ def make_profile(**changes: Any) -> Profile:
     return msgspec.structs.replace(profile, **changes)
 
 
-def make_exchange(account: str = "DU0000042") -> SimulatedExchange:
+def make_exchange(times_us: list[int] | None = None) -> SimulatedExchange:
+    prices = PRICES if times_us is None else PRICES[: len(times_us)]
     return SimulatedExchange(
-        ScriptedMarket(PRICES),
-        account=account,
+        ScriptedMarket(prices, times_us=times_us),
+        account="DU0000042",
         cash_usd=100_000.0,
         positions=[
             OpeningPosition(instrument=CALL.instrument, quantity=10, average_price=2.0),

@@ -1,7 +1,9 @@
 """Losing the connection, or the broker behind it, and coming back: same client id, nothing sent twice."""
 
 import asyncio
+import gc
 import socket
+import weakref
 from typing import Any
 
 import pytest
@@ -11,8 +13,10 @@ from daemon.core.events import BrokerReport, Link, OrderReport, ProbeAnswered, Q
 from daemon.core.events import Execution as ExecutionEvent
 from daemon.simulator.faults import DropAfterOrder, Mute
 from daemon.simulator.server import SimulatorServer
+from daemon.venues.ib import contracts as contracts_module
 from daemon.venues.ib import session as session_module
-from daemon.venues.protocol import OrderNotSentError
+from daemon.venues.ib import venue as venue_module
+from daemon.venues.protocol import FatalVenueError, OrderNotSentError
 from tests.support.ib_errors import IbErrorWatch
 from tests.venues_ib.conftest import PREFIX, Running, make_exchange, make_profile, order
 
@@ -92,7 +96,7 @@ async def test_something_that_accepts_but_never_answers_is_left_after_the_time_o
         desk = Running(silent.getsockname()[1], make_profile(ib=Ib(client_id=3, connect_timeout=0.1)))
         await desk.heard.until(lambda: len(desk.heard.states) == 2)
         reason = desk.heard.of(Link)[-1].reason
-        assert "does not complete the handshake" in reason or reason == "the connection timed out"
+        assert "does not complete the logon" in reason or reason == "the connection timed out"
         await desk.stop()
 
 
@@ -161,6 +165,57 @@ async def test_lost_subscriptions_are_made_again(running: Running, server: Simul
     running.heard.events.clear()
     server.step()
     await running.heard.until(lambda: running.heard.of(Quote))
+
+
+@pytest.mark.parametrize(
+    "request_name", ["reqPositions", "reqAccountUpdates", "reqContractDetails", "reqAllOpenOrders"]
+)
+async def test_a_connect_with_a_missing_answer_never_counts(
+    server: SimulatorServer, ib_errors: IbErrorWatch, monkeypatch: pytest.MonkeyPatch, request_name: str
+) -> None:
+    ib_errors.expect("request timed out|API connection failed")
+    monkeypatch.setattr(session_module, "REQUEST_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(contracts_module, "REQUEST_TIMEOUT_S", 0.1)
+    server.faults.add(Mute(request=request_name, count=2))
+    desk = Running(server.port, make_profile(ib=Ib(client_id=3, connect_timeout=0.4)))
+    await desk.heard.synced()
+    synced = desk.heard.states.index("SYNCED")
+    assert "DOWN" in desk.heard.states[1:synced]
+    reports = desk.heard.of(BrokerReport)
+    assert [report.reason for report in reports] == ["connect"]
+    assert {p.quantity for p in reports[0].positions} == {7.0, 10.0}
+    await desk.stop()
+
+
+async def test_a_contract_that_was_known_is_waited_for_after_a_reconnect(
+    running: Running, server: SimulatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TWS answers 200 too while its own data farm is away; that must not end a running desk."""
+    refusals = []
+
+    async def refuse_once(connection: Any, profile: Any) -> Any:
+        if not refusals:
+            refusals.append(1)
+            raise FatalVenueError("legs[0]: the venue does not know it")
+        return await contracts_module.qualify(connection, profile)
+
+    monkeypatch.setattr(venue_module, "qualify", refuse_once)
+    running.venue.reconcile("look", fresh_connection=True)
+    await running.heard.synced(2)
+    assert any("a known contract is not found now" in link.reason for link in running.heard.of(Link))
+
+
+async def test_a_connection_leaves_nothing_behind(running: Running, server: SimulatorServer) -> None:
+    tasks = len(asyncio.all_tasks())
+    old = weakref.ref(running.session.connection.ib)
+    for attempt in range(5):
+        running.venue.reconcile("again", fresh_connection=True)
+        await running.heard.synced(2 + attempt)
+    await running.heard.until(lambda: running.venue.not_ready() is None)
+    gc.collect()
+    assert old() is None
+    assert len(asyncio.all_tasks()) <= tasks
+    assert len(server.gateway.links) == 1
 
 
 async def test_a_missing_answer_is_retried_and_then_ends_the_connection(

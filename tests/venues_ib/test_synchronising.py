@@ -2,9 +2,12 @@
 
 import asyncio
 import random
+from typing import Any
 
 import msgspec
 import pytest
+from ib_async import Contract, ContractDetails
+from ib_async.util import UNSET_DOUBLE
 
 from config.schema import Ib, Leg, Underlying
 from daemon.core.events import (
@@ -19,11 +22,12 @@ from daemon.core.events import (
 )
 from daemon.simulator.faults import HalfOpen, Mute
 from daemon.simulator.server import SimulatorServer
+from daemon.venues.ib import contracts
 from daemon.venues.ib.account import check_consent, choose_account
 from daemon.venues.ib.connection import Backoff
 from daemon.venues.protocol import FatalVenueError
 from tests.support.ib_errors import IbErrorWatch
-from tests.support.scripted_market import CALL, CLOSE_US, OPEN_US
+from tests.support.scripted_market import CALL, CLOSE_US, DAY_US, OPEN_US
 from tests.venues_ib.conftest import Running, make_exchange, make_profile, order
 
 MINUTE_US = 60_000_000
@@ -163,6 +167,52 @@ async def test_an_unknown_leg_ends_the_daemon_and_names_the_key(
     with pytest.raises(FatalVenueError, match=message):
         raise error
     assert "SYNCED" not in desk.heard.states
+
+
+async def test_an_unknown_calendar_ends_the_daemon(server: SimulatorServer) -> None:
+    desk = Running(server.port, make_profile(underlying=Underlying(symbol="ABC", calendar="XXXX")))
+    assert "underlying.calendar: there is no exchange calendar 'XXXX'" in str(await desk.failure())
+
+
+async def test_the_next_days_hours_are_asked_for(ib_errors: IbErrorWatch) -> None:
+    exchange = make_exchange(times_us=[OPEN_US + MINUTE_US, OPEN_US + 3 * DAY_US])
+    async with SimulatorServer(exchange, paced=False) as server:
+        desk = Running(server.port)
+        await desk.heard.synced()
+        desk.venue.reconcile("same day", fresh_connection=False)
+        await desk.heard.until(lambda: len(desk.heard.of(BrokerReport)) == 2)
+        assert len(desk.heard.of(Sessions)) == 1
+        server.step()
+        await desk.heard.until(lambda: desk.clock.us == OPEN_US + 3 * DAY_US)
+        desk.venue.reconcile("next day", fresh_connection=False)
+        await desk.heard.until(lambda: len(desk.heard.of(BrokerReport)) == 3)
+        assert [sessions.sessions[0].date for sessions in desk.heard.of(Sessions)] == ["2014-06-06", "2014-06-09"]
+        await desk.stop()
+
+
+def details(con_id: int, trading_class: str = "ABC", **changes: Any) -> ContractDetails:
+    contract = Contract(
+        conId=con_id, secType="OPT", symbol="ABC", lastTradeDateOrContractMonth="20140621", strike=50.0, right="C"
+    )
+    contract.tradingClass, contract.multiplier, contract.currency = trading_class, "100", "USD"
+    return ContractDetails(contract=contract, minTick=0.01, minSize=1.0, sizeIncrement=1.0, **changes)
+
+
+def test_an_ambiguous_leg_names_the_key_that_decides() -> None:
+    with pytest.raises(FatalVenueError, match=r"legs\[2\]: it is ambiguous at the venue \(ABC, ABC1\).*legs\[2\]\.t"):
+        contracts._the_only_one(
+            [details(12), details(13, "ABC1")], what="it", key="legs[2]", hint="legs[2].trading_class"
+        )
+
+
+def test_unknown_constraints_stay_unknown() -> None:
+    bare = details(12)
+    bare.minTick, bare.minSize, bare.sizeIncrement = 0.0, 0.0, UNSET_DOUBLE
+    spec = contracts._spec(bare, make_profile())
+    assert (spec.price_tick, spec.min_size, spec.size_step) == (None, None, None)
+    bare.contract.multiplier = ""  # type: ignore[union-attr]
+    with pytest.raises(FatalVenueError, match="no multiplier"):
+        contracts._spec(bare, make_profile())
 
 
 async def test_an_unknown_stock_ends_the_daemon(server: SimulatorServer) -> None:

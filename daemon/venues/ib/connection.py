@@ -10,13 +10,16 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from functools import partial
+from socket import SO_KEEPALIVE, SOL_SOCKET
 from typing import Any, TypeVar
 
+import structlog
 from ib_async.ib import StartupFetchNONE
 
 from daemon.venues.ib.taps import TappedIb, Taps
 
 T = TypeVar("T")
+_log = structlog.stdlib.get_logger("bifrost.venue.ib")
 
 CLOSE_TIMEOUT_S = 1.0
 RESERVED_SLOTS = 10
@@ -56,7 +59,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = loop.create_future()
         self._closed: asyncio.Future[None] = loop.create_future()
-        self.ib = TappedIb(taps, self._socket_closed, self._api_error)
+        self.ib = TappedIb(taps, self._socket_closed, self._api_error, self._throttled)
 
     @property
     def client(self) -> Any:
@@ -78,6 +81,10 @@ class Connection:
         if "version" in message:
             self.end(message)
 
+    def _throttled(self) -> None:
+        # Silent in ib_async; orders are refused and probes wait until the queue is empty again.
+        _log.warning("requests_queue", waiting=len(self.client._msgQ))  # noqa: SLF001
+
     async def open(self, host: str, port: int, client_id: int, timeout_s: float) -> tuple[str, ...]:
         """Connect, log on and receive the positions. Returns the login's accounts. Raises LinkLostError."""
         connect = partial(
@@ -86,7 +93,11 @@ class Connection:
         try:
             await self.ask(connect, "the connection", timeout_s)
         except NoAnswerError as error:
-            raise LinkLostError(f"{host}:{port} does not complete the handshake within {timeout_s:g} s") from error
+            raise LinkLostError(f"{host}:{port} does not complete the logon within {timeout_s:g} s") from error
+        transport = self.client.conn.transport
+        if transport is not None:
+            # A second guard beside the probes: the kernel notices a vanished peer too.
+            transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1)
         return tuple(self.client.getAccounts())
 
     async def ask(self, request: Callable[[], Awaitable[T]], what: str, timeout_s: float) -> T:

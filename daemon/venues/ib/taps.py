@@ -190,7 +190,13 @@ class TappedWrapper(Wrapper):
 class TappedIb(IB):
     """An `ib_async.IB` for exactly one connection; it is thrown away with it, so nothing stale survives."""
 
-    def __init__(self, taps: Taps, on_closed: Callable[[str], None], on_api_error: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        taps: Taps,
+        on_closed: Callable[[str], None],
+        on_api_error: Callable[[str], None],
+        on_throttle: Callable[[], None],
+    ) -> None:
         super().__init__()
         self._taps = taps
         self.wrapper = TappedWrapper(self, taps)
@@ -199,6 +205,7 @@ class TappedIb(IB):
         # Also covers a server that closes before the session is ready: ib_async would wait for the whole time-out.
         self.client.conn.disconnected.connect(on_closed, error=self._event_failed, keep_ref=True)
         self.client.apiError.connect(on_api_error, error=self._event_failed, keep_ref=True)
+        self.client.throttleStart.connect(on_throttle, error=self._event_failed, keep_ref=True)
         # IB's own answer to 1102 is an unowned task for a summary that nobody reads.
         self.errorEvent -= self._onError
 
