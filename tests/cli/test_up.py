@@ -1,0 +1,169 @@
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.options import CHECKOUT
+from cli.up_command import archive_if_wanted
+from config.loader import load_profile
+from daemon.runtime.locks import Locks, desk_lock_path
+from state.layout import DeskPaths
+from tests.cli.conftest import Cli, Desk
+
+
+def test_the_cockpits_port_is_taken(cli: Cli, root: Path) -> None:
+    with socket.socket() as owner:
+        owner.bind(("127.0.0.1", 0))
+        owner.listen()
+        port = owner.getsockname()[1]
+        answer = cli("up", "--port", str(port))
+    assert answer.code == 2
+    assert answer.err == (
+        f"bifrost: port {port} of the cockpit cannot be had (Address already in use); "
+        "end its owner or choose another: --port N\n"
+    )
+    assert not (root / "demo").exists(), "nothing was started"
+
+
+def test_a_desk_that_a_daemon_runs_is_not_started_twice(cli: Cli, desk: Desk) -> None:
+    running = Locks()
+    running.take(desk_lock_path(desk.paths.folder), "desk demo")
+    answer = cli("up", "--port", "0", "--fresh")
+    running.release_all()
+    assert answer.code == 4
+    assert answer.err.startswith(f"bifrost: desk demo (a daemon) is in use by process {os.getpid()}; ")
+    assert desk.paths.exists(), "a running desk is not archived"
+
+
+def test_fresh_archives_the_desk(root: Path, desk: Desk) -> None:
+    loaded = load_profile("demo")
+    assert archive_if_wanted(loaded, desk.paths, fresh=False) is None
+    target = archive_if_wanted(loaded, desk.paths, fresh=True)
+    assert target is not None
+    assert target.parent == root / "_archive"
+    assert re.fullmatch(r"demo-\d{8}T\d{6}-\d{6}Z", target.name)
+    assert (target / "journal").is_dir()
+    assert not desk.paths.exists()
+    assert archive_if_wanted(loaded, desk.paths, fresh=True) is None, "nothing is left to archive"
+
+
+def test_a_finished_replay_is_archived_and_a_made_up_market_never(root: Path) -> None:
+    for name, expected in (("recorded_day", True), ("demo", False)):
+        paths = DeskPaths(root, name)
+        paths.create()
+        paths.simulator.mkdir()
+        (paths.simulator / "finished").touch()
+        assert (archive_if_wanted(load_profile(name), paths, fresh=False) is not None) is expected
+
+
+def test_a_simulator_that_refuses_ends_it_all_with_its_words(shell: Cli, tmp_path: Path) -> None:
+    profile = tmp_path / "lost.yaml"
+    profile.write_text(f"extends: recorded_day\nsimulator: {{replay: 'lean:{tmp_path}/nowhere:TWX:20140605'}}\n")
+    answer = shell("up", "--profile", str(profile), "--port", "0")
+    assert answer.code == 1
+    assert len(answer.err.splitlines()) == 1
+    assert answer.err.startswith("bifrost: the simulator ended (exit 2): ")
+    assert "nowhere" in answer.err
+
+
+class Up:
+    """`bifrost up` as an operator's process; `said` waits for its output."""
+
+    def __init__(self, root: Path, *arguments: str) -> None:
+        self._log = root.parent / f"up-{time.monotonic_ns()}.log"
+        with self._log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "cli", "up", "--port", "0", *arguments],
+                env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def said(self, words: str, timeout_s: float = 60.0) -> str:
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            text = self._log.read_text()
+            if words in text:
+                return text
+            assert self.process.poll() is None, text
+            time.sleep(0.05)
+        raise AssertionError(f"{words!r} was not said within {timeout_s:g} s: {self._log.read_text()}")
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def ends(self, number: signal.Signals) -> None:
+        """Signalled, it and every process under it are gone within 5 s."""
+        family = self.family()
+        started = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(10)
+        _, alive = psutil.wait_procs(family, timeout=max(0.0, 5 - (time.monotonic() - started)))
+        assert alive == []
+        assert time.monotonic() - started < 5
+        assert code == 0, self._log.read_text()
+
+
+@pytest.fixture
+def up(root: Path) -> Iterator[Callable[..., Up]]:
+    started: list[Up] = []
+
+    def start(*arguments: str) -> Up:
+        started.append(Up(root, *arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            family = each.family()
+            each.process.terminate()
+            each.process.wait(10)
+            psutil.wait_procs(family, timeout=5)
+
+
+def test_the_demo_from_up_to_ctrl_c(up: Callable[..., Up], shell: Cli, root: Path) -> None:
+    first = up()
+    text = first.said("light: GREEN")
+    address = re.search(r"cockpit: http://127\.0\.0\.1:(\d+)/\?desk=demo", text)
+    assert address is not None
+    with socket.create_connection(("127.0.0.1", int(address[1])), timeout=5):
+        pass
+    assert {child.cmdline()[4] for child in first.family()} == {"simulator", "supervise", "daemon", "cockpit"}
+    assert shell("status", "--fresh").code == 0
+
+    second = shell("up", "--port", "0")
+    assert second.code == 4
+    assert "another `bifrost up`" in second.err
+
+    paused = shell("pause", "--reason", "test", "--wait", "10")
+    assert (paused.code, paused.err) == (0, "")
+    assert shell("status", "--fresh").code == 1
+    assert shell("resume", "--wait", "10").code == 0
+
+    cockpit = next(child for child in first.family() if child.cmdline()[4] == "cockpit")
+    cockpit.kill()
+    first.said("the cockpit ended (killed by SIGKILL)")
+    assert shell("status", "--fresh").code == 0, "the daemon does not notice"
+
+    first.ends(signal.SIGINT)
+    assert shell("status").code == 3
+    assert shell("verify").code == 0
+
+    shell("stop", "--reason", "until monday")
+    third = up()
+    said = third.said("control/stop stands")
+    assert "end it with: ./bifrost start --desk demo" in said
+    third.said("cockpit: http")
+    assert shell("start", "--wait", "30").code == 0
+    third.ends(signal.SIGHUP)
+    assert shell("verify").code == 0
