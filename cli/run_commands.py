@@ -17,6 +17,7 @@ from cli.options import CHECKOUT, DeskOption, ProfileOption, RootOption, Setting
 if TYPE_CHECKING:
     from config.loader import LoadedProfile
     from config.schema import Profile
+    from daemon.runtime.clocks import Clock
     from state.layout import DeskPaths
 
 IbPortOption = Annotated[
@@ -74,7 +75,6 @@ def daemon(
     from cli.version import version
     from daemon.core.step import Core
     from daemon.runtime.app import run_daemon
-    from daemon.runtime.clocks import MarketClock, WallClock
     from daemon.strategies.gamma_scalper.strategy import GammaScalper
     from daemon.venues.ib.venue import IbVenue
 
@@ -87,10 +87,20 @@ def daemon(
         paths=desk_of(settings(context, desk, root), chosen),
         core=Core(chosen, GammaScalper(chosen)),
         venue_factory=lambda clock, own_prefix: IbVenue(chosen, clock, own_prefix),
-        # A simulated market carries its own time; a real one is told by the machine's clock.
-        clock=WallClock() if chosen.simulator is None else MarketClock(),
+        clock=_clock(chosen),
         flatten_only=flatten_only,
     )
+
+
+def _clock(profile: "Profile") -> "Clock":
+    """A simulated market carries its own time and begins at a session's open; a real one has the machine's clock."""
+    from daemon.runtime.clocks import MarketClock, WallClock, wall_us
+
+    if profile.simulator is None:
+        return WallClock()
+    from daemon.simulator.market_choice import market_opening_us
+
+    return MarketClock(market_opening_us(profile, base=CHECKOUT, wall_us=wall_us()))
 
 
 def supervise(

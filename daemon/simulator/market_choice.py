@@ -6,7 +6,7 @@ from pathlib import Path
 
 from config.schema import Leg, Profile, SimulatedPosition, Simulator
 from daemon.core.instruments import option_id
-from daemon.venues.exchange_hours import newest_session
+from daemon.venues.exchange_hours import newest_session, session_of
 from daemon.venues.feeds.errors import FeedError
 from daemon.venues.feeds.lean import parse_lean_spec
 from daemon.venues.simulated.exchange import SimulatedExchange
@@ -44,6 +44,25 @@ def build_exchange(profile: Profile, settings: Simulator, *, base: Path, wall_us
         foreign_orders=_foreign_orders(symbol, settings),
         partial_fill_shares=settings.partial_fill_shares,
     )
+
+
+def market_opening_us(profile: Profile, *, base: Path, wall_us: int) -> int:
+    """The open of the first session that a profile's simulated market has: what time it is before the first stamp.
+
+    0 for a profile without a simulator or a day without a session; the simulator itself says what is wrong then.
+    """
+    settings = profile.simulator
+    if settings is None:
+        return 0
+    calendar = profile.underlying.calendar
+    if settings.replay is not None:
+        day = parse_lean_spec(settings.replay, base=base).first
+    elif settings.synthetic.start_date is not None:
+        day = date.fromisoformat(settings.synthetic.start_date)
+    else:
+        return newest_session(wall_us, calendar).open_us
+    session = session_of(day, calendar)
+    return 0 if session is None else session.open_us
 
 
 def _market(profile: Profile, settings: Simulator, *, base: Path, wall_us: int) -> Market:
