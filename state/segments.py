@@ -24,10 +24,14 @@ class JournalError(Exception):
 
 
 class JournalDamaged(JournalError):  # noqa: N818 - a state of the file, and the exit code 5 of the daemon
-    """What is on disk does not hold together. Nobody repairs this but a human: see the runbook, `journal_damaged`."""
+    """What is on disk does not hold together. Nobody repairs this but a human: see the runbook, `journal_damaged`.
+
+    `line` counts from 1 within the file; 0 means the file or folder as a whole.
+    """
 
     def __init__(self, *, path: Path, line: int, kind: Kind, detail: str) -> None:
-        super().__init__(f"{path}, line {line}: {detail} ({kind})")
+        place = f"{path}, line {line}" if line > 0 else str(path)
+        super().__init__(f"{place}: {detail} ({kind})")
         self.path = path
         self.line = line
         self.kind: Kind = kind

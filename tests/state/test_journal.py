@@ -54,8 +54,8 @@ def test_an_append_is_one_write_and_one_sync(tmp_path: Path, monkeypatch: pytest
 
 
 def test_truncated_at_every_byte_the_whole_lines_survive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # 700 repairs; what is durable is tested elsewhere
-    make_journal(tmp_path, 3).close()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # 450 repairs; what is durable is tested elsewhere
+    make_journal(tmp_path, 2).close()
     segment = the_segment(tmp_path)
     content = segment.read_bytes()
     ends = [place + 1 for place, byte in enumerate(content) if byte == ord("\n")]
