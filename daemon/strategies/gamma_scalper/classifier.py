@@ -100,15 +100,43 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     halted: bool = False
 
 
+# Bound once: on Python 3.11 looking a member up on its enum costs more than the comparison it is for.
+_O_NONE = OptionCode.NONE
+_O_LONG_GAMMA = OptionCode.LONG_GAMMA
+_O_SHORT_GAMMA = OptionCode.SHORT_GAMMA
+_D_IN_BAND = DeltaCode.IN_BAND
+_D_MINOR = DeltaCode.MINOR
+_D_HEDGE_NEEDED = DeltaCode.HEDGE_NEEDED
+_D_FORCE_HEDGE = DeltaCode.FORCE_HEDGE
+_D_INVALID = DeltaCode.INVALID
+_M_QUIET = MarketCode.QUIET
+_M_NORMAL = MarketCode.NORMAL
+_M_GAP = MarketCode.GAP
+_M_STALE = MarketCode.STALE
+_L_NORMAL = LiquidityCode.NORMAL
+_L_WIDE = LiquidityCode.WIDE
+_L_EXTREME = LiquidityCode.EXTREME
+_L_NO_QUOTE = LiquidityCode.NO_QUOTE
+_E_IDLE = ExecutionCode.IDLE
+_E_WORKING = ExecutionCode.WORKING
+_E_PARTIAL = ExecutionCode.PARTIAL
+_E_DISCONNECTED = ExecutionCode.DISCONNECTED
+_E_BROKER_ERROR = ExecutionCode.BROKER_ERROR
+_S_OK = SystemCode.OK
+_S_GREEKS_BAD = SystemCode.GREEKS_BAD
+_S_DATA_LAG = SystemCode.DATA_LAG
+_S_RISK_HALT = SystemCode.RISK_HALT
+
+
 class Codes(msgspec.Struct, frozen=True):
     """One classification."""
 
-    o: OptionCode = OptionCode.NONE
-    d: DeltaCode = DeltaCode.INVALID
-    m: MarketCode = MarketCode.STALE
-    l: LiquidityCode = LiquidityCode.NO_QUOTE  # noqa: E741 -- the design's letter
-    e: ExecutionCode = ExecutionCode.DISCONNECTED
-    s: SystemCode = SystemCode.OK
+    o: OptionCode = _O_NONE
+    d: DeltaCode = _D_INVALID
+    m: MarketCode = _M_STALE
+    l: LiquidityCode = _L_NO_QUOTE  # noqa: E741 -- the design's letter
+    e: ExecutionCode = _E_DISCONNECTED
+    s: SystemCode = _S_OK
 
     @property
     def text(self) -> str:
@@ -118,34 +146,34 @@ class Codes(msgspec.Struct, frozen=True):
     @property
     def hedge_needed(self) -> bool:
         """Whether there are options and their delta asks for a hedge."""
-        return self.o is not OptionCode.NONE and (self.d is DeltaCode.HEDGE_NEEDED or self.d is DeltaCode.FORCE_HEDGE)
+        return self.o is not _O_NONE and (self.d is _D_HEDGE_NEEDED or self.d is _D_FORCE_HEDGE)
 
     @property
     def closed_gate(self) -> str | None:
         """The reason code of the first code that forbids a hedge; None when all of them allow it."""
-        if self.e is not ExecutionCode.IDLE:
+        if self.e is not _E_IDLE:
             return _EXECUTION_GATES[self.e]
-        if self.s is not SystemCode.OK:
+        if self.s is not _S_OK:
             return _SYSTEM_GATES[self.s]
-        if self.m is MarketCode.STALE:
+        if self.m is _M_STALE:
             return "stale"
-        if self.l is LiquidityCode.NO_QUOTE:
+        if self.l is _L_NO_QUOTE:
             return "no_quote"
-        if self.l is LiquidityCode.EXTREME:
+        if self.l is _L_EXTREME:
             return "spread_extreme"
         return None
 
 
 _EXECUTION_GATES = {
-    ExecutionCode.WORKING: "order_in_flight",
-    ExecutionCode.PARTIAL: "order_in_flight",
-    ExecutionCode.DISCONNECTED: "disconnected",
-    ExecutionCode.BROKER_ERROR: "broker_error",
+    _E_WORKING: "order_in_flight",
+    _E_PARTIAL: "order_in_flight",
+    _E_DISCONNECTED: "disconnected",
+    _E_BROKER_ERROR: "broker_error",
 }
 _SYSTEM_GATES = {
-    SystemCode.GREEKS_BAD: "greeks_bad",
-    SystemCode.DATA_LAG: "data_lag",
-    SystemCode.RISK_HALT: "risk_halt",
+    _S_GREEKS_BAD: "greeks_bad",
+    _S_DATA_LAG: "data_lag",
+    _S_RISK_HALT: "risk_halt",
 }
 
 
@@ -175,53 +203,53 @@ class StateClassifier:
 
     def _option(self, facts: Facts) -> OptionCode:
         if not facts.holds_options:
-            return OptionCode.NONE
+            return _O_NONE
         bend = facts.gamma
         if bend is None or abs(bend) <= TOLERANCE:
             # No gamma to look at (greeks bad, or all expired): contracts are there, so the code is not NONE.
             bend = facts.quantity_sum
-        return OptionCode.SHORT_GAMMA if bend < 0 else OptionCode.LONG_GAMMA
+        return _O_SHORT_GAMMA if bend < 0 else _O_LONG_GAMMA
 
     def _delta(self, deviation: float | None) -> DeltaCode:
         if deviation is None or not math.isfinite(deviation):
-            return DeltaCode.INVALID
+            return _D_INVALID
         size = abs(deviation)
         if size >= self._force:
-            return DeltaCode.FORCE_HEDGE
+            return _D_FORCE_HEDGE
         if size >= self._needed:
-            return DeltaCode.HEDGE_NEEDED
-        return DeltaCode.IN_BAND if size <= self._band else DeltaCode.MINOR
+            return _D_HEDGE_NEEDED
+        return _D_IN_BAND if size <= self._band else _D_MINOR
 
     def _market(self, facts: Facts) -> MarketCode:
         age_ms = facts.tick_age_ms
         if age_ms is not None and (facts.feed_probe_failed or age_ms >= self._stale_ms):
-            return MarketCode.STALE
+            return _M_STALE
         if facts.gap:
-            return MarketCode.GAP
+            return _M_GAP
         volatility = facts.volatility_pct
-        return MarketCode.QUIET if volatility is not None and volatility < self._quiet_pct else MarketCode.NORMAL
+        return _M_QUIET if volatility is not None and volatility < self._quiet_pct else _M_NORMAL
 
     def _liquidity(self, spread_pct: float | None) -> LiquidityCode:
         if spread_pct is None or spread_pct < 0:
-            return LiquidityCode.NO_QUOTE
+            return _L_NO_QUOTE
         if spread_pct >= self._extreme_pct:
-            return LiquidityCode.EXTREME
-        return LiquidityCode.WIDE if spread_pct >= self._wide_pct else LiquidityCode.NORMAL
+            return _L_EXTREME
+        return _L_WIDE if spread_pct >= self._wide_pct else _L_NORMAL
 
     def _execution(self, facts: Facts) -> ExecutionCode:
         if not facts.connected:
-            return ExecutionCode.DISCONNECTED
+            return _E_DISCONNECTED
         if facts.broker_error:
-            return ExecutionCode.BROKER_ERROR
+            return _E_BROKER_ERROR
         if facts.partly_filled:
-            return ExecutionCode.PARTIAL
-        return ExecutionCode.WORKING if facts.working else ExecutionCode.IDLE
+            return _E_PARTIAL
+        return _E_WORKING if facts.working else _E_IDLE
 
     def _system(self, facts: Facts) -> SystemCode:
         if facts.halted:
-            return SystemCode.RISK_HALT
+            return _S_RISK_HALT
         if facts.holds_options and facts.deviation_shares is None:
-            return SystemCode.GREEKS_BAD
+            return _S_GREEKS_BAD
         if facts.lag_ms is None or facts.lag_ms > self._lag_ms:
-            return SystemCode.DATA_LAG
-        return SystemCode.OK
+            return _S_DATA_LAG
+        return _S_OK

@@ -59,6 +59,16 @@ def expired_leg(legs: tuple[LegState, ...], book: Book) -> str | None:
     return None
 
 
+# Bound once: on Python 3.11 looking a member up on its enum costs more than the comparison it is for.
+_O_NONE = OptionCode.NONE
+_D_IN_BAND = DeltaCode.IN_BAND
+_D_MINOR = DeltaCode.MINOR
+_D_FORCE_HEDGE = DeltaCode.FORCE_HEDGE
+_D_INVALID = DeltaCode.INVALID
+_M_STALE = MarketCode.STALE
+_S_OK = SystemCode.OK
+
+
 class Decider:
     """Asks every gate about one needed hedge. Pure."""
 
@@ -105,7 +115,7 @@ class Decider:
             last_hedge_price=ledger.last_hedge_price,
             mid=look.mid,
             spread_pct=look.facts.spread_pct,
-            waive_cost=remainder or look.codes.d is DeltaCode.FORCE_HEDGE,
+            waive_cost=remainder or look.codes.d is _D_FORCE_HEDGE,
         )
 
 
@@ -122,13 +132,13 @@ def trigger_of(  # noqa: C901, PLR0911 -- one line for each trigger, in the orde
         return TradingTrigger.UNSAFE
     if look.working is not None:
         return TradingTrigger.ORDER_REVIVED if revived else TradingTrigger.ORDER_IN_FLIGHT
-    if codes.o is OptionCode.NONE:
+    if codes.o is _O_NONE:
         return TradingTrigger.NO_LEGS
     if look.closed or book.control.any_asserted or book.stop_signal is not None:
         return TradingTrigger.FORBIDDEN
-    if codes.d is DeltaCode.IN_BAND:
+    if codes.d is _D_IN_BAND:
         return TradingTrigger.IN_BAND
-    if codes.d is DeltaCode.MINOR or answer.refused == "min_hedge_shares":
+    if codes.d is _D_MINOR or answer.refused == "min_hedge_shares":
         return TradingTrigger.MINOR
     if answer.refused is None:
         return TradingTrigger.HEDGE_NEEDED
@@ -140,9 +150,9 @@ def trigger_of(  # noqa: C901, PLR0911 -- one line for each trigger, in the orde
 def _unsafe(book: Book, look: Look) -> bool:
     codes = look.codes
     return (
-        codes.m is MarketCode.STALE
-        or codes.s is not SystemCode.OK
-        or codes.d is DeltaCode.INVALID
+        codes.m is _M_STALE
+        or codes.s is not _S_OK
+        or codes.d is _D_INVALID
         or look.facts.broker_error
         or book.journal_failed is not None
         or bool(book.unexplained)

@@ -18,7 +18,15 @@ from typing import Literal
 import msgspec
 
 from config.schema import Profile
-from daemon.core.black_scholes import US_PER_YEAR, OptionGreeks, Right, greeks, implied_volatility, years_between
+from daemon.core.black_scholes import (
+    DAYS_PER_YEAR,
+    US_PER_YEAR,
+    OptionGreeks,
+    Right,
+    greeks,
+    implied_volatility,
+    years_between,
+)
 from daemon.core.book import Book, OptionQuoteState, QuoteState
 from daemon.core.instruments import InstrumentSpec, option_id
 from daemon.core.ledger import foreign_traded
@@ -43,13 +51,16 @@ class LegState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BookGreeks(msgspec.Struct, frozen=True, kw_only=True):
-    """Of all legs together. None where a leg that is held has no greeks."""
+    """Of all legs together. The greeks are None where a leg that is held has none."""
 
-    delta_shares: float | None
-    gamma: float | None
+    holds_options: bool
+    contracts: float
+    """Sum over the legs, short ones negative."""
+    delta_shares: float | None = None
+    gamma: float | None = None
     """Shares per USD of spot."""
-    theta_usd_day: float | None
-    vega: float | None
+    theta_usd_day: float | None = None
+    vega: float | None = None
     """USD per 1.00 of volatility."""
 
 
@@ -151,17 +162,34 @@ def quantity_of(leg: LegState, book: Book) -> float:
 
 
 def total(legs: tuple[LegState, ...], values: tuple[OptionGreeks | None, ...], book: Book) -> BookGreeks:
-    """Sum over the held legs, in shares and USD; all None as soon as one held leg has no greeks."""
-    delta = gamma = theta = vega = 0.0
+    """Sum over the held legs, in shares and USD; no greek is known as soon as one held leg has none."""
+    ledger = book.ledger
+    held = ledger.leg_quantities
+    traded = bool(ledger.foreign_fills)
+    delta = gamma = theta = vega = contracts = 0.0
+    holds, known = False, True
     for leg, value in zip(legs, values, strict=True):
-        quantity = quantity_of(leg, book)
+        quantity = quantity_of(leg, book) if traded else held.get(leg.instrument, 0.0)
         if quantity == 0:
             continue
-        if value is None or leg.multiplier is None:
-            return BookGreeks(delta_shares=None, gamma=None, theta_usd_day=None, vega=None)
-        shares = quantity * leg.multiplier
+        holds = True
+        contracts += quantity
+        multiplier = leg.multiplier
+        if value is None or multiplier is None:
+            known = False
+            continue
+        shares = quantity * multiplier
         delta += shares * value.delta
         gamma += shares * value.gamma
-        theta += shares * value.theta_usd_day
+        theta += shares * value.theta_usd_year
         vega += shares * value.vega
-    return BookGreeks(delta_shares=delta, gamma=gamma, theta_usd_day=theta, vega=vega)
+    if not known:
+        return BookGreeks(holds_options=True, contracts=contracts)
+    return BookGreeks(
+        holds_options=holds,
+        contracts=contracts,
+        delta_shares=delta,
+        gamma=gamma,
+        theta_usd_day=theta / DAYS_PER_YEAR,
+        vega=vega,
+    )

@@ -6,7 +6,7 @@ from config.schema import Profile
 from daemon.core.book import Book
 from daemon.core.order_life import IN_FLIGHT, OrderState, OwnOrder
 from daemon.strategies.gamma_scalper.classifier import Codes, Facts, StateClassifier
-from daemon.strategies.gamma_scalper.legs import BookGreeks, quantity_of, total, two_sided_mid
+from daemon.strategies.gamma_scalper.legs import BookGreeks, total, two_sided_mid
 from daemon.strategies.gamma_scalper.market import Market
 from daemon.strategies.gamma_scalper.scalper_state import ScalperState
 
@@ -53,13 +53,13 @@ class Looker:
         if not closed:
             seen_us = opened_us if quote is None else max(quote.ts_us, opened_us)
             age_ms = (ts_us - seen_us) / 1000.0
-        option, holds, quantity_sum = self._options(state, book)
+        option = total(state.legs, state.greeks, book)
         net = None if option.delta_shares is None else option.delta_shares + book.ledger.own_shares
         working, buying, selling = _in_flight(book)
         facts = Facts(
-            holds_options=holds,
+            holds_options=option.holds_options,
             gamma=option.gamma,
-            quantity_sum=quantity_sum,
+            quantity_sum=option.contracts,
             deviation_shares=None if net is None else net - self._target,
             tick_age_ms=age_ms,
             feed_probe_failed=book.feed_probe_failed,
@@ -84,15 +84,6 @@ class Looker:
             working_buy_shares=buying,
             working_sell_shares=selling,
         )
-
-    def _options(self, state: ScalperState, book: Book) -> tuple[BookGreeks, bool, float]:
-        holds, quantity_sum = False, 0.0
-        for leg in state.legs:
-            quantity = quantity_of(leg, book)
-            if quantity != 0:
-                holds = True
-                quantity_sum += quantity
-        return total(state.legs, state.greeks, book), holds, quantity_sum
 
 
 def lag_ms(book: Book) -> float | None:

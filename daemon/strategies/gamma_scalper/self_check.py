@@ -18,6 +18,17 @@ OLD_FRACTION = 0.75
 """From this part of the stale threshold on, a quote is slightly old."""
 
 
+# Bound once: on Python 3.11 looking a member up on its enum costs more than the comparison it is for.
+_D_FORCE_HEDGE = DeltaCode.FORCE_HEDGE
+_L_NORMAL = LiquidityCode.NORMAL
+_L_WIDE = LiquidityCode.WIDE
+_L_EXTREME = LiquidityCode.EXTREME
+_L_NO_QUOTE = LiquidityCode.NO_QUOTE
+_M_STALE = MarketCode.STALE
+_S_OK = SystemCode.OK
+_S_RISK_HALT = SystemCode.RISK_HALT
+
+
 class Checker:
     """Judges a look. It only reports: what may trade is decided by the codes alone."""
 
@@ -42,9 +53,9 @@ class Checker:
         codes, facts = look.codes, look.facts
         age_ms = facts.tick_age_ms
         if (
-            codes.l is LiquidityCode.NORMAL
-            and codes.m is not MarketCode.STALE
-            and codes.s is SystemCode.OK
+            codes.l is _L_NORMAL
+            and codes.m is not _M_STALE
+            and codes.s is _S_OK
             and (age_ms is None or age_ms < OLD_FRACTION * self._stale_ms)
         ):
             return ()
@@ -52,7 +63,7 @@ class Checker:
             return ()  # the link's own reasons say why nothing comes
         bad: list[str] = []
         if not look.closed:
-            if codes.m is MarketCode.STALE:
+            if codes.m is _M_STALE:
                 bad.append("stale")
             elif age_ms is not None and age_ms >= OLD_FRACTION * self._stale_ms:
                 bad.append("data_slightly_old")
@@ -65,14 +76,14 @@ class Checker:
 
     def _bad_liquidity(self, state: ScalperState, book: Book, look: Look) -> tuple[str, ...]:
         code = look.codes.l
-        if code is LiquidityCode.NO_QUOTE:
+        if code is _L_NO_QUOTE:
             # The session's first quote gets as long to come as any other tick.
             session = state.session
             grace_us = 0 if session is None else session.open_us + round(self._stale_ms * 1000)
             return ("no_quote",) if book.ts_us >= grace_us else ()
-        if code is LiquidityCode.EXTREME:
+        if code is _L_EXTREME:
             return ("spread_extreme",)
-        return ("spread_wide",) if code is LiquidityCode.WIDE else ()
+        return ("spread_wide",) if code is _L_WIDE else ()
 
     def checks(self, state: ScalperState, book: Book) -> tuple[Check, ...]:
         """Every check, failed or not, with what was measured against which limit."""
@@ -115,9 +126,9 @@ class Checker:
             bad.add("safe")
         if look.facts.broker_error:
             bad.add("broker_error")
-        if codes.s is SystemCode.RISK_HALT:
+        if codes.s is _S_RISK_HALT:
             bad.add("risk_halt")
-        if codes.d is DeltaCode.FORCE_HEDGE and codes.hedge_needed and state.refused is not None and not look.closed:
+        if codes.d is _D_FORCE_HEDGE and codes.hedge_needed and state.refused is not None and not look.closed:
             bad.add("force_hedge_refused")
         if look.closed and look.facts.holds_options and deviation is not None and codes.hedge_needed:
             bad.add("unhedged_until_open")

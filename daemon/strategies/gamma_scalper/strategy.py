@@ -25,6 +25,11 @@ from daemon.strategies.gamma_scalper.trading_fsm import TRADING, TradingState, T
 from daemon.strategies.gamma_scalper.watching import Watcher
 from state.records import Check, JournalType, Limit
 
+# Bound once: on Python 3.11 looking a member up on its enum costs more than the comparison it is for.
+_IN_BAND = DeltaCode.IN_BAND
+_BOOT, _NEED_HEDGE = TradingState.BOOT, TradingState.NEED_HEDGE
+_EXEC_IDLE = HedgeState.EXEC_IDLE
+
 
 class GammaScalper:
     """Implements `daemon.core.strategy.Strategy`. It holds no state: the book carries `ScalperState`."""
@@ -50,13 +55,13 @@ class GammaScalper:
         """Look, classify, move the machines, and wish for at most one order. Raises IllegalTransitionError."""
         look = self._looker.look(state, book)
         state, revived = _follow_hedge(state, book, look)
-        remainder = state.remainder and look.codes.d is not DeltaCode.IN_BAND
+        remainder = state.remainder and look.codes.d is not _IN_BAND
         answer = self._decider.answer(state, book, look, remainder=remainder)
         trigger = trigger_of(book, look, answer, revived=revived)
         trading = _move(state.trading, trigger)
         wish = None
         hedge, capped, ref = state.hedge, state.wish_capped, state.hedge_ref
-        if trading is TradingState.NEED_HEDGE and look.mid is not None:
+        if trading is _NEED_HEDGE and look.mid is not None:
             wish = _wish(book, look, answer, look.mid)
             # The name that the core will give the order: by it the hedge machine knows what became of the wish.
             ref = f"{book.desk}.{book.ledger.ledger_id}.{book.ledger.next_order}"
@@ -124,7 +129,7 @@ _BEFORE_TRADING = frozenset({TradingState.BOOT, TradingState.SYNC})
 
 def _move(trading: TradingState, trigger: TradingTrigger) -> TradingState:
     """Along the table; the first look after the start passes through SYNC, whatever it finds."""
-    if trading is TradingState.BOOT and trigger not in (TradingTrigger.OFFLINE, TradingTrigger.SYNCING):
+    if trading is _BOOT and trigger not in (TradingTrigger.OFFLINE, TradingTrigger.SYNCING):
         trading = TRADING.next(trading, TradingTrigger.SYNCING)
     return TRADING.next(trading, trigger)
 
@@ -132,7 +137,7 @@ def _move(trading: TradingState, trigger: TradingTrigger) -> TradingState:
 def _follow_hedge(state: ScalperState, book: Book, look: Look) -> tuple[ScalperState, bool]:
     """The state after a look at the hedge order, and whether an ended order has come back to life."""
     working = look.working
-    if working is None and state.hedge is HedgeState.EXEC_IDLE:
+    if working is None and state.hedge is _EXEC_IDLE:
         return state, False
     ref, hedge = state.hedge_ref, state.hedge
     revived = False
