@@ -1,0 +1,109 @@
+"""The scalper inside the real core: events in, journal lines and orders out."""
+
+import pytest
+
+from daemon.core.effects import PlaceOrder
+from daemon.core.recovery import Recovered
+from daemon.core.step import Core
+from daemon.strategies.gamma_scalper.strategy import GammaScalper
+from state.records import JournalType
+from tests.support.core_driver import Driver, profile
+
+
+class ScalperDriver(Driver):
+    """The core's driver with the real strategy in place of the scripted one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.core = Core(profile(), GammaScalper(profile()))
+        self.book = self.core.open(
+            desk="desk", run_id="run", recovered=Recovered(), new_ledger_id="ab12", ts_us=self.now_us
+        )
+
+    def orders(self) -> list[tuple[str, float]]:
+        return [(order.side, order.quantity) for order in self.of(PlaceOrder)]
+
+    def fill_newest(self) -> None:
+        order = self.of(PlaceOrder)[-1]
+        self.status(order.order_ref, "working")
+        self.fill(order.order_ref, order.side, order.quantity, 70.0)
+
+    def net_delta(self) -> float:
+        delta = self.core.strategy.option_delta_shares(self.book.strategy, self.book)
+        assert delta is not None
+        return delta + self.book.ledger.own_shares
+
+
+def test_a_capped_force_hedge_and_its_remainder_bring_delta_into_band_without_a_wait() -> None:
+    desk = ScalperDriver().connect()
+    assert isinstance(desk, ScalperDriver)
+    assert desk.orders() == [("SELL", 500)]
+    assert (desk.book.strategy.trading, desk.book.strategy.hedge) == ("HEDGING", "WAIT_ACK")
+    desk.fill_newest()
+    assert [side for side, _ in desk.orders()] == ["SELL", "SELL"]
+    assert desk.orders()[1][1] == pytest.approx(desk.net_delta(), abs=0.5)
+    desk.fill_newest()
+    assert abs(desk.net_delta()) <= 0.5
+    desk.tick()
+    desk.quote()
+    assert (desk.book.strategy.trading, desk.book.strategy.hedge) == ("ARMED", "EXEC_IDLE")
+    assert not desk.book.ledger.halts
+    moves = [line.status for line in desk.lines if line.type is JournalType.TRANSITION]
+    # SENT is answered within the step that placed it: HEDGING is seen before any fill.
+    assert [state for state in moves if state in ("NEED_HEDGE", "HEDGING", "ARMED")] == [
+        "NEED_HEDGE",
+        "HEDGING",
+        "NEED_HEDGE",
+        "HEDGING",
+        "ARMED",
+    ]
+
+
+def test_the_next_hedge_waits_and_the_refusal_is_counted() -> None:
+    desk = ScalperDriver().connect()
+    assert isinstance(desk, ScalperDriver)
+    desk.fill_newest()
+    desk.fill_newest()
+    desk.tick()
+    desk.quote(71.99, 72.01)
+    desk.tick()
+    desk.quote(71.98, 72.0)
+    assert len(desk.orders()) == 2
+    assert desk.book.ledger.refused_today == {"cooldown": 1}
+    assert desk.book.strategy.trading == "PAUSE_COST"
+    desk.tick(60)
+    desk.quote(71.98, 72.0)
+    assert len(desk.orders()) == 3
+
+
+def test_a_rejected_hedge_backs_off_and_never_halts_the_machines() -> None:
+    desk = ScalperDriver().connect()
+    assert isinstance(desk, ScalperDriver)
+    desk.status(desk.of(PlaceOrder)[-1].order_ref, "rejected", "no shares to borrow")
+    desk.tick()
+    desk.quote()
+    assert len(desk.orders()) == 1
+    assert desk.book.strategy.refused == "reject_backoff"
+    desk.tick(5)
+    desk.quote()
+    assert len(desk.orders()) == 2
+    assert not desk.book.ledger.halts
+
+
+def test_a_lost_link_and_its_return_keep_following_the_same_order() -> None:
+    desk = ScalperDriver().connect()
+    assert isinstance(desk, ScalperDriver)
+    order = desk.of(PlaceOrder)[-1]
+    desk.status(order.order_ref, "working")
+    desk.link("DOWN")
+    assert desk.book.strategy.trading == "SAFE"
+    desk.link("UP_UNSYNCED")
+    assert desk.book.strategy.trading == "SYNC"
+    working = desk.order_report(order.order_ref, order.side, order.quantity, "working")
+    desk.report(connection=2, open_orders=(working,))
+    desk.link()
+    desk.quote()
+    assert desk.book.strategy.trading == "HEDGING"
+    assert desk.book.strategy.hedge == "WORKING"
+    assert len(desk.orders()) == 1
+    assert not desk.book.ledger.halts
