@@ -189,6 +189,18 @@ def test_a_rejection_stays_a_rejection_but_a_fill_outranks_it() -> None:
     assert book.order_message(20, OrderMeaning.CANCELLED, "202", 3) == []
 
 
+def test_an_inactive_order_is_rejected_or_held_as_its_status_says() -> None:
+    held, dead = make_book(), make_book()
+    for book, why_held, status in ((held, "locate", "submitted"), (dead, "", "inactive")):
+        book.placed(placed())
+        (acknowledged,) = reports(book.open_order(STOCK, wire_order(), "Inactive", 1))
+        assert acknowledged.status == "submitted"
+        events = book.order_status(order_key(3, 20, 900), 900, "Inactive", 0.0, 1, why_held=why_held)
+        assert [report.status for report in reports(events)] == [status]
+    (report,) = reports(held.order_status(order_key(3, 20, 900), 900, "Filled", 50.0, 2))
+    assert report.status == "filled"
+
+
 def test_notices_and_uncertain_messages_change_nothing() -> None:
     book = make_book()
     book.placed(placed())

@@ -11,6 +11,7 @@ from daemon.core.events import (
     Commission,
     OrderReport,
     PositionChanged,
+    ProbeAnswered,
 )
 from daemon.core.events import Execution as ExecutionEvent
 from daemon.simulator.faults import DelayCommissions, Mute, RejectOrders
@@ -133,15 +134,15 @@ async def test_a_rejection_is_final_and_keeps_its_reason(running: Running, serve
 async def test_notices_never_close_an_order(running: Running, server: SimulatorServer, code: int) -> None:
     running.venue.place(order(1, "BUY", 10, order_type="LMT", limit_price=40.0))
     await running.heard.until(lambda: any(r.status == "working" for r in running.heard.of(OrderReport)))
-    before = len(running.heard.events)
     own = running.heard.of(OrderReport)[-1].venue_order_id
     say(server, own, code)
     running.venue.probe()
-    await running.heard.until(lambda: len(running.heard.events) > before)
-    assert len(running.heard.of(BrokerReport)) == 1
+    await running.heard.until(lambda: running.heard.of(ProbeAnswered))
     assert running.heard.of(OrderReport)[-1].status == "working"
-    running.venue.cancel(f"{PREFIX}1")
-    await running.heard.until(lambda: running.heard.of(OrderReport)[-1].status == "cancelled")
+    running.venue.reconcile("end", fresh_connection=False)
+    await running.heard.until(lambda: running.heard.of(BrokerReport)[-1].reason == "end")
+    assert [report.reason for report in running.heard.of(BrokerReport)] == ["connect", "end"], "nothing to ask about"
+    assert [o.order_ref for o in running.heard.of(BrokerReport)[-1].open_orders if o.order_ref] == [f"{PREFIX}1"]
 
 
 @pytest.mark.parametrize("code", [10148, 10147, 9999])

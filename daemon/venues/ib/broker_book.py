@@ -139,20 +139,29 @@ class BrokerBook:
             status=state,
             reason=before.reason if before is not None else None,
         )
+        if state == "inactive" and before is not None:
+            # Rejected or held? The orderStatus frame that follows says so, this one does not.
+            after = msgspec.structs.replace(after, status=before.status)
         self._listed.add(key)
         return self._moved(key, after, ts_us)
 
-    def order_status(self, key: OrderKey, perm_id: int, status: str, filled: float, ts_us: int) -> list[AnyEvent]:
+    def order_status(
+        self, key: OrderKey, perm_id: int, status: str, filled: float, ts_us: int, *, why_held: str = ""
+    ) -> list[AnyEvent]:
         """An orderStatus frame; one without its openOrder says too little to be told (its executions will)."""
         before, state = self._orders.get(key), order_status(status)
         if before is None or state is None:
             return []
+        reason = before.reason
+        if state == "inactive" and "locate" in why_held:
+            state, reason = "submitted", f"held: {why_held}"  # it fills as soon as shares are found
         if before.status == "rejected" and state in {"inactive", "cancelled"}:
             state = "rejected"  # the statuses that follow a rejection say less than its code
         amount = finite_or_none(filled)
         after = msgspec.structs.replace(
             before,
             status=state,
+            reason=reason,
             perm_id=perm_id if perm_id > 0 else before.perm_id,
             filled=before.filled if amount is None else amount,
         )

@@ -224,15 +224,16 @@ class IbSession:
         if self.book is not None:
             self._tell(self.book.open_order(contract, order, status, self._now_us()))
 
-    def on_order_status(self, order_id: int, client_id: int, perm_id: int, status: str, filled: float) -> None:
+    def on_order_status(
+        self, order_id: int, client_id: int, perm_id: int, status: str, filled: float, *, why_held: str
+    ) -> None:
         """A status; a word we do not know is never guessed at."""
         if self.book is None:
             return
         if order_status(status) is None:
             self._watch.reconcile(f"order status {status!r}", fresh_connection=False)
-        self._tell(
-            self.book.order_status(order_key(client_id, order_id, perm_id), perm_id, status, filled, self._now_us())
-        )
+        key = order_key(client_id, order_id, perm_id)
+        self._tell(self.book.order_status(key, perm_id, status, filled, self._now_us(), why_held=why_held))
 
     def on_execution(self, request_id: int, contract: Any, execution: Any) -> None:
         """An execution."""

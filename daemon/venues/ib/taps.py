@@ -12,6 +12,7 @@ socket, the framing, the codec, the throttle and the request futures.
 # ruff: noqa: N802, N803, ARG002, D102, PLR0917 - names, order and number of arguments are the library's
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from ib_async import IB
@@ -56,8 +57,10 @@ class Taps(Protocol):
         """An order as the venue has it, ours or foreign."""
         ...
 
-    def on_order_status(self, order_id: int, client_id: int, perm_id: int, status: str, filled: float) -> None:
-        """A status of an order."""
+    def on_order_status(
+        self, order_id: int, client_id: int, perm_id: int, status: str, filled: float, *, why_held: str
+    ) -> None:
+        """A status of an order; `why_held` is `locate` while shares to borrow are looked for."""
         ...
 
     def on_execution(self, request_id: int, contract: Any, execution: Any) -> None:
@@ -151,9 +154,11 @@ class TappedWrapper(Wrapper):
         parentId: int,
         lastFillPrice: float,
         clientId: int,
-        *_unused: Any,
+        whyHeld: str = "",
+        mktCapPrice: float = 0.0,
     ) -> None:
-        self._guard(self._taps.on_order_status, orderId, clientId, permId, status, filled)
+        tap = partial(self._taps.on_order_status, why_held=whyHeld)
+        self._guard(tap, orderId, clientId, permId, status, filled)
 
     def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:
         """Never asked for: executions and positions say what became of an order."""
