@@ -88,11 +88,11 @@ class Children:
             child.told = True
         return ended
 
-    def end_all(self, *, orphan: Callable[[], int | None]) -> list[str]:
-        """SIGTERM in order of start reversed but the supervisor first; SIGKILL after 4 s. Names the killed ones.
+    def end_all(self, *, confirmed: Callable[[], bool], orphan: Callable[[], int | None]) -> list[str]:
+        """SIGTERM, the supervisor first; SIGKILL after 4 s. Names the killed ones.
 
-        The simulator is told last: the daemon needs it to confirm its cancelled orders. `orphan` gives the pid of a
-        daemon that outlived a killed supervisor.
+        The simulator is told last: the daemon needs it until its cancelled orders are `confirmed`. `orphan` gives
+        the pid of a daemon that outlived a killed supervisor.
         """
         started = time.monotonic()
         waits = sorted(self._children, key=lambda child: child.name != "supervisor")
@@ -104,7 +104,7 @@ class Children:
         killed: list[str] = []
         while any(child.is_running for child in waits):
             elapsed_s = time.monotonic() - started
-            orders_done = supervisor is None or not supervisor.is_running
+            orders_done = supervisor is None or not supervisor.is_running or confirmed()
             if not asked_simulator and (orders_done or elapsed_s >= _LAST_ORDERS_S):
                 asked_simulator = True
                 for child in waits:

@@ -120,7 +120,7 @@ class _Up:
         except OSError as error:
             complain(f"bifrost: cannot start: {error}")
         finally:
-            killed = children.end_all(orphan=self._daemon_pid)
+            killed = children.end_all(confirmed=self._daemon_has_stopped, orphan=self._daemon_pid)
             if killed:
                 complain(f"bifrost: did not end in time and was killed: {', '.join(killed)}")
         if self._asked_to_end is not None:
@@ -210,6 +210,13 @@ class _Up:
             note = f" (by {found.by}: {found.reason})" if found.by else ""
             then = f"; end it with: ./bifrost {ends[name]} --desk {self._paths.desk}" if name in ends else ""
             say(f"control/{name} stands{note} and is obeyed{then}")
+
+    def _daemon_has_stopped(self) -> bool:
+        """Whether the daemon's last snapshot says that its orders are confirmed and nothing leaves any more."""
+        from state.snapshot import read_snapshot
+
+        snapshot = read_snapshot(self._paths.snapshot).snapshot
+        return snapshot is not None and snapshot.daemon_state == "stopped"
 
     def _daemon_pid(self) -> int | None:
         from daemon.runtime.locks import desk_lock_path, holder_pid

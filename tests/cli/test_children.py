@@ -34,11 +34,15 @@ def no_orphan() -> None:
     return None
 
 
+def unconfirmed() -> bool:
+    return False
+
+
 @pytest.fixture
 def children(tmp_path: Path) -> Iterator[Children]:
     children = Children(os.environ, tmp_path / "logs")
     yield children
-    children.end_all(orphan=no_orphan)
+    children.end_all(confirmed=unconfirmed, orphan=no_orphan)
 
 
 @pytest.fixture
@@ -58,8 +62,18 @@ def test_the_simulator_ends_after_the_supervisor(children: Children, start: Star
     order = str(tmp_path / "order")
     for name, delay in (("simulator", 0), ("supervisor", 0.3), ("cockpit", 0)):
         start(name, OBEDIENT.format(delay=delay, order=order, name=name))
-    assert children.end_all(orphan=no_orphan) == []
+    assert children.end_all(confirmed=unconfirmed, orphan=no_orphan) == []
     assert Path(order).read_text().split()[-2:] == ["supervisor", "simulator"]
+
+
+def test_the_simulator_may_end_as_soon_as_the_daemons_orders_are_confirmed(
+    children: Children, start: Start, tmp_path: Path
+) -> None:
+    order = str(tmp_path / "order")
+    for name, delay in (("simulator", 0), ("supervisor", 0.5)):
+        start(name, OBEDIENT.format(delay=delay, order=order, name=name))
+    assert children.end_all(confirmed=lambda: True, orphan=no_orphan) == []
+    assert Path(order).read_text().split() == ["simulator", "supervisor"]
 
 
 def test_a_stubborn_child_is_killed_and_named(
@@ -68,7 +82,7 @@ def test_a_stubborn_child_is_killed_and_named(
     monkeypatch.setattr(module, "PATIENCE_S", 0.3)
     child = start("cockpit", STUBBORN)
     started = time.monotonic()
-    assert children.end_all(orphan=no_orphan) == ["cockpit"]
+    assert children.end_all(confirmed=unconfirmed, orphan=no_orphan) == ["cockpit"]
     assert time.monotonic() - started < 2
     assert child.process.returncode == -signal.SIGKILL
 
@@ -91,7 +105,7 @@ pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))
 """
     start("supervisor", family)
     orphan = int(pid_file.read_text())
-    assert children.end_all(orphan=lambda: orphan) == ["supervisor"]
+    assert children.end_all(confirmed=unconfirmed, orphan=lambda: orphan) == ["supervisor"]
     for _ in range(200):
         if not _is_alive(orphan):
             break
@@ -100,7 +114,7 @@ pathlib.Path({str(pid_file)!r}).write_text(str(child.pid))
 
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
         start("supervisor", "raise SystemExit(3)")
-        children.end_all(orphan=lambda: stranger.pid)
+        children.end_all(confirmed=unconfirmed, orphan=lambda: stranger.pid)
         assert stranger.poll() is None
         stranger.kill()
 
