@@ -151,8 +151,8 @@ ONE_LINE = {
     "largest hedge above the position limit": (
         "gates: {guard: {risk: {max_position_shares: 100}}}\n",
         (
-            "p.yaml:2: gates.intent.hedge.max_hedge_shares_per_order: 500 is above gates.guard.risk.max_position_shares "
-            "(100); lower it or raise the position limit"
+            "p.yaml:2: gates.intent.hedge.max_hedge_shares_per_order: 500 is above "
+            "gates.guard.risk.max_position_shares (100); lower it or raise the position limit"
         ),
     ),
     "a target out of reach": (
