@@ -90,9 +90,10 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NowView(msgspec.Struct, frozen=True, kw_only=True):
-    """The page."""
+    """The page. `made_ms` is this machine's wall clock when it was made, since the epoch."""
 
     desk: str
+    made_ms: float
     light: ShownLight
     mode: Mode
     session: str
@@ -119,6 +120,7 @@ def build(
     market_iso = None if snapshot is None else snapshot.ts
     return NowView(
         desk=desk,
+        made_ms=now_us / 1000,
         light=shown_light(snapshot, light, now_iso=now_iso),
         mode=mode(snapshot),
         session="" if snapshot is None else wording.session(snapshot.session, now_iso=market_iso),

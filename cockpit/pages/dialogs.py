@@ -1,6 +1,7 @@
 """The three commands that are previewed and confirmed. Opened by the page's own run, never by a fragment."""
 
 from collections.abc import Callable
+from html import escape
 
 import streamlit as st
 
@@ -43,14 +44,17 @@ def _carry_out(paths: DeskPaths, action: commands.Action, reason: str) -> bool:
     try:
         commands.carry_out(paths, action, now_us=wall_us(), reason=reason, address=st.context.ip_address)
     except commands.CommandError as error:
-        st.error(_plain(str(error)))
+        _html(f'<p role="alert"><b>Not done:</b> {escape(str(error))}</p>')
         return False
     return True
 
 
-def _plain(text: str) -> str:
-    """Text of others inside Streamlit's Markdown: every character that could be markup stands for itself."""
-    return "".join(f"\\{char}" if char in r"\`*_{}[]()<>#+-.!|$~:^" else char for char in text)
+def _html(text: str) -> None:
+    """Show markup of ours. Everything that others wrote must have passed `escape`.
+
+    Not Markdown: it finds links in plain text however that is escaped.
+    """
+    st.html(f'<div style="line-height: 1.5">{text}</div>')
 
 
 def _checklist(look: Look, *, apart_from: tuple[str, ...]) -> None:
@@ -63,8 +67,8 @@ def _checklist(look: Look, *, apart_from: tuple[str, ...]) -> None:
     st.markdown("**This holds as well, and stays afterwards:**")
     for reason in others:
         mark = {"red": "■", "yellow": "▲", "not_live": "◌"}[reason.severity]
-        measured = f" **{_plain(reason.measured)}**" if reason.measured else ""
-        st.markdown(f"{mark} {_plain(reason.text)}{measured}")
+        measured = f" <b>{escape(reason.measured)}</b>" if reason.measured else ""
+        _html(f"{mark} {escape(reason.text)}{measured}")
 
 
 def _resume(paths: DeskPaths) -> None:
@@ -73,9 +77,9 @@ def _resume(paths: DeskPaths) -> None:
     if pause is None:
         st.markdown("Nothing is paused any more.")
         return
-    who = f" by {_plain(pause.by)}" if pause.by else ""
-    why = f": {_plain(pause.reason)}" if pause.reason else ""
-    st.markdown(f"Paused for {wording.age(pause.age_ms)}{who}{why}. Resuming removes the pause and nothing else.")
+    who = f" by {escape(pause.by)}" if pause.by else ""
+    why = f": {escape(pause.reason)}" if pause.reason else ""
+    _html(f"Paused for {wording.age(pause.age_ms)}{who}{why}. Resuming removes the pause and nothing else.")
     _checklist(look, apart_from=("paused",))
     if st.button("Resume hedging", key="confirm-resume", type="primary") and _carry_out(
         paths, "resume", "from the cockpit"
@@ -90,8 +94,8 @@ def _start(paths: DeskPaths) -> None:
     if stop is None:
         st.markdown("The desk is not held by a stop any more.")
         return
-    who = f" by {_plain(stop.by)}" if stop.by else ""
-    st.markdown(
+    who = f" by {escape(stop.by)}" if stop.by else ""
+    _html(
         f"Stopped {wording.age(stop.age_ms)} ago{who}. Starting removes the stop; the supervisor then starts the "
         "daemon, which cancels its own orders, reconciles, and hedges when that is needed."
     )
@@ -115,12 +119,14 @@ def _flatten(paths: DeskPaths) -> None:
     if look.light.state == "not_live":
         st.warning(f"These numbers are {wording.age(look.light.age_ms)} old: the desk does not run.")
     plan = flatten_preview.preview(look.snapshot)
-    lines = "".join(f"| {label} | {_plain(value)} |\n" for label, value in flatten_preview.rows(plan))
+    lines = "".join(
+        f'<tr><th scope="row">{label}</th><td>{escape(value)}</td></tr>' for label, value in flatten_preview.rows(plan)
+    )
     with st.container(key="flatten-plan"):
-        st.markdown(f"| | |\n|---|---|\n{lines}")
+        st.html(f"<table>{lines}</table>")
     closed = plan.market_open is False and plan.side is not None
     if closed:
-        st.warning(f"The market is {_plain(plan.session)}: the daemon would refuse at once.")
+        st.warning(f"The market is {plan.session}: the daemon would refuse at once.")
     typed = st.text_input(f"Type {CONFIRM_WORD} to confirm", key="flatten-word", live=True, autocomplete="off")
     if "flatten-shown" not in st.session_state:
         st.session_state["flatten-shown"] = plan.identity

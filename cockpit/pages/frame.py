@@ -13,10 +13,13 @@ _STYLE = """
 <style>
   .st-key-here { border-bottom: 3px solid currentColor; font-weight: 600; }
   .st-key-navigation { margin-bottom: -0.6rem; }
-  .st-key-flatten-plan thead { display: none; }
-  .st-key-flatten-plan table { width: 100%; }
-  .st-key-flatten-plan td:first-child { white-space: nowrap; }
-  .st-key-flatten-plan td:last-child { font-weight: 600; }
+  .st-key-flatten-plan table { width: 100%; border-collapse: collapse; }
+  .st-key-flatten-plan th, .st-key-flatten-plan td {
+    padding: 0.4rem 0.6rem 0.4rem 0; border-bottom: 1px solid rgb(128 128 128 / 35%); text-align: left;
+    vertical-align: top; line-height: 1.4;
+  }
+  .st-key-flatten-plan th { font-weight: 400; white-space: nowrap; }
+  .st-key-flatten-plan td { font-weight: 600; }
   @media (max-width: 700px) { .st-key-navigation { gap: 0.5rem; } }
 </style>
 """

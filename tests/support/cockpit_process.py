@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Self
 
 HOUSE = Path(__file__).parents[2]
 _CODE = """
@@ -48,7 +49,7 @@ class CockpitProcess:
         said = self.process.communicate(timeout=timeout_s)[1]
         return self.process.returncode, time.monotonic() - began, said
 
-    def __enter__(self) -> "CockpitProcess":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

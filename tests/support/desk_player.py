@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
@@ -431,7 +431,7 @@ class PlayingDesk:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="desk player", daemon=True)
 
-    def __enter__(self) -> "PlayingDesk":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -446,11 +446,11 @@ class PlayingDesk:
     def _run(self) -> None:
         while not self._ended.wait(self.every_s):
             with self._lock:
-                if not self.frozen.is_set():
-                    # A stopped daemon has exited: its last snapshot stands until it is started again.
-                    if not self.player.stopped or not (self.player.paths.control / "stop").exists():
-                        self.player.stopped = False
-                        self.player.tick()
+                # A stopped daemon has exited: its last snapshot stands until it is started again.
+                held = self.player.stopped and (self.player.paths.control / "stop").exists()
+                if not self.frozen.is_set() and not held:
+                    self.player.stopped = False
+                    self.player.tick()
 
 
 def main() -> int:

@@ -82,7 +82,7 @@ async function load(parts) {
 }
 
 async function draw(parts) {
-  if (!parts.figure || parts.gone) return;
+  if (!parts.figure || parts.gone || document.hidden) return;
   const figure = parts.figure;
   setText(parts.empty, figure.empty ?? "");
   parts.plot.hidden = Boolean(figure.empty);

@@ -2,7 +2,8 @@
 //
 // A component must never show a value as live on its own judgement; it asks `verdict()`. Ages are measured from the
 // moment a message arrived, so the browser's clock may be wrong; both clocks of the browser are asked and the larger
-// age counts, because the monotonic one stands still while a laptop sleeps.
+// age counts, because the monotonic one stands still while a laptop sleeps. A message that was long on its way is
+// older by that: the fastest message ever seen tells how far the two clocks are apart.
 
 const SILENT_MS = 3000;
 const TICK_MS = 250;
@@ -14,6 +15,8 @@ class Link {
     this.readers = new Set();
     this.source = null;
     this.timer = null;
+    this.clocksApart = Infinity;
+    this.lateMs = 0;
     this.mark();
   }
 
@@ -53,6 +56,9 @@ class Link {
     source.addEventListener("page", (event) => {
       this.page = JSON.parse(event.data);
       this.mark();
+      const apart = this.heardWall - this.page.made_ms;
+      this.clocksApart = Math.min(this.clocksApart, apart);
+      this.lateMs = apart - this.clocksApart;
       for (const reader of this.readers) {
         if (reader.onPage) reader.onPage(this.page);
         if (reader.onTick) reader.onTick(this);
@@ -90,7 +96,7 @@ class Link {
     }
     if (silent > SILENT_MS) return lost(silent);
     const light = this.page.light;
-    const ageMs = light.age_ms === null ? null : light.age_ms + silent;
+    const ageMs = light.age_ms === null ? null : light.age_ms + silent + this.lateMs;
     if (light.state !== "not_live" && ageMs !== null && ageMs > light.age_limit_ms) {
       return {
         ...light,
