@@ -146,7 +146,13 @@ def _preview(paths: "DeskPaths") -> str:
     snapshot = seen.snapshot
     if snapshot is None or snapshot.own_shares is None:
         return "own shares are not known now (no readable snapshot); the daemon sizes it from its own ledger"
-    target = 0.0 if snapshot.target_shares is None else snapshot.target_shares
-    age = "" if seen.light.age_ms is None else f", {seen.light.age_ms / 1000:.1f} s ago"
-    foreign = "" if not snapshot.foreign_shares else f"; {snapshot.foreign_shares:+g} foreign shares stay untouched"
-    return f"own {snapshot.own_shares:+g} shares, to {target:+g}{age}{foreign}; then the desk is paused"
+    age = "" if seen.light.age_ms is None else f" ({seen.light.age_ms / 1000:.1f} s ago)"
+    words = f"own {snapshot.own_shares:+g} shares{age} are brought to 0, or to match the options where the profile says"
+    words += " flatten_target: matched"
+    greeks = (snapshot.strategy or {}).get("greeks")
+    net = greeks.get("net_delta_shares") if isinstance(greeks, dict) else None
+    if isinstance(net, int | float):
+        words += f"; at 0 the options' delta of {net - snapshot.own_shares:+.1f} shares stays open"
+    if snapshot.foreign_shares:
+        words += f"; {snapshot.foreign_shares:+g} foreign shares stay untouched"
+    return f"{words}; then the desk is paused"

@@ -117,10 +117,13 @@ def test_start_after_the_supervisors_stop_comes_up_paused(cli: Cli, desk: Desk) 
 
 
 def test_flatten_asks_for_a_terminal_or_yes(cli: Cli, shell: Cli, desk: Desk) -> None:
-    desk.shows(own_shares=-181.0, target_shares=0.0, foreign_shares=100.0)
+    greeks = {"greeks": {"net_delta_shares": 2.5}}
+    desk.shows(own_shares=-181.0, target_shares=-183.5, foreign_shares=100.0, strategy=greeks)
     answer = shell("flatten")
     assert answer.code == 2
-    assert "own -181 shares, to +0" in answer.err
+    assert answer.err.startswith("flatten demo: own -181 shares (")
+    assert "are brought to 0, or to match the options" in answer.err
+    assert "the options' delta of +183.5 shares stays open" in answer.err
     assert "+100 foreign shares stay untouched" in answer.err
     assert "flatten needs a terminal to confirm at, or --yes" in answer.err
     assert not desk.asserted("flatten")
