@@ -93,14 +93,22 @@ def daemon(
 
 
 def _clock(profile: "Profile") -> "Clock":
-    """A simulated market carries its own time and begins at a session's open; a real one has the machine's clock."""
+    """A simulated market carries its own time and begins at a session's open; a real one has the machine's clock.
+
+    Raises CommandError (2) for an exchange calendar that nobody knows.
+    """
     from daemon.runtime.clocks import MarketClock, WallClock, wall_us
 
     if profile.simulator is None:
         return WallClock()
     from daemon.simulator.market_choice import market_opening_us
+    from daemon.venues.exchange_hours import HoursError
+    from daemon.venues.feeds.errors import FeedError
 
-    return MarketClock(market_opening_us(profile, base=CHECKOUT, wall_us=wall_us()))
+    try:
+        return MarketClock(market_opening_us(profile, base=CHECKOUT, wall_us=wall_us()))
+    except (FeedError, HoursError) as error:
+        raise CommandError(f"profile {profile.name}: {error}", ExitCode.USAGE) from error
 
 
 def supervise(

@@ -51,6 +51,16 @@ def test_a_recording_that_is_not_there(shell: Cli, tmp_path: Path) -> None:
     assert "nowhere" in answer.err
 
 
+@pytest.mark.parametrize("command", ["daemon", "simulator --port 0"])
+def test_a_calendar_that_nobody_knows(shell: Cli, tmp_path: Path, command: str) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text("extends: demo\nunderlying: {calendar: XXXX}\n")
+    answer = shell(*command.split(), "--profile", str(path))
+    assert answer.code == 2
+    assert len(answer.err.splitlines()) == 1
+    assert "there is no exchange calendar 'XXXX'" in answer.err
+
+
 def test_market_options_replace_the_profiles_within_its_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = load_profile("recorded_day").profile
     monkeypatch.chdir(tmp_path)
