@@ -207,7 +207,8 @@ class ControlSection(_Section, frozen=True, kw_only=True):
     flatten_target: Literal["zero", "matched"] = "zero"
     flatten_start_s: Positive = 60.0
     stop_timeout_s: Positive = 10.0
-    on_halt: Literal["freeze", "reduce"] = "freeze"
+    on_halt: Literal["freeze"] = "freeze"
+    """A halt freezes hedging; only the operator's flatten still trades."""
 
 
 class Daemon(_Section, frozen=True, kw_only=True):
