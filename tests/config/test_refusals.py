@@ -66,8 +66,8 @@ ONE_LINE = {
         ),
     ),
     "wrong word": (
-        "control: {on_halt: stop}\n",
-        "p.yaml:2: control.on_halt: must be one of freeze, reduce; found the text 'stop'",
+        "control: {flatten_target: all}\n",
+        "p.yaml:2: control.flatten_target: must be one of matched, zero; found the text 'all'",
     ),
     "number or word": (
         "greeks: {volatility: 35}\n",
