@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.support.cockpit_process import CockpitProcess
+from tests.support.cockpit_process import HOUSE, CockpitProcess
 from tests.support.desk_player import DeskPlayer, PlayingDesk
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -96,5 +97,10 @@ def visit(browser: Browser, cockpit: CockpitProcess) -> Iterator[Visit]:
 def run_python(code: str, *, timeout_s: float = 20) -> subprocess.CompletedProcess[str]:
     """Run a few lines in a process of their own."""
     return subprocess.run(
-        [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=timeout_s, check=False
+        [sys.executable, "-P", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(HOUSE)},
     )

@@ -1,12 +1,13 @@
 """The Now page in a real browser, over a desk that ticks."""
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from state.records import Check, WorkingOrder
 from tests.cockpit.conftest import Visit
@@ -252,18 +253,16 @@ def test_a_live_account_says_so_everywhere(visit: Visit, desk: PlayingDesk) -> N
     assert "LIVE" in page.title()
 
 
-def test_a_phone_shows_light_and_stop_at_once(browser: Browser, cockpit: CockpitProcess, desk: PlayingDesk) -> None:
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844}, device_scale_factor=2, is_mobile=True, has_touch=True
-    )
-    page = Visit(context, cockpit).open()
-    light_is(page, "green")
+def test_a_phone_shows_light_and_stop_at_once(visit: Visit, desk: PlayingDesk) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": 390, "height": 844})
     stop = page.locator("button.stop")
     expect(stop).to_be_in_viewport(ratio=0.99)
     expect(page.locator(".light")).to_be_in_viewport(ratio=0.99)
     box = stop.bounding_box()
     assert box is not None
     assert box["height"] >= 48
+    assert box["y"] + box["height"] > 800, "STOP lies under the thumb"
     expect(page.locator('.tile[data-name="equity"] .value')).to_be_visible()
     assert page.evaluate(CLIPPED) == []
     assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
@@ -271,7 +270,7 @@ def test_a_phone_shows_light_and_stop_at_once(browser: Browser, cockpit: Cockpit
     expect(stop).to_be_in_viewport(ratio=0.99)
     stop.click()
     assert appears(control_file(desk, "stop"), within_s=2)
-    context.close()
+    page.set_viewport_size({"width": 1440, "height": 900})
 
 
 CLIPPED = """() => {
@@ -295,6 +294,18 @@ def test_every_text_has_contrast_in_both_themes(
         light_is(page, mood)
         expect(page.locator(".tile .value").first).to_be_visible()
         assert page.evaluate(CONTRAST) == [], mood
+
+
+def test_a_dying_server_turns_the_open_page_not_live(visit: Visit, cockpit: CockpitProcess) -> None:
+    """The last test of this module: it ends the server that the others share."""
+    page = visit.page
+    code, seconds, said = cockpit.end(signal.SIGINT)
+    light_is(page, "not_live", within_s=5)
+    assert page.title().startswith("◌ NOT LIVE")
+    expect(page.locator("button.stop")).to_be_disabled()
+    expect(page.locator(".dead")).to_contain_text("stop --desk demo")
+    assert (code, said) == (0, "")
+    assert seconds < 3, "with a page and its event stream open"
 
 
 CONTRAST = """() => {

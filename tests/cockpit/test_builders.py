@@ -1,0 +1,255 @@
+"""Tables, figures, key figures, the flatten preview: pure builders over records."""
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cockpit import figures, flatten_preview, journal_view, now_view, tables, wording
+from state.control import AssertedCommand, ControlRead
+from state.light import Light
+from state.query import Filter
+from state.records import (
+    SCHEMA_VERSION,
+    HistorySample,
+    InstrumentQuote,
+    JournalLine,
+    JournalType,
+    SelfCheck,
+    SessionState,
+    Snapshot,
+    WorkingOrder,
+)
+from state.times import iso_from_us
+from tests.support.desk_player import DeskPlayer
+
+GREEN = Light(state="green", word="OK", age_ms=100, oldest_ms=3000)
+BARE = Snapshot(
+    schema=SCHEMA_VERSION, desk="demo", run_id="r", pid=1, seq=1, ts="2014-06-05T14:00:00.000000Z",
+    wall_ts="2026-11-21T14:00:00.000000Z", period_ms=1000, daemon_state="running", self_check=SelfCheck(status="ok"),
+)  # fmt: skip
+
+
+def view(snapshot: Snapshot | None, light: Light = GREEN, control: ControlRead | None = None) -> now_view.NowView:
+    return now_view.build(
+        snapshot, light, control or ControlRead(), desk="demo", now_us=0, receipts=(), history_version=""
+    )
+
+
+def history(count: int, **more: Any) -> list[HistorySample]:
+    return [
+        HistorySample(
+            schema=1, kind="minute", desk="demo", run_id="r", ts=iso_from_us(minute * 60_000_000),
+            wall_ts=iso_from_us(minute * 60_000_000), equity_usd=100_000 + (minute * 37) % 1000, drawdown_pct=0.5, **more,
+        )
+        for minute in range(count)
+    ]  # fmt: skip
+
+
+def test_a_snapshot_with_only_what_any_desk_must_write_shows_dashes() -> None:
+    shown = view(BARE)
+    assert [tile.value for tile in shown.tiles] == [wording.DASH] * 4
+    assert shown.mode.word == "ACCOUNT UNKNOWN"
+    assert all(table.rows == () and table.empty for table in shown.tables.values())
+    assert msgspec.json.encode(shown)
+
+
+def test_another_desks_strategy_is_left_alone() -> None:
+    assert tables.strategy_state(msgspec.structs.replace(BARE, strategy={"name": "market maker", "quotes": 3})) is None
+
+
+def test_every_row_has_a_cell_per_column(player: DeskPlayer) -> None:
+    shown = view(player.write())
+    lines = [player.record(JournalType.FILL), player.record(JournalType.HALT, quantity=1.0, unit="share")]
+    journal = tables.journal(lines, title="", aside="", empty="")
+    for table in (*shown.tables.values(), journal):
+        assert table.rows or table.title == "Working orders"
+        assert all(len(row.cells) == len(table.columns) for row in table.rows)
+
+
+def test_numbers_stand_right_and_foreign_is_told_apart(player: DeskPlayer) -> None:
+    table = view(player.write()).tables["positions"]
+    assert [column.align for column in table.columns] == ["left"] + ["right"] * 5
+    assert {row.cells[0]: row.tone for row in table.rows}["IBM"] == "foreign"
+    assert {row.cells[0]: row.tone for row in table.rows}["TWX"] is None
+
+
+def test_the_key_figures_carry_their_limits(player: DeskPlayer) -> None:
+    tiles = {tile.name: tile for tile in view(player.write()).tiles}
+    assert "limit" in tiles["drawdown"].note
+    assert tiles["net_delta"].value == "+3.2"
+    assert tiles["net_delta"].note.startswith("hedged from ±25 · limit ±500")
+    assert tiles["hedges"].note == "limit 50 · 10 held back"
+
+
+@pytest.mark.parametrize(
+    ("used", "tone"), [(1.0, "calm"), (5.09, "calm"), (5.1, "warn"), (6.0, "alarm"), (9.0, "alarm")]
+)
+def test_a_used_up_limit_colours_its_tile(player: DeskPlayer, used: float, tone: str) -> None:
+    snapshot = player.write()
+    limits = tuple(
+        msgspec.structs.replace(limit, used=used) if limit.name == "drawdown_pct" else limit
+        for limit in snapshot.limits
+    )
+    tiles = {tile.name: tile for tile in view(msgspec.structs.replace(snapshot, limits=limits)).tiles}
+    assert tiles["drawdown"].tone == tone
+
+
+@pytest.mark.parametrize(
+    ("state", "asserted", "daemon", "enabled", "dead"),
+    [
+        ("green", (), "running", {"stop", "pause", "flatten"}, False),
+        ("yellow", ("pause",), "running", {"stop", "resume", "flatten"}, False),
+        ("yellow", ("stop",), "stopping", {"pause", "flatten"}, False),
+        ("yellow", ("flatten",), "running", {"stop", "pause"}, False),
+        ("not_live", ("stop",), "stopped", {"start", "flatten"}, False),
+        ("not_live", (), "running", set(), True),
+    ],
+)
+def test_only_commands_that_make_sense_can_be_given(
+    player: DeskPlayer, state: Any, asserted: tuple[Any, ...], daemon: str, enabled: set[str], dead: bool
+) -> None:
+    snapshot = msgspec.structs.replace(player.write(), daemon_state=daemon)
+    control = ControlRead(files={name: AssertedCommand(name=name, since_us=0, age_ms=0) for name in asserted})
+    controls = view(snapshot, Light(state=state, word="?"), control).controls
+    assert {name for name, button in controls.buttons.items() if button.enabled} == enabled
+    assert controls.dead is dead
+
+
+def test_the_flatten_plan_sells_own_shares_only(player: DeskPlayer) -> None:
+    player.working = (
+        WorkingOrder(order_ref="a", instrument="TWX", side="SELL", quantity=5, filled=0, status="working", own=True),
+        WorkingOrder(order_ref=None, instrument="TWX", side="BUY", quantity=7, filled=0, status="working", own=False),
+    )
+    plan = flatten_preview.preview(player.write())
+    assert (plan.side, plan.quantity_shares) == ("SELL", 240.0)
+    assert plan.cost_usd == pytest.approx(240 * 0.01)
+    assert plan.residual_delta_shares == pytest.approx(3.2 - 240)
+    assert plan.orders_to_cancel == ("SELL 5 TWX (working)",)
+    player.own_shares = -12.0
+    assert flatten_preview.preview(player.write()).identity == ("BUY", 12.0)
+    player.own_shares = 0.0
+    assert flatten_preview.preview(player.write()).identity == (None, 0.0)
+
+
+def test_the_flatten_plan_of_an_unknown_book_says_unknown() -> None:
+    rows = dict(flatten_preview.rows(flatten_preview.preview(BARE)))
+    assert rows["Order"].startswith("unknown")
+    quoteless = msgspec.structs.replace(
+        BARE, own_shares=10.0, instruments=(InstrumentQuote(symbol="TWX", kind="stock"),)
+    )
+    assert wording.DASH in dict(flatten_preview.rows(flatten_preview.preview(quoteless)))["Estimated"]
+
+
+def test_a_closed_market_is_known_to_the_plan() -> None:
+    closed = msgspec.structs.replace(BARE, session=SessionState(is_open=False, until="2014-06-06T13:30:00.000000Z"))
+    assert flatten_preview.preview(closed).market_open is False
+
+
+def test_the_figure_says_what_will_appear_while_it_is_empty() -> None:
+    assert "./bifrost up" in figures.equity([], drawdown_limit_pct=6.0)["empty"]
+
+
+def test_the_figure_keeps_zoom_draws_the_limit_and_asks_no_colour_of_its_own() -> None:
+    figure = figures.equity(history(30), drawdown_limit_pct=6.0)
+    assert figure["layout"]["uirevision"] == "keep"
+    assert figure["layout"]["shapes"][0]["y0"] == -6.0
+    assert figure["layout"]["annotations"][0]["text"].startswith("drawdown limit")
+    assert figure["data"][1]["y"][0] == -0.5
+    assert not re.search(r"#[0-9a-fA-F]{3}|rgb", msgspec.json.encode(figure).decode())
+
+
+def test_samples_that_run_backwards_are_put_in_order() -> None:
+    x = figures.equity(list(reversed(history(50))), drawdown_limit_pct=None)["data"][0]["x"]
+    assert x == sorted(x)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 4000), st.integers(3, 900))
+def test_thinning_keeps_the_ends_and_the_extremes(count: int, most: int) -> None:
+    samples = history(count)
+    kept = figures.thin(samples, most)
+    equities = [sample.equity_usd for sample in samples if sample.equity_usd is not None]
+    shown = [sample.equity_usd for sample in kept if sample.equity_usd is not None]
+    assert (kept[0], kept[-1]) == (samples[0], samples[-1])
+    assert (min(shown), max(shown)) == (min(equities), max(equities))
+    assert len(kept) <= max(most, count if count <= most else 0) + 4
+    assert [sample.ts for sample in kept] == sorted(sample.ts for sample in kept)
+
+
+def test_a_refusal_tells_the_numbers_of_the_rules_that_refused(player: DeskPlayer) -> None:
+    rules = {
+        "cooldown": {"ok": False, "measured": 22.4, "limit": 60.0, "unit": "s"},
+        "max_position": {"ok": True, "measured": 1.0, "limit": 2.0, "unit": "shares"},
+        "min_price_move": {"ok": False, "measured": 0.1, "limit": 0.2, "unit": "%", "waived": True},
+    }
+    line = player.record(JournalType.REFUSED, reason="cooldown", data={"rules": rules})
+    assert tables.what_and_why(line) == "cooldown 22.4, limit 60 s"
+    assert tables.what_and_why(msgspec.structs.replace(line, data=rules)) == "cooldown 22.4, limit 60 s"
+
+
+@pytest.mark.parametrize(
+    ("kind", "tone"),
+    [
+        (JournalType.REJECTED, "bad"),
+        (JournalType.REFUSED, "warn"),
+        (JournalType.FILL, "good"),
+        (JournalType.INTENT, None),
+    ],
+)
+def test_what_went_wrong_is_emphasised(kind: JournalType, tone: str | None) -> None:
+    assert tables.tone_of(kind) == tone
+
+
+def asked(types: tuple[str, ...] = (), newest_us: int | None = None, **values: str) -> journal_view.Asked:
+    return journal_view.ask(values, types, newest_us=newest_us)
+
+
+def test_filters_come_from_the_address() -> None:
+    found = asked(("fill", "refused"), since="2014-06-05 14:30", until="2014-06-05", intent="r-4", limit="200")
+    assert found.wanted == Filter(
+        since_us=journal_view.parse_time("2014-06-05T14:30:00Z"),
+        until_us=journal_view.parse_time("2014-06-05"),
+        types=frozenset({JournalType.FILL, JournalType.REFUSED}),
+        intent_id="r-4",
+    )
+    assert found.limit == 200
+
+
+def test_a_span_counts_back_from_the_newest_operation() -> None:
+    assert asked(newest_us=10_000_000_000, span="1 h").wanted.since_us == 6_400_000_000
+    assert asked(newest_us=None, span="1 h").wanted.since_us is None
+
+
+@pytest.mark.parametrize("text", ["soon", "2014-13-05", "2014-06-05 25:00", "5.6.2014"])
+def test_an_odd_time_is_a_sentence(text: str) -> None:
+    found = asked(since=text)
+    assert found.wanted.since_us is None
+    assert len(found.problems) == 1
+    assert text in found.problems[0]
+
+
+def test_odd_values_in_the_address_do_no_harm() -> None:
+    found = asked(("fil",), limit="-1; drop", span="?")
+    assert found.limit == journal_view.LIMITS[0]
+    assert found.problems == ("type: there is no 'fil'",)
+
+
+def test_the_shell_twin_asks_the_same() -> None:
+    found = asked(("refused", "fill"), since="2014-06-05 14:30", intent="r-4")
+    words = journal_view.cli_words(found, "demo")
+    assert words == "ops --desk demo --since 2014-06-05T14:30:00Z --type fill --type refused --intent r-4 --limit 50"
+
+
+def test_lines_are_shown_with_their_units() -> None:
+    line = JournalLine(
+        seq=1, ts="2014-06-05T14:31:07.123456Z", wall_ts="2014-06-05T14:31:07.123456Z", type=JournalType.FILL, desk="d",
+        run_id="r", quantity=1.0, unit="share", price=70.125,
+    )  # fmt: skip
+    (row,) = tables.journal([line], title="", aside="", empty="").rows
+    assert "2014-06-05 14:31:07.123" in row.cells
+    assert "1 share" in row.cells
+    assert "70.1250" in row.cells

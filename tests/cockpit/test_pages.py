@@ -1,0 +1,70 @@
+"""The pages' scripts by Streamlit's own AppTest: full runs, without a browser."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cockpit import context
+from state.layout import DeskPaths
+from tests.support.desk_player import RUN_ID, DeskPlayer
+
+ENTRY = Path(context.__file__).parent / "entry" / "main.py"
+
+
+def operations(root: Path, desk: str = "demo", **query: str) -> AppTest:
+    context.configure(context.CockpitContext(root=root, desk=desk))
+
+    def script() -> None:
+        from cockpit.pages import operations
+
+        operations.page()
+
+    app = AppTest.from_function(script, default_timeout=20)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def captions(app: AppTest) -> str:
+    return " ".join(caption.value for caption in app.caption)
+
+
+def test_the_entry_script_runs_without_an_error(player: DeskPlayer) -> None:
+    context.configure(context.CockpitContext(root=player.paths.root, desk="demo"))
+    app = AppTest.from_file(str(ENTRY), default_timeout=20).run()
+    assert not app.exception
+    assert "status --desk demo" in captions(app)
+
+
+def test_an_unknown_desk_is_one_clear_sentence(player: DeskPlayer) -> None:
+    app = operations(player.paths.root)
+    app.query_params["desk"] = "nobody"
+    app.run()
+    assert [error.value for error in app.error] == ["no desk named 'nobody' here; there is: demo"]
+
+
+def test_filters_are_read_from_the_address_and_printed_as_a_command(player: DeskPlayer) -> None:
+    player.tell_a_day()
+    app = operations(player.paths.root, intent=f"{RUN_ID}-2", since="2014-06-05 14:00")
+    assert not app.exception
+    assert f"--since 2014-06-05T14:00:00Z --intent {RUN_ID}-2 --limit 50" in captions(app)
+    assert app.text_input(key="intent").value == f"{RUN_ID}-2"
+
+
+def test_an_odd_filter_is_told_and_left_out(player: DeskPlayer) -> None:
+    app = operations(player.paths.root, since="noon")
+    assert not app.exception
+    assert "noon" in app.warning[0].value
+
+
+def test_a_desk_that_never_ran_has_pages_too(tmp_path: Path) -> None:
+    app = operations(tmp_path / "var")
+    assert not app.exception
+    assert not DeskPaths(tmp_path / "var", "demo").exists(), "looking must not make a desk"
+
+
+def test_an_unconfigured_process_says_how_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "_current", [])
+    with pytest.raises(RuntimeError, match=r"\./bifrost cockpit"):
+        context.current()
