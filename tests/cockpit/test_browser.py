@@ -214,6 +214,8 @@ def test_text_of_others_is_text(visit: Visit, desk: PlayingDesk) -> None:
     expect(dialog).to_contain_text("<b>bold</b> **md** [x](http://evil.example)")
     assert dialog.locator("img, a[href*=evil]").count() == 0
     assert "owned" not in page.title()
+    page.keyboard.press("Escape")
+    expect(dialog).not_to_be_visible()
 
 
 def test_zoom_survives_sixty_ticks(visit: Visit, desk: PlayingDesk) -> None:

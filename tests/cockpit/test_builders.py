@@ -43,7 +43,8 @@ def history(count: int, **more: Any) -> list[HistorySample]:
     return [
         HistorySample(
             schema=1, kind="minute", desk="demo", run_id="r", ts=iso_from_us(minute * 60_000_000),
-            wall_ts=iso_from_us(minute * 60_000_000), equity_usd=100_000 + (minute * 37) % 1000, drawdown_pct=0.5, **more,
+            wall_ts=iso_from_us(minute * 60_000_000), equity_usd=100_000 + (minute * 37) % 1000,
+            drawdown_pct=0.5, **more,
         )
         for minute in range(count)
     ]  # fmt: skip
@@ -109,7 +110,7 @@ def test_a_used_up_limit_colours_its_tile(player: DeskPlayer, used: float, tone:
         ("not_live", (), "running", set(), True),
     ],
 )
-def test_only_commands_that_make_sense_can_be_given(
+def test_only_commands_that_make_sense_can_be_given(  # noqa: PLR0917 -- pytest passes them by name
     player: DeskPlayer, state: Any, asserted: tuple[Any, ...], daemon: str, enabled: set[str], dead: bool
 ) -> None:
     snapshot = msgspec.structs.replace(player.write(), daemon_state=daemon)

@@ -186,7 +186,7 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFi
     assert "--port" in said.err
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "trader.lan", ""])
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "trader.lan", ""])  # noqa: S104 -- to be refused
 def test_only_this_machine_for_now(tmp_path: Path, host: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert serve(root=tmp_path, desk="demo", host=host, port=0) == 2
     said = capsys.readouterr().err
