@@ -40,7 +40,7 @@ _THEME: dict[str, Any] = {
     "theme.light.textColor": "#1b1f23",
     "theme.light.codeTextColor": "#1b1f23",
     "theme.light.borderColor": "#c9ced4",
-    "theme.dark.primaryColor": "#3d6c9e",
+    "theme.dark.primaryColor": "#8fb3d9",
     "theme.dark.backgroundColor": "#16191d",
     "theme.dark.secondaryBackgroundColor": "#1f2429",
     "theme.dark.textColor": "#e7eaed",

@@ -81,9 +81,7 @@ def _resume(paths: DeskPaths) -> None:
     why = f": {escape(pause.reason)}" if pause.reason else ""
     _html(f"Paused for {wording.age(pause.age_ms)}{who}{why}. Resuming removes the pause and nothing else.")
     _checklist(look, apart_from=("paused",))
-    if st.button("Resume hedging", key="confirm-resume", type="primary") and _carry_out(
-        paths, "resume", "from the cockpit"
-    ):
+    if st.button("Resume hedging", key="confirm-resume") and _carry_out(paths, "resume", "from the cockpit"):
         st.rerun()
     _shell_twin(paths, "resume")
 
@@ -101,7 +99,7 @@ def _start(paths: DeskPaths) -> None:
     )
     _checklist(look, apart_from=("stopped", "stop_asserted"))
     with st.container(horizontal=True):
-        start = st.button("Start", key="confirm-start", type="primary")
+        start = st.button("Start", key="confirm-start")
         start_paused = st.button("Start paused", key="confirm-start-paused")
     if start_paused and not _carry_out(paths, "pause", "started paused"):
         return
@@ -130,7 +128,7 @@ def _flatten(paths: DeskPaths) -> None:
     typed = st.text_input(f"Type {CONFIRM_WORD} to confirm", key="flatten-word", live=True, autocomplete="off")
     if "flatten-shown" not in st.session_state:
         st.session_state["flatten-shown"] = plan.identity
-    pressed = st.button("Flatten now", key="confirm-flatten", type="primary", disabled=typed != CONFIRM_WORD or closed)
+    pressed = st.button("Flatten now", key="confirm-flatten", disabled=typed != CONFIRM_WORD or closed)
     if st.session_state["flatten-shown"] != plan.identity:
         st.session_state["flatten-shown"] = plan.identity
         st.warning("The plan has changed while you read it. Read it again, then confirm.")

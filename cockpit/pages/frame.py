@@ -20,7 +20,16 @@ _STYLE = """
   }
   .st-key-flatten-plan th { font-weight: 400; white-space: nowrap; }
   .st-key-flatten-plan td { font-weight: 600; }
-  @media (max-width: 700px) { .st-key-navigation { gap: 0.5rem; } }
+  .st-key-confirm-flatten button, .st-key-confirm-resume button, .st-key-confirm-start button {
+    min-height: 2.8rem; border-width: 2px; font-weight: 700;
+  }
+  .st-key-confirm-flatten button:not(:disabled), .st-key-confirm-resume button:not(:disabled),
+  .st-key-confirm-start button:not(:disabled) { border-color: currentColor; }
+  @media (max-width: 700px) {
+    .st-key-navigation { gap: 0.5rem; }
+    .st-key-filters { gap: 0.6rem; }
+    .st-key-filters > div { flex: 1 1 44%; min-width: 8.5rem; }
+  }
 </style>
 """
 """Only classes that come from our own keys: Streamlit's own names change from version to version."""

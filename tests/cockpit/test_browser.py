@@ -277,7 +277,7 @@ def test_a_phone_shows_light_and_stop_at_once(visit: Visit, desk: PlayingDesk) -
 
 CLIPPED = """() => {
     const found = [...document.querySelectorAll('*')].map(n => n.shadowRoot).filter(Boolean)
-        .flatMap(root => [...root.querySelectorAll('.value, .mode, .label')]);
+        .flatMap(root => [...root.querySelectorAll('.value, .mode, .label, .note')]);
     return found.filter(n => n.scrollWidth > n.clientWidth + 1 && n.clientWidth > 0).map(n => n.textContent);
 }"""
 
