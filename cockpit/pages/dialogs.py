@@ -7,6 +7,7 @@ import streamlit as st
 
 from cockpit import commands, context, flatten_preview, now_view, wording
 from cockpit.clock import wall_us
+from cockpit.pages import frame
 from state.layout import DeskPaths
 from state.look import Look, look_at
 from state.times import iso_from_us
@@ -35,8 +36,11 @@ def _account(look: Look) -> str:
     return f"{kind} {snapshot.account}" if snapshot.account else kind
 
 
-def _shell_twin(paths: DeskPaths, action: str) -> None:
+def _end(paths: DeskPaths, action: str) -> None:
+    """What every dialog ends with: its shell twin, and STOP, for the dialog covers the page's own."""
     st.caption(f"The same in a shell: `{context.current().shell(f'{action} --desk {paths.desk}')}`")
+    if action != "start":
+        frame.controls(paths, only_stop=True)
 
 
 def _carry_out(paths: DeskPaths, action: commands.Action, reason: str) -> bool:
@@ -83,7 +87,7 @@ def _resume(paths: DeskPaths) -> None:
     _checklist(look, apart_from=("paused",))
     if st.button("Resume hedging", key="confirm-resume") and _carry_out(paths, "resume", "from the cockpit"):
         st.rerun()
-    _shell_twin(paths, "resume")
+    _end(paths, "resume")
 
 
 def _start(paths: DeskPaths) -> None:
@@ -105,14 +109,14 @@ def _start(paths: DeskPaths) -> None:
         return
     if (start or start_paused) and _carry_out(paths, "start", "from the cockpit"):
         st.rerun()
-    _shell_twin(paths, "start")
+    _end(paths, "start")
 
 
 def _flatten(paths: DeskPaths) -> None:
     look = look_at(paths, wall_us())
     if look.snapshot is None:
         st.markdown("There is no snapshot, so nothing can be previewed.")
-        _shell_twin(paths, "flatten")
+        _end(paths, "flatten")
         return
     if look.light.state == "not_live":
         st.warning(f"These numbers are {wording.age(look.light.age_ms)} old: the desk does not run.")
@@ -135,4 +139,4 @@ def _flatten(paths: DeskPaths) -> None:
     elif pressed and typed == CONFIRM_WORD and _carry_out(paths, "flatten", "from the cockpit"):
         del st.session_state["flatten-shown"]
         st.rerun()
-    _shell_twin(paths, "flatten")
+    _end(paths, "flatten")

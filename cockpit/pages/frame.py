@@ -1,5 +1,6 @@
 """What every page begins with: the page's settings, where to go, and the light."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,3 +74,18 @@ def open_page(pages: Sequence[Any], chosen: Any) -> None:
                 st.query_params["desk"] = picked
                 st.rerun()
     components.light(key=f"light-{paths.desk}", data={"desk": paths.desk})
+
+
+def controls(paths: DeskPaths, *, only_stop: bool = False) -> Any:
+    """The row of controls; in a dialog, which covers it, STOP alone. Its `ask` names the dialog that was asked for."""
+    shell = context.current().shell
+    words = {name: shell(f"{name} --desk {paths.desk}") for name in ("stop", "pause", "resume", "start", "flatten")}
+    return components.controls(
+        key=f"controls-{'dialog' if only_stop else 'page'}-{paths.desk}",
+        data={
+            "desk": paths.desk,
+            "only_stop": only_stop,
+            "shell": {**words, "touch_stop": f"touch {shlex.quote(str(paths.control / 'stop'))}"},
+        },
+        on_ask_change=lambda: None,
+    )

@@ -10,13 +10,7 @@ def page() -> None:
     """Controls, key figures, the curve, and what the desk holds."""
     paths = frame.current_paths()
     desk = {"desk": paths.desk}
-    shell = context.current().shell
-    words = {name: shell(f"{name} --desk {paths.desk}") for name in ("stop", "pause", "resume", "start", "flatten")}
-    asked = components.controls(
-        key=f"controls-{paths.desk}",
-        data={**desk, "shell": {**words, "touch_stop": f"touch {paths.control / 'stop'}"}},
-        on_ask_change=lambda: None,
-    )
+    asked = frame.controls(paths)
     components.tiles(key=f"tiles-{paths.desk}", data=desk)
     components.chart(key=f"chart-{paths.desk}", data=desk)
     components.table(key=f"legs-{paths.desk}", data={**desk, "source": "legs"})
@@ -25,6 +19,6 @@ def page() -> None:
         components.table(key=f"positions-{paths.desk}", data={**desk, "source": "positions"})
     with right:
         components.table(key=f"orders-{paths.desk}", data={**desk, "source": "orders"})
-    st.caption(f"The same in a shell: `{shell(f'status --desk {paths.desk}')}`")
+    st.caption(f"The same in a shell: `{context.current().shell(f'status --desk {paths.desk}')}`")
     if asked.ask is not None:
         dialogs.open_dialog(str(asked.ask), paths)

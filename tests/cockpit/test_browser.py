@@ -24,6 +24,7 @@ KNOWN_COMPLAINT = "the server responded with a status of 404"
 def calm_again(desk: PlayingDesk, visit: Visit) -> Iterator[None]:
     light_is(visit.page, "green")
     yield
+    visit.page.keyboard.press("Escape")  # a dialog that a failed test left open
     for name in ("stop", "pause", "flatten"):
         (desk.player.paths.control / name).unlink(missing_ok=True)
 
@@ -161,6 +162,7 @@ def test_flatten_needs_its_word_and_shows_the_plan(visit: Visit, desk: PlayingDe
 
     desk.change(work)
     page = visit.page
+    expect(page.locator(".frame", has_text="Working orders")).to_contain_text("demo.k3x9.9")
     page.locator("button.flatten").click()
     dialog = page.get_by_role("dialog")
     for text in ("SELL 28 TWX (working)", "+240 → 0", "SELL 240 TWX at market", "foreign +100", "236.8", "2.40 USD"):
@@ -180,6 +182,14 @@ def test_flatten_needs_its_word_and_shows_the_plan(visit: Visit, desk: PlayingDe
     expect(receipt).to_contain_text("done")
     expect(page.locator(".frame", has_text="Positions")).not_to_contain_text("+240")
     light_is(page, "yellow")
+
+
+def test_stop_is_one_click_away_in_a_dialog_too(visit: Visit, desk: PlayingDesk) -> None:
+    page = visit.page
+    page.locator("button.flatten").click()
+    page.get_by_role("dialog").locator("button.stop").click()
+    assert appears(control_file(desk, "stop"), within_s=2)
+    light_is(page, "not_live")
 
 
 def test_a_command_that_nobody_sees_turns_red_with_the_shell_line(visit: Visit, desk: PlayingDesk) -> None:

@@ -18,7 +18,7 @@ function button(name) {
   return node;
 }
 
-function build(root) {
+function build(root, onlyStop) {
   const bar = make("section", "controls");
   bar.setAttribute("aria-label", "Commands");
   const buttons = Object.fromEntries(["stop", "pause", "resume", "start", "flatten"].map((name) => [name, button(name)]));
@@ -31,6 +31,7 @@ function build(root) {
   const receipts = make("ol", "receipts");
   receipts.setAttribute("aria-label", "Receipts of the last commands");
   bar.append(row, dead, problem, note, receipts);
+  bar.classList.toggle("only-stop", onlyStop);
   root.append(bar);
   return { bar, buttons, note, dead, problem, receipts, receiptsDrawn: null, trouble: "", data: null };
 }
@@ -84,6 +85,7 @@ function draw(parts, link) {
     );
   } else if (parts.bar.dataset.dead === "false") parts.dead.replaceChildren();
   setText(parts.problem, parts.trouble);
+  if (parts.data.only_stop) return;
   setText(parts.note, told ? told.note : "");
   drawReceipts(parts, told ? told.receipts : []);
 }
@@ -108,7 +110,7 @@ async function command(parts, name, link) {
 export function run(context) {
   return component(context, {
     mount({ parentElement, data, setTriggerValue }) {
-      const parts = build(parentElement.querySelector(".bf"));
+      const parts = build(parentElement.querySelector(".bf"), Boolean(data.only_stop));
       parts.data = data;
       parts.ask = setTriggerValue;
       let link = null;
