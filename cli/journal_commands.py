@@ -1,13 +1,13 @@
 """`ops` and `verify`: reading a desk's journal."""
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.errors import CommandError, ExitCode
 from cli.options import DeskOption, JsonOption, RootOption, settings
-from cli.output import console, say, say_json
+from cli.output import coloured, say, say_json
 
 if TYPE_CHECKING:
     from state.layout import DeskPaths
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DAY_US = 86_400 * 1_000_000
+RUNBOOK = "docs/runbook.md"
 _TIME_HELP = "a time (2026-11-21T14:30:00Z), a day (2026-11-21) or an age (90s, 15m, 2h, 1d)"
 
 
@@ -43,6 +43,9 @@ def operations(
         list[str] | None, typer.Option("--type", metavar="TYPE", help="Only this type; may be repeated.")
     ] = None,
     intent: Annotated[str | None, typer.Option("--intent", metavar="ID", help="The whole life of one intent.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also ledger_checkpoint and transition lines, which are left out at first.")
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="The newest so many.")] = 50,
     desk: DeskOption = None,
     root: RootOption = None,
@@ -53,24 +56,36 @@ def operations(
     paths = chosen.existing_paths()
     wanted = _filter(paths, since, until, types)
     try:
-        lines = _find(paths, wanted, intent, limit)
+        lines, left_out = _find(paths, wanted, intent, limit, everything=everything)
     except OSError as error:
         raise CommandError(f"the journal of {chosen.desk} cannot be read: {error}") from error
     if chosen.as_json:
-        say_json({"desk": chosen.desk, "operations": lines})
-    elif lines:
-        _print_table(lines)
+        say_json({"desk": chosen.desk, "operations": lines, "left_out": left_out})
+        return ExitCode.DONE
+    if lines:
+        from cli.journal_table import print_table
+
+        print_table(lines)
     else:
         say(f"{chosen.desk}: no operation matches")
+    if left_out:
+        words = f"{left_out} routine lines (ledger_checkpoint, transition) left out; --all shows them"
+        say(coloured(words, "dim"))
     return ExitCode.DONE
 
 
-def _find(paths: "DeskPaths", wanted: "Filter", intent: str | None, limit: int) -> "list[JournalLine]":
-    from state.query import life_of_intent, matches, newest
+def _find(
+    paths: "DeskPaths", wanted: "Filter", intent: str | None, limit: int, *, everything: bool
+) -> "tuple[list[JournalLine], int]":
+    """The lines, oldest first, and how many routine ones were left out among them. Raises OSError."""
+    from state.query import life_of_intent, matches, newest, newest_without_routine
 
-    if intent is None:
-        return newest(paths.journal, wanted, limit)[::-1]
-    return [line for line in life_of_intent(paths.journal, intent) if matches(line, wanted)][-limit:]
+    if intent is not None:
+        return [line for line in life_of_intent(paths.journal, intent) if matches(line, wanted)][-limit:], 0
+    if everything or wanted.types is not None:
+        return newest(paths.journal, wanted, limit)[::-1], 0
+    lines, left_out = newest_without_routine(paths.journal, wanted, limit)
+    return lines[::-1], left_out
 
 
 def _filter(paths: "DeskPaths", since: str | None, until: str | None, types: list[str] | None) -> "Filter":
@@ -120,34 +135,6 @@ def _newest_ts_us(paths: "DeskPaths") -> int:
     return us_from_iso(lines[0].ts) if lines else wall_us()
 
 
-def _print_table(lines: "list[JournalLine]") -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
-    table.add_column("seq", justify="right")
-    for title in ("ts (UTC)", "type", "order"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("quantity", justify="right", no_wrap=True)
-    table.add_column("price", justify="right", no_wrap=True)
-    for title in ("status", "reason"):
-        table.add_column(title, overflow="fold")
-    for line in lines:
-        quantity = "" if line.quantity is None else f"{line.side or ''} {line.quantity:g}".strip()
-        price = "" if line.price is None else f"{line.price:.4f}".rstrip("0").rstrip(".")
-        order = line.order_ref or line.intent_id or line.instrument or ""
-        cells: list[Any] = [line.seq, line.ts[:19].replace("T", " "), line.type.value, order, quantity, price]
-        cells += [line.status or "", line.reason or ""]
-        table.add_row(*(_literal(cell) for cell in cells))
-    console().print(table)
-
-
-def _literal(cell: Any) -> str:
-    """Text as it is: a reason such as `[red]` is no markup."""
-    from rich.markup import escape
-
-    return escape(str(cell))
-
-
 def verify_journal(
     context: typer.Context, *, desk: DeskOption = None, root: RootOption = None, as_json: JsonOption = False
 ) -> int:
@@ -166,8 +153,10 @@ def verify_journal(
     code = ExitCode.DONE if found.ok else ExitCode.FAILED
     if chosen.as_json:
         say_json({"desk": chosen.desk, "exit_code": int(code), "verification": found})
+    elif found.ok and found.records == 0:
+        say(f"{chosen.desk}: the journal is empty, nothing to check")
     elif found.ok:
         say(f"{chosen.desk}: intact, {found.records} operations, head {found.head_hash[:12]} at seq {found.head_seq}")
     else:
-        raise CommandError(f"{chosen.desk}: the journal is broken: {found.problem}")
+        raise CommandError(f"{chosen.desk}: the journal is broken: {found.problem}; see {RUNBOOK}#journal_damaged")
     return code

@@ -1,12 +1,14 @@
 """What the commands print: results on stdout, everything else on stderr, colour only where a person looks."""
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+_FRACTION = re.compile(r"(?<=:\d\d)\.\d+(?=Z)")
 _COLOURS = {"green": "32", "yellow": "33", "red": "31", "not_live": "35", "bold": "1", "dim": "2"}
 
 
@@ -36,6 +38,11 @@ def coloured(text: str, name: str) -> str:
     if os.environ.get("NO_COLOR") or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return text
     return f"\x1b[{_COLOURS[name]}m{text}\x1b[0m"
+
+
+def to_the_second(text: str) -> str:
+    """Times in a sentence without their microseconds: they are in the files for who needs them."""
+    return _FRACTION.sub("", text)
 
 
 def say_json(value: Any) -> None:

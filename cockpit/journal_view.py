@@ -84,6 +84,8 @@ def cli_words(asked: Asked, desk: str) -> str:
         words += f" --type {kind.value}"
     if wanted.intent_id is not None:
         words += f" --intent {wanted.intent_id}"
+    elif not wanted.types:
+        words += " --all"  # the command leaves routine lines out, the page does not
     return f"{words} --limit {asked.limit}"
 
 

@@ -14,6 +14,9 @@ from state.records import JournalLine, JournalType
 from state.segments import list_segments
 from state.times import us_from_iso
 
+ROUTINE = frozenset({JournalType.LEDGER_CHECKPOINT, JournalType.TRANSITION})
+"""What a desk writes all day long by itself: left out of a first look, shown when it is asked for."""
+
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """What to show; None asks nothing. Times are of `ts`, in microseconds since the epoch, half-open [since, until)."""
@@ -65,6 +68,22 @@ def _within(line: JournalLine, wanted: Filter) -> bool:
 def newest(folder: Path, wanted: Filter, limit: int) -> list[JournalLine]:
     """The newest `limit` matching lines, newest first; reads backwards and no more than it needs. Raises OSError."""
     return list(islice((line for line in lines_backwards(folder) if matches(line, wanted)), limit))
+
+
+def newest_without_routine(folder: Path, wanted: Filter, limit: int) -> tuple[list[JournalLine], int]:
+    """Like `newest`, without the `ROUTINE` lines; and how many of those lie between what is given. Raises OSError."""
+    found: list[JournalLine] = []
+    left_out = 0
+    for line in lines_backwards(folder):
+        if not matches(line, wanted):
+            continue
+        if line.type in ROUTINE:
+            left_out += 1
+            continue
+        found.append(line)
+        if len(found) == limit:
+            break
+    return found, left_out
 
 
 def life_of_intent(folder: Path, intent_id: str) -> list[JournalLine]:

@@ -96,7 +96,8 @@ class Desk:
 
     def shows(self, **changes: object) -> Snapshot:
         """Write a snapshot stamped now."""
-        snapshot = make_snapshot(**{"wall_ts": iso_from_us(wall_us()), **changes})
+        now = changes.get("wall_ts", iso_from_us(wall_us()))
+        snapshot = make_snapshot(**{"ts": now, "wall_ts": now, **changes})
         write_snapshot(self.paths.snapshot, snapshot, sync=False)
         return snapshot
 

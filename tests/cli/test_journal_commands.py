@@ -33,7 +33,40 @@ def _types(answer_out: str) -> list[str]:
 
 
 def test_the_newest_oldest_first(cli: Cli, day: Desk) -> None:
-    assert _types(cli("ops", "--json", "--limit", "2").out) == ["refused", "transition"]
+    assert _types(cli("ops", "--json", "--limit", "2", "--all").out) == ["refused", "transition"]
+
+
+def test_routine_lines_are_left_out_counted_and_had_by_name(cli: Cli, day: Desk) -> None:
+    assert _types(cli("ops", "--json", "--limit", "2").out) == ["fill", "refused"]
+    assert json.loads(cli("ops", "--json").out)["left_out"] == 1
+    said = "1 routine lines (ledger_checkpoint, transition) left out; --all shows them"
+    assert cli("ops").out.splitlines()[-1] == said
+    assert cli("ops", "--since", "5m").out == f"demo: no operation matches\n{said}\n"
+    assert "left out" not in cli("ops", "--all").out
+    assert _types(cli("ops", "--json", "--type", "transition").out) == ["transition"]
+
+
+def test_the_head_says_whose_time_it_is(cli: Cli, desk: Desk) -> None:
+    desk.journal(JournalType.RUN_STARTED)
+    assert cli("ops").out.split()[1] == "time"
+    desk.journal(JournalType.RUN_STARTED, ts=iso_from_us(NOON_US))
+    assert cli("ops").out.split()[1] == "market"
+
+
+def test_numbers_stand_under_their_unit_with_the_same_decimals(cli: Cli, day: Desk) -> None:
+    day.journal(JournalType.FILL, order_ref="demo.ab.2", side="BUY", quantity=5.0, price=71.5, unit="share", ccy="USD")
+    head, *rows, _ = cli("ops").out.splitlines()
+    end = head.index("price (USD)") + len("price (USD)")
+    assert [row[:end].split()[-1] for row in rows if " fill " in row] == ["70.525", "71.500"]
+    assert "quantity (shares)" in head
+
+
+def test_a_command_is_named_with_its_words_and_its_giver(cli: Cli, desk: Desk) -> None:
+    data = {"command": "reset", "by": "jo", "detail": "daily_loss still measures 3.50 USD, limit 0.50"}
+    desk.journal(JournalType.CONTROL_REFUSED, status="refused", reason="request_refused", data=data)
+    [row] = cli("ops").out.splitlines()[1:]
+    assert "control_refused reset" in row
+    assert "request_refused: daily_loss still measures 3.50 USD, limit 0.50 (by jo)" in row
 
 
 def test_the_table_shows_what_was_traded_and_no_markup_is_obeyed(cli: Cli, day: Desk) -> None:
@@ -49,7 +82,8 @@ def test_the_table_shows_what_was_traded_and_no_markup_is_obeyed(cli: Cli, day: 
     [
         ("--type fill --type refused", ["fill", "refused"]),
         ("--since 2014-06-05T15:40:00Z --until 2014-06-05T16:00:00Z", ["fill", "refused"]),
-        ("--since 15m", ["refused", "transition"]),
+        ("--since 15m", ["refused"]),
+        ("--since 15m --all", ["refused", "transition"]),
         ("--until 45m", ["run_started"]),
         ("--since 2014-06-06", []),
         ("--intent r-1", ["intent", "order_sent", "fill"]),
@@ -87,12 +121,18 @@ def test_verify_intact(cli: Cli, day: Desk) -> None:
     assert answer.out.startswith("demo: intact, 6 operations, head ")
 
 
+def test_verify_of_an_empty_journal_does_not_call_it_intact(cli: Cli, desk: Desk) -> None:
+    answer = cli("verify")
+    assert (answer.code, answer.out) == (0, "demo: the journal is empty, nothing to check\n")
+
+
 def test_verify_names_the_place_of_a_changed_byte(cli: Cli, day: Desk) -> None:
     [segment] = day.paths.journal.glob("*.jsonl")
     segment.write_bytes(segment.read_bytes().replace(b"70.525", b"70.535"))
     answer = cli("verify")
     assert answer.code == 1
     assert answer.err.startswith(f"bifrost: demo: the journal is broken: {segment}")
+    assert answer.err.endswith("; see docs/runbook.md#journal_damaged\n")
     assert len(answer.err.splitlines()) == 1
     found = json.loads(cli("verify", "--json").out)
     assert found["exit_code"] == 1

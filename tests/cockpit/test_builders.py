@@ -243,6 +243,7 @@ def test_the_shell_twin_asks_the_same() -> None:
     found = asked(("refused", "fill"), since="2014-06-05 14:30", intent="r-4")
     words = journal_view.cli_words(found, "demo")
     assert words == "ops --desk demo --since 2014-06-05T14:30:00Z --type fill --type refused --intent r-4 --limit 50"
+    assert journal_view.cli_words(asked(()), "demo") == "ops --desk demo --all --limit 50"
 
 
 def test_lines_are_shown_with_their_units() -> None:

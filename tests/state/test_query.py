@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from state.query import Filter, life_of_intent, matches, newest
+from state.query import Filter, life_of_intent, matches, newest, newest_without_routine
 from state.records import JournalLine, JournalType
 from tests.support.desk_files import NOON_US, make_journal, make_line
 
@@ -40,6 +40,14 @@ def test_newest_come_first_and_no_more_than_asked(folder: Path) -> None:
     assert found(folder, limit=3) == [8, 7, 6]
     assert found(folder, limit=0) == []
     assert newest(folder / "none", Filter(), 10) == []
+
+
+def test_routine_lines_are_left_out_and_counted_as_far_as_was_read(folder: Path) -> None:
+    lines, left_out = newest_without_routine(folder, Filter(), 5)
+    assert ([line.seq for line in lines], left_out) == ([8, 7, 6, 5, 3], 1)
+    lines, left_out = newest_without_routine(folder, Filter(), 4)
+    assert ([line.seq for line in lines], left_out) == ([8, 7, 6, 5], 0)
+    assert newest_without_routine(folder, Filter(types=frozenset({T.LEDGER_CHECKPOINT})), 5) == ([], 1)
 
 
 def test_each_question_alone_and_together(folder: Path) -> None:
