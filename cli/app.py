@@ -19,7 +19,7 @@ from cli import (
 )
 from cli.errors import CommandError, ExitCode
 from cli.options import DeskOption, JsonOption, RootOption, default_root, store_globals
-from cli.output import complain
+from cli.output import complain, say_json
 
 app = typer.Typer(
     name="bifrost",
@@ -64,6 +64,7 @@ def run(arguments: list[str]) -> int:
         result: Any = app(arguments, prog_name="bifrost", standalone_mode=False)
     except CommandError as error:
         complain(f"bifrost: {error}")
+        _say_problem(arguments, str(error), error.code)
         return error.code
     except BrokenPipeError:
         # `bifrost ops | head`: whoever read us has enough. Python would complain again while closing stdout.
@@ -73,8 +74,16 @@ def run(arguments: list[str]) -> int:
         complain("bifrost: aborted")
         return ExitCode.FAILED
     except Exception as error:  # noqa: BLE001 the last door: an operator never reads a traceback
-        return _usage_or_bug(error)
+        code = _usage_or_bug(error)
+        _say_problem(arguments, " ".join(str(error).split()) or type(error).__name__, code)
+        return code
     return int(result) if isinstance(result, int) else ExitCode.DONE
+
+
+def _say_problem(arguments: list[str], problem: str, code: int) -> None:
+    """Who asked for JSON gets JSON, also when there is nothing but a problem to tell."""
+    if "--json" in arguments:
+        say_json({"exit_code": int(code), "problem": problem})
 
 
 def _usage_or_bug(error: Exception) -> int:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cli.errors import CommandError, ExitCode
 from cli.options import Settings
-from cli.output import complain, say, say_json
+from cli.output import complain, say, say_json, to_the_second
 from cli.receipts import Matches, Receipts, commanded, earlier_receipt, last_run_is_over
 
 if TYPE_CHECKING:
     from state.control import AssertedCommand, Command
     from state.layout import DeskPaths
+    from state.light import Light
     from state.records import JournalLine
 
 
@@ -85,7 +86,7 @@ class Commanding:
         """Assert one command and wait where that was asked for."""
         new = self.write(name)
         if self._wait_s is None:
-            return self._tell(name, "asserted" if new else "asserted already", None)
+            return self._tell(name, ("asserted" if new else "asserted already") + self._unless_live(), None)
         line = self._await(name, self._since_us(name), self._wait_s)
         return self._finish(name, line)
 
@@ -94,7 +95,7 @@ class Commanding:
         self.write("flatten")
         self.write("stop")
         if self._wait_s is None:
-            return self._tell("stop", "flatten and stop asserted", None)
+            return self._tell("stop", f"flatten and stop asserted{self._unless_live()}", None)
         started = monotonic()
         flattened = self._await("flatten", self._since_us("flatten"), self._wait_s)
         if flattened is None or flattened.status != "done":
@@ -113,11 +114,31 @@ class Commanding:
             raise CommandError(str(error)) from error
         audit(self._paths, command, "released" if stood else "nothing stood", self._reason)
         if not stood:
-            return self._tell(command, f"no {name} stands; nothing to do", None)
+            return self._tell(command, f"no {name} stands; nothing to do{self._unless_green(command)}", None)
         if self._wait_s is None:
             return self._tell(command, f"{name} released", None)
         line = self._receipts.wait(_started if command == "start" else _released(name), self._wait_s)
         return self._finish(command, line)
+
+    def _unless_live(self) -> str:
+        """Nobody may read a command as obeyed while nobody is there to obey it."""
+        if self._light().state != "not_live":
+            return ""
+        return f"; the desk is not live, so perhaps nobody obeys it now: see {self._chosen.shell()} status"
+
+    def _unless_green(self, command: Literal["start", "resume"]) -> str:
+        """`resume` on a halted desk, `start` without a daemon: what was typed does not help, so say what may."""
+        light = self._light()
+        if light.state == "green":
+            return ""
+        if command == "start" and light.state == "not_live":
+            return f"; no daemon is seen: start one with {self._chosen.shell()} up, or supervise"
+        return f"; the desk is {light.word}: {self._chosen.shell()} status says why and what ends it"
+
+    def _light(self) -> "Light":
+        from state.look import look_at
+
+        return look_at(self._paths, self._now_us()).light
 
     def _since_us(self, name: "Command") -> int:
         standing = self.standing(name)
@@ -141,7 +162,9 @@ class Commanding:
         refused = line.status in ("refused", "unconfirmed")
         detail = line.data.get("detail") if line.data is not None else None
         reason = f" ({line.reason})" if line.reason else ""
-        text = f"{line.status or line.type}{reason}{': ' + str(detail) if detail else ''} at {line.wall_ts}"
+        text = (
+            f"{line.status or line.type}{reason}{': ' + str(detail) if detail else ''} at {to_the_second(line.wall_ts)}"
+        )
         return self._tell(name, text, line, ExitCode.FAILED if refused else ExitCode.DONE)
 
     def _tell(self, name: str, text: str, line: "JournalLine | None", code: ExitCode = ExitCode.DONE) -> int:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.errors import CommandError
-from cli.options import DeskOption, JsonOption, RootOption, settings
-from cli.output import coloured, say, say_json
+from cli.journal_table import is_market_time
+from cli.options import DeskOption, JsonOption, RootOption, Settings, settings
+from cli.output import coloured, say, say_json, to_the_second
 
 if TYPE_CHECKING:
     from state.layout import DeskPaths
@@ -47,7 +48,7 @@ def status(
     if chosen.as_json:
         say_json(_as_object(chosen.desk, seen))
     else:
-        _print(chosen.desk, seen.snapshot, seen.light)
+        _print(chosen, seen.snapshot, seen.light)
     return _EXIT[seen.light.state]
 
 
@@ -86,18 +87,20 @@ def _as_object(desk: str, seen: "Look") -> dict[str, Any]:
     }
 
 
-def _print(desk: str, snapshot: "Snapshot | None", verdict: "Light") -> None:
+def _print(chosen: Settings, snapshot: "Snapshot | None", verdict: "Light") -> None:
     colour = {"green": "GREEN", "yellow": "YELLOW", "red": "RED", "not_live": "NOT LIVE"}[verdict.state]
     # The colour is a word first: a log, a colour-blind eye and a pipe read the same.
     lead = colour if verdict.word == colour else f"{colour} {verdict.word}"
-    say(f"{coloured(lead, verdict.state)}  {desk}{_facts(snapshot)}{_age(verdict.age_ms)}")
+    say(f"{coloured(lead, verdict.state)}  {chosen.desk}{_facts(snapshot)}{_age(verdict.age_ms)}")
     for reason in verdict.reasons:
-        detail = f" [{reason.detail}]" if reason.detail else ""
-        say(f"  {coloured(reason.severity, reason.severity)}  {reason.code}{detail}: {reason.sentence}")
+        detail = f" [{to_the_second(reason.detail)}]" if reason.detail else ""
+        # A command that is copied from here must reach this desk and not the default one.
+        sentence = reason.sentence.replace("./bifrost ", f"{chosen.shell()} ")
+        say(f"  {coloured(reason.severity, reason.severity)}  {reason.code}{detail}: {sentence}")
 
 
 def _facts(snapshot: "Snapshot | None") -> str:
-    """`  simulated DU0000001  hedges 4  net delta +3  P&L -12.50 USD`, as far as the desk says."""
+    """`  simulated DU0000001  hedges 4  net delta +3.0 shares  own -181 shares  P&L -12.50 USD`, as far as it says."""
     if snapshot is None:
         return ""
     parts = [f"{snapshot.account_kind or '-'} {snapshot.account or '-'}"]
@@ -107,11 +110,13 @@ def _facts(snapshot: "Snapshot | None") -> str:
     greeks = (snapshot.strategy or {}).get("greeks")
     delta = greeks.get("net_delta_shares") if isinstance(greeks, dict) else None
     if isinstance(delta, int | float):
-        parts.append(f"net delta {delta:+.1f}")
+        parts.append(f"net delta {delta:+.1f} shares")
     if snapshot.own_shares is not None:
-        parts.append(f"own {snapshot.own_shares:+g}")
+        parts.append(f"own {snapshot.own_shares:+g} shares")
     if snapshot.daily_pnl_usd is not None:
         parts.append(f"P&L {snapshot.daily_pnl_usd:+,.2f} USD")
+    if is_market_time(snapshot.ts, snapshot.wall_ts):
+        parts.append(f"market time {snapshot.ts[:19].replace('T', ' ')}")
     return "  " + "  ".join(parts)
 
 

@@ -65,6 +65,17 @@ class Settings:
         except DeskNameError as error:
             raise CommandError(str(error), ExitCode.USAGE) from error
 
+    def shell(self) -> str:
+        """`./bifrost`, with the options that a further command about this desk needs when typed here."""
+        import shlex
+
+        words = ["./bifrost"]
+        if self.desk != (os.environ.get("BIFROST_DESK") or DEFAULT_DESK):
+            words += ["--desk", self.desk]
+        if self.root != default_root().absolute():
+            words += ["--root", str(self.root)]
+        return shlex.join(words)
+
     def existing_paths(self) -> "DeskPaths":
         """The folder of a desk that was started before. Raises CommandError (2) when there is none."""
         from state.layout import desks

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from state.layout import DeskPaths
 
 _POLL_S = 0.1
+_GREEN_WITHIN_S = 20.0
+"""A desk that is not green by then needs a word: a pause, foreign shares, a TWS that does not answer."""
 _READY_WITHIN_S = 60.0
 """How long a simulator or cockpit may take to listen, on a slow machine's first start."""
 
@@ -176,28 +178,35 @@ class _Up:
         return False
 
     def _watch(self, children: "Children", supervisor: "Child | None") -> int:
-        """Say when the light first turns green and when a child dies; return when it is over."""
-        green_said = False
+        """Say how the light is at first and when a child dies; return when it is over."""
+        light_said = False
         started = time.monotonic()
         while supervisor is not None and self._asked_to_end is None:
             for child in children.newly_ended():
                 complain(f"bifrost: {child.ending()}")
             if not supervisor.is_running:
                 # Without a supervisor nothing trades and nothing would restart: better to end loudly than half.
+                for child in children.newly_ended():  # it may have ended since the line above
+                    complain(f"bifrost: {child.ending()}")
                 code = supervisor.process.returncode
                 return code if code > 0 else ExitCode.FAILED
-            if not green_said:
-                green_said = self._say_when_green(time.monotonic() - started)
+            if not light_said:
+                light_said = self._say_light(time.monotonic() - started)
             time.sleep(_POLL_S)
         return ExitCode.DONE
 
-    def _say_when_green(self, waited_s: float) -> bool:
+    def _say_light(self, waited_s: float) -> bool:
+        """As soon as it is green; what else it is, once a start should be over. True when it was said."""
         from cli.desk_commands import look
 
-        seen = look(self._paths)
-        if seen.light.state != "green":
+        light = look(self._paths).light
+        if light.state == "green":
+            say(f"light: GREEN {light.word} after {waited_s:.0f} s")
+            return True
+        if waited_s < _GREEN_WITHIN_S:
             return False
-        say(f"light: GREEN {seen.light.word} after {waited_s:.0f} s")
+        codes = ", ".join(reason.code for reason in light.reasons)
+        say(f"light: {light.word} ({codes}); why, and what to do: ./bifrost status --desk {self._paths.desk}")
         return True
 
     def _say_what_stands(self) -> None:

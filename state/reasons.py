@@ -78,7 +78,10 @@ _ALL = (
         "This page lost its server, so what it shows may be old. Use the shell: touch control/stop still works.",
     ),
     _not_live(
-        "stopped", "STOPPED", "operator", "The desk was stopped on purpose. Start it with ./bifrost start when wanted."
+        "stopped",
+        "STOPPED",
+        "operator",
+        "The daemon ended on purpose. Run ./bifrost start, or ./bifrost up where nothing runs any more.",
     ),
     _red(
         "journal_failed",
@@ -279,7 +282,7 @@ _ALL = (
         "safe",
         "SAFE",
         "itself",
-        "The strategy went to SAFE because data, link or an order cannot be trusted. The other reasons say which.",
+        "The strategy went to SAFE: a halt, or data, link or an order it cannot trust. The other reasons say which.",
     ),
     _red(
         "self_check_blocked",
@@ -299,7 +302,9 @@ _ALL = (
         "operator",
         "Flatten is asserted: own shares are being closed. Removing control/flatten aborts it and pauses.",
     ),
-    _yellow("paused", "PAUSED", "resume", "Paused by the operator: no new hedge is sent. Go on with ./bifrost resume."),
+    _yellow(
+        "paused", "PAUSED", "resume", "Paused: no new hedge is sent, all else goes on. End it with ./bifrost resume."
+    ),
     _yellow(
         "control_unreadable",
         "PAUSED",

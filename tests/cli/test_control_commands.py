@@ -10,7 +10,7 @@ from cli.options import CHECKOUT
 from daemon.runtime.clocks import wall_us
 from state.audit import read_audit
 from state.control import assert_command, read_control
-from state.records import JournalType
+from state.records import Check, JournalType, SelfCheck
 from state.times import iso_from_us
 from tests.cli.conftest import Cli, Desk
 
@@ -21,6 +21,7 @@ def _done(desk: Desk, command: str, status: str = "done", **fields: object) -> C
 
 @pytest.mark.parametrize("command", ["stop", "pause"])
 def test_a_command_is_a_file_with_a_note_and_an_audit_line(cli: Cli, desk: Desk, command: str) -> None:
+    desk.shows()
     answer = cli(command, "--reason", "end of day")
     assert (answer.code, answer.out) == (0, f"demo: {command}: asserted\n")
     found = read_control(desk.paths.control, wall_us()).files[command]  # type: ignore[index]
@@ -29,6 +30,13 @@ def test_a_command_is_a_file_with_a_note_and_an_audit_line(cli: Cli, desk: Desk,
     [line] = read_audit(desk.paths.audit)
     assert (line.source, line.action, line.outcome, line.reason) == ("cli", command, "asserted", "end of day")
     assert cli(command).out == f"demo: {command}: asserted already\n"
+
+
+@pytest.mark.parametrize("command", ["stop", "pause", "flatten --yes", "stop --flatten --yes"])
+def test_a_command_to_a_desk_that_is_not_live_says_so(cli: Cli, desk: Desk, command: str) -> None:
+    answer = cli(*command.split())
+    assert answer.code == 0
+    assert answer.out.endswith("; the desk is not live, so perhaps nobody obeys it now: see ./bifrost status\n")
 
 
 def test_wait_ends_with_the_daemons_receipt(cli: Cli, desk: Desk) -> None:
@@ -89,7 +97,24 @@ def test_resume_removes_pause_only(cli: Cli, desk: Desk) -> None:
     desk.when(lambda: not desk.asserted("pause"), _done(desk, "pause", "released"))
     assert cli("resume", "--wait", "10").code == 0
     assert desk.asserted("stop")
+    assert not desk.asserted("pause")
+
+
+def test_resume_and_start_where_nothing_stands(cli: Cli, desk: Desk) -> None:
+    assert cli("start").out == (
+        "demo: start: no stop stands; nothing to do; no daemon is seen: start one with ./bifrost up, or supervise\n"
+    )
+    desk.shows()
+    assert cli("start").out == "demo: start: no stop stands; nothing to do\n"
     assert cli("resume").out == "demo: resume: no pause stands; nothing to do\n"
+
+
+def test_resume_of_a_halted_desk_says_that_it_does_not_help(cli: Cli, desk: Desk) -> None:
+    halted = Check(name="halt_daily_loss", ok=False, severity="red", reason="daily_loss")
+    desk.shows(self_check=SelfCheck(status="blocked", block_reasons=("daily_loss",), checks=(halted,)))
+    assert cli("resume").out == (
+        "demo: resume: no pause stands; nothing to do; the desk is HALTED: ./bifrost status says why and what ends it\n"
+    )
 
 
 def test_start_removes_stop_and_waits_for_a_run(cli: Cli, desk: Desk) -> None:

@@ -1,7 +1,9 @@
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +26,7 @@ def test_green(cli: Cli, desk: Desk) -> None:
     desk.shows(account="DU0000001", account_kind="simulated", own_shares=-181.0, daily_pnl_usd=-12.5)
     answer = cli("status")
     assert answer.code == 0
-    assert answer.out.startswith("GREEN OK  demo  simulated DU0000001  own -181  P&L -12.50 USD  (0.")
+    assert answer.out.startswith("GREEN OK  demo  simulated DU0000001  own -181 shares  P&L -12.50 USD  (0.")
     assert len(answer.out.splitlines()) == 1
 
 
@@ -36,6 +38,29 @@ def test_yellow_says_who_paused(cli: Cli, desk: Desk) -> None:
     assert answer.out.startswith("YELLOW")
     assert "by anna since" in answer.out
     assert "lunch" in answer.out
+
+
+def test_a_market_that_lives_in_another_time_says_so(cli: Cli, desk: Desk) -> None:
+    desk.shows(ts="2014-06-05T14:31:07.000000Z")
+    assert "  market time 2014-06-05 14:31:07  (0." in cli("status").out
+
+
+def test_the_commands_it_names_reach_this_desk(
+    cli: Cli, desk: Desk, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.shows()
+    assert_command(desk.paths.control, "pause", by="anna", reason="lunch", at=iso_from_us(wall_us()))
+    assert "End it with ./bifrost resume." in cli("status").out
+    monkeypatch.setenv("BIFROST_DESK", "other")
+    monkeypatch.delenv("BIFROST_ROOT")
+    said = cli("status", "--desk", "demo", "--root", str(root)).out
+    assert f"End it with ./bifrost --desk demo --root {root} resume." in said
+
+
+def test_times_are_told_to_the_second(cli: Cli, desk: Desk) -> None:
+    desk.shows()
+    assert_command(desk.paths.control, "pause", by="anna", reason="lunch", at=iso_from_us(wall_us()))
+    assert re.search(r"\[by anna since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ: lunch\]", cli("status").out)
 
 
 def test_red_says_what_was_measured(cli: Cli, desk: Desk) -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import subprocess
@@ -67,12 +68,21 @@ def test_help_loads_no_heavy_library() -> None:
 def test_a_desk_that_does_not_exist_is_one_line_and_exit_2(cli: Cli, root: Path, command: str) -> None:
     answer = cli(*command.split(), "--desk", "nobody")
     assert answer.code == 2
-    assert answer.out == ""
+    if "--json" not in command:
+        assert answer.out == ""
     assert answer.err == (
         f"bifrost: no desk 'nobody' under {root} (no desk was ever started there); name one with --desk, another root "
         "with --root, or start it: bifrost up --profile P\n"
     )
     assert not root.exists(), "asking must not make a desk"
+
+
+@pytest.mark.parametrize("command", [*ABOUT_A_DESK, "status --frsh", "profile show nowhere", "nope"])
+def test_who_asks_for_json_gets_json_also_for_a_problem(cli: Cli, command: str) -> None:
+    answer = cli(*command.split(), "--json") if "--json" not in command else cli(*command.split())
+    found = json.loads(answer.out)
+    assert (answer.code, found["exit_code"]) == (2, 2)
+    assert found["problem"]
 
 
 def test_a_missing_desk_names_those_that_exist(cli: Cli, desk: Desk) -> None:
