@@ -6,6 +6,7 @@ is slow (the journal's tail) happens in a thread. A slow reader skips pages, it 
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator
 
 from cockpit.clock import wall_us
@@ -45,6 +46,14 @@ class _Feed:
         self.readers = 0
         self.task: asyncio.Task[None] | None = None
 
+    def is_news(self, seen: int) -> bool:
+        """Whether there is a newer message than number `seen`."""
+        return self.version != seen
+
+    def is_dead(self) -> bool:
+        """Whether nobody looks any more."""
+        return self.task is None
+
 
 class Hub:
     """Streams of pages. The one rule: all calls but `close` come from the server's event loop."""
@@ -66,15 +75,18 @@ class Hub:
         feed.readers += 1
         if feed.task is None:
             feed.task = asyncio.create_task(self._watch(feed, paths), name=f"watch {paths.desk}")
+            feed.task.add_done_callback(_tell)
         try:
             seen = 0
             yield b"retry: 500\n\n"
             while not self._closing:
                 async with feed.changed:
-                    await feed.changed.wait_for(lambda: feed.version != seen or self._closing)  # noqa: B023 - awaited at once
+                    await feed.changed.wait_for(lambda: feed.is_news(seen) or feed.is_dead())  # noqa: B023 -- awaited at once
+                    if feed.is_dead():
+                        # Its watcher is gone: ending the stream makes the browser come again and start a new one.
+                        return
                     seen, message = feed.version, feed.message
-                if message and not self._closing:
-                    yield message
+                yield message
         finally:
             feed.readers -= 1
 
@@ -98,3 +110,10 @@ class Hub:
             feed.task = None
             async with feed.changed:
                 feed.changed.notify_all()
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """A watcher's death must not vanish: one line for the operator's terminal."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        sys.stderr.write(f"cockpit: {task.get_name()} failed: {type(error).__name__}: {error}\n")

@@ -33,8 +33,9 @@ def player(tmp_path: Path) -> Iterator[DeskPlayer]:
     player.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Of a module and no wider: playwright keeps an event loop running, which no asyncio test may meet."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine")
     with sync_playwright() as playwright:
