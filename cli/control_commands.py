@@ -147,12 +147,13 @@ def _preview(paths: "DeskPaths") -> str:
     if snapshot is None or snapshot.own_shares is None:
         return "own shares are not known now (no readable snapshot); the daemon sizes it from its own ledger"
     age = "" if seen.light.age_ms is None else f" ({seen.light.age_ms / 1000:.1f} s ago)"
-    words = f"own {snapshot.own_shares:+g} shares{age} are brought to 0, or to match the options where the profile says"
-    words += " flatten_target: matched"
+    # A desk that does not name a target flattens to none.
+    target = 0.0 if snapshot.flatten_target_shares is None else snapshot.flatten_target_shares
+    words = f"own {snapshot.own_shares:+g} shares{age} are brought to {target:g}"
     greeks = (snapshot.strategy or {}).get("greeks")
     net = greeks.get("net_delta_shares") if isinstance(greeks, dict) else None
     if isinstance(net, int | float):
-        words += f"; at 0 the options' delta of {net - snapshot.own_shares:+.1f} shares stays open"
+        words += f"; a net delta of {net - snapshot.own_shares + target:+.1f} shares stays open"
     if snapshot.foreign_shares:
         words += f"; {snapshot.foreign_shares:+g} foreign shares stay untouched"
     return f"{words}; then the desk is paused"

@@ -13,6 +13,7 @@ class FlattenPreview(msgspec.Struct, frozen=True, kw_only=True):
 
     underlying: str
     own_shares: float | None
+    target_shares: float
     side: str | None
     quantity_shares: float
     reference_price_usd: float | None
@@ -31,11 +32,14 @@ class FlattenPreview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def preview(snapshot: Snapshot) -> FlattenPreview:
-    """Own shares to zero at the quote of now: half the spread is the estimated cost."""
+    """Own shares to the flatten's target at the quote of now: half the spread is the estimated cost."""
     underlying = snapshot.instruments[0] if snapshot.instruments else None
     own = snapshot.own_shares
-    quantity = 0.0 if own is None else abs(own)
-    side = None if own is None or quantity <= DUST_SHARES else ("SELL" if own > 0 else "BUY")
+    # A desk that does not name a target flattens to none.
+    target = 0.0 if snapshot.flatten_target_shares is None else snapshot.flatten_target_shares
+    change = 0.0 if own is None else target - own
+    quantity = abs(change)
+    side = None if quantity <= DUST_SHARES else ("SELL" if change < 0 else "BUY")
     bid = None if underlying is None else underlying.bid
     ask = None if underlying is None else underlying.ask
     price = (bid if side == "SELL" else ask) if side is not None else None
@@ -45,12 +49,13 @@ def preview(snapshot: Snapshot) -> FlattenPreview:
     return FlattenPreview(
         underlying=underlying.symbol if underlying is not None else "",
         own_shares=own,
+        target_shares=target,
         side=side,
         quantity_shares=quantity,
         reference_price_usd=price,
         value_usd=None if price is None else price * quantity,
         cost_usd=cost,
-        residual_delta_shares=None if delta is None or own is None else delta - own,
+        residual_delta_shares=None if delta is None or own is None else delta + change,
         foreign_shares=snapshot.foreign_shares,
         orders_to_cancel=tuple(
             f"{order.side} {wording.shares(order.quantity)} {order.instrument} ({order.status})"
@@ -64,7 +69,7 @@ def preview(snapshot: Snapshot) -> FlattenPreview:
 
 def rows(plan: FlattenPreview) -> list[tuple[str, str]]:
     """Label and value, in the order an operator reads them."""
-    order = "nothing to trade: own shares are 0 already"
+    order = f"nothing to trade: own shares are {wording.shares(plan.target_shares)} already"
     if plan.own_shares is None:
         order = "unknown: the snapshot does not say how many shares are own"
     elif plan.side is not None:
@@ -77,10 +82,10 @@ def rows(plan: FlattenPreview) -> list[tuple[str, str]]:
         )
     return [
         ("Own orders to cancel", "; ".join(plan.orders_to_cancel) if plan.orders_to_cancel else "none"),
-        ("Own shares", f"{wording.shares(plan.own_shares, signed=True)} → 0"),
+        ("Own shares", f"{wording.shares(plan.own_shares, signed=True)} → {wording.shares(plan.target_shares)}"),
         ("Order", order),
         ("Estimated", price or wording.DASH),
-        ("Left unhedged", f"option delta {wording.number(plan.residual_delta_shares, decimals=1, signed=True)} shares"),
+        ("Left unhedged", f"net delta {wording.number(plan.residual_delta_shares, decimals=1, signed=True)} shares"),
         ("Stays untouched", f"foreign {wording.shares(plan.foreign_shares, signed=True)} shares, every option leg"),
         ("Afterwards", "hedging stays paused until you resume it"),
     ]

@@ -257,6 +257,8 @@ class Snapshot(_Record, frozen=True, kw_only=True):
     instruments: tuple[InstrumentQuote, ...] = ()
     own_shares: float | None = None
     target_shares: float | None = None
+    flatten_target_shares: float | None = None
+    """Own shares that a flatten would end with: 0, or what offsets the options where the profile says so."""
     foreign_shares: float | None = None
     account_net_delta_shares: float | None = None
     positions: tuple[Position, ...] = ()

@@ -8,12 +8,14 @@ import math
 
 import msgspec
 
-from daemon.core.book import FlattenView
+from config.schema import Profile
+from daemon.core.book import Book, FlattenView
 from daemon.core.effects import AssertControl, ReleaseControl, RequestReconcile, StartTimer
 from daemon.core.events import BrokerReport, ControlFile
 from daemon.core.flatten_fsm import FLATTEN, RUNNING, FlattenState, FlattenTrigger
 from daemon.core.instruments import TOLERANCE, floor_to_step, round_half_away
 from daemon.core.orders import cancel_in_flight, mint
+from daemon.core.strategy import Strategy
 from daemon.core.turn import Turn
 from state.records import JournalType
 from state.times import iso_from_us
@@ -137,14 +139,18 @@ def _try_start(turn: Turn) -> None:
     turn.record(JournalType.CONTROL_STARTED, status="started", reason="flatten", data=data)
 
 
-def _target(turn: Turn) -> float:
-    """Own shares to end with: none, or as many as offset the options (`flatten_target: matched`)."""
-    if turn.profile.control.flatten_target == "zero":
+def target_shares(profile: Profile, strategy: Strategy, book: Book) -> float:
+    """Own shares that a flatten ends with: none, or as many as offset the options (`flatten_target: matched`)."""
+    if profile.control.flatten_target == "zero":
         return 0.0
-    delta = turn.strategy.option_delta_shares(turn.book.strategy, turn.book)
+    delta = strategy.option_delta_shares(book.strategy, book)
     if delta is None:
-        return turn.book.ledger.own_shares  # without a delta there is nothing to match: stay
+        return book.ledger.own_shares  # without a delta there is nothing to match: stay
     return round_half_away(-delta)
+
+
+def _target(turn: Turn) -> float:
+    return target_shares(turn.profile, turn.strategy, turn.book)
 
 
 def _distance(turn: Turn) -> float:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from config.schema import Profile
 from daemon.core.book import Book, QuoteState
+from daemon.core.flatten import target_shares
 from daemon.core.ledger import foreign_traded
 from daemon.core.self_check import self_check
 from daemon.core.step import Core
@@ -41,6 +42,7 @@ def present(core: Core, book: Book) -> dict[str, Any]:
         "instruments": _quotes(strategy, book),
         "own_shares": book.ledger.own_shares,
         "target_shares": None if option_delta is None else profile.execution.target_shares - option_delta,
+        "flatten_target_shares": target_shares(profile, strategy, book),
         "foreign_shares": book.foreign_shares if book.synced_once else None,
         "account_net_delta_shares": _sum(option_delta, account_shares if book.synced_once else None),
         "positions": _positions(strategy, book),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.invariants import assert_invariants
 from tests.support.lean_day import write_lean_day
 from tests.support.recorded_data import LEAN_FOLDER
 from tests.support.system import System
@@ -68,6 +69,7 @@ def demo(tmp_path: Path) -> Iterator[System]:
     system = System(tmp_path, DEMO)
     yield system
     system.close()
+    assert_invariants(system)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -180,6 +180,8 @@ def test_a_damaged_journal_exits_five_and_is_located(demo: System) -> None:
     refused = demo.cli("daemon", "--profile", str(demo.profile))
     assert refused.returncode == 5
     assert segment.name in one_line(refused.stderr)
+    segment.write_bytes(b"".join(whole))
+    assert demo.cli("verify").returncode == 0
 
 
 def test_a_torn_last_line_is_repaired_kept_and_journaled(demo: System) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from state.records import JournalLine, JournalType
 from tests.acceptance.conftest import DEMO
+from tests.support.invariants import assert_invariants
 from tests.support.system import System, running, wait_for
 
 RECEIPT = (JournalType.CONTROL_SEEN, JournalType.CONTROL_STARTED, JournalType.CONTROL_DONE, JournalType.CONTROL_REFUSED)
@@ -62,6 +63,7 @@ def shared_account(tmp_path: Path) -> Iterator[System]:
     with running(System(tmp_path, WITH_FOREIGN)) as system:
         start(system)
         yield system
+    assert_invariants(system)
 
 
 # --- stop ----------------------------------------------------------------------------------------
@@ -168,7 +170,7 @@ def assert_flat(system: System) -> None:
     assert verified.status == "flat"
     assert not (system.paths.control / "flatten").exists()
     assert (system.paths.control / "pause").exists()
-    snapshot = system.snapshot()
+    snapshot = wait_for("a reconciled snapshot", lambda: (s := system.snapshot()).foreign_shares is not None and s)
     assert snapshot.own_shares == 0
     assert snapshot.foreign_shares == FOREIGN_SHARES
     system.end("simulator")

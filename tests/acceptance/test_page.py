@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from state.records import JournalType
 from tests.acceptance.conftest import DEMO
 from tests.cockpit.conftest import CHROMIUM_ARGS
+from tests.support.invariants import assert_invariants
 from tests.support.system import System, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -31,6 +32,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     wait_for("the first green light", lambda: "GREEN" in said(system), 60)
     yield system
     system.close()
+    assert_invariants(system)
 
 
 @pytest.fixture(scope="module")

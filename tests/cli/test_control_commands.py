@@ -147,8 +147,8 @@ def test_flatten_asks_for_a_terminal_or_yes(cli: Cli, shell: Cli, desk: Desk) ->
     answer = shell("flatten")
     assert answer.code == 2
     assert answer.err.startswith("flatten demo: own -181 shares (")
-    assert "are brought to 0, or to match the options" in answer.err
-    assert "the options' delta of +183.5 shares stays open" in answer.err
+    assert "are brought to 0;" in answer.err
+    assert "a net delta of +183.5 shares stays open" in answer.err
     assert "+100 foreign shares stay untouched" in answer.err
     assert "flatten needs a terminal to confirm at, or --yes" in answer.err
     assert not desk.asserted("flatten")

@@ -136,6 +136,13 @@ def test_the_flatten_plan_sells_own_shares_only(player: DeskPlayer) -> None:
     assert flatten_preview.preview(player.write()).identity == (None, 0.0)
 
 
+def test_the_flatten_plan_goes_to_the_target_that_the_desk_names(player: DeskPlayer) -> None:
+    plan = flatten_preview.preview(msgspec.structs.replace(player.write(), flatten_target_shares=236.0))
+    assert plan.identity == ("SELL", 4.0)
+    assert plan.residual_delta_shares == pytest.approx(3.2 - 4)
+    assert dict(flatten_preview.rows(plan))["Own shares"].endswith("→ 236")
+
+
 def test_the_flatten_plan_of_an_unknown_book_says_unknown() -> None:
     rows = dict(flatten_preview.rows(flatten_preview.preview(BARE)))
     assert rows["Order"].startswith("unknown")

@@ -126,8 +126,12 @@ class System:
         return process.wait(timeout_s)
 
     def close(self) -> None:
-        """End everything, children first asked, then forced."""
-        ours = [psutil.Process(each.pid) for each in self.processes.values() if each.poll() is None]
+        """End everything, the simulator last: first asked, then forced."""
+        self._end_all([each for name, each in self.processes.items() if name != "simulator"])
+        self._end_all([each for name, each in self.processes.items() if name == "simulator"])
+
+    def _end_all(self, processes: list[subprocess.Popen[bytes]]) -> None:
+        ours = [psutil.Process(each.pid) for each in processes if each.poll() is None]
         family = ours + [child for each in ours for child in each.children(recursive=True)]
         for process in ours:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -137,7 +141,7 @@ class System:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(alive, timeout=5)
-        for each in self.processes.values():
+        for each in processes:
             each.wait(5)
 
     # --- what the files say ----------------------------------------------------------------------
@@ -175,9 +179,9 @@ class System:
     def ib_async_errors(self) -> list[str]:
         """What ib_async logged as an error in the daemon's log."""
         log = self.paths.logs / "daemon.jsonl"
-        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
         return [
-            str(line)
+            str(line["event"])
             for line in lines
             if str(line.get("logger", "")).startswith("ib_async") and line.get("level") in ("error", "critical")
         ]
