@@ -59,6 +59,9 @@ STOP_STANDS: Final = 3
 IN_USE: Final = 4
 JOURNAL_DAMAGED: Final = 5
 
+_CLOSE_S: Final = 1.5
+"""A venue that does not let go must not outlast the supervisor's patience."""
+
 OwnPrefix = Callable[[], str]
 """What every order_ref of this desk begins with; known once the journal is open."""
 VenueFactory = Callable[[VenueClock, OwnPrefix], Venue]
@@ -104,6 +107,14 @@ def run_daemon(
                 flatten_only=flatten_only,
             )
             return asyncio.run(daemon.serve(venue_factory))
+        except _Refused:
+            raise
+        except FatalVenueError as error:
+            raise _Refused(CANNOT_RUN, str(error)) from error
+        except Exception as error:
+            # The process's outermost frame: whatever got here ends it as a crash, told in one line, the rest logged.
+            _log.critical("crashed", exc_info=error)
+            raise _Refused(CRASHED, f"crashed: {error!r}; see {paths.logs / 'daemon.jsonl'}") from error
         finally:
             close_log()
     except _Refused as refusal:
@@ -275,7 +286,10 @@ class Daemon:
         self._timers.cancel_all()
         self._publisher.stop()
         await self._tasks.cancel_all(waiting_for="snapshot_publisher")
-        await self._venue.close()
+        try:
+            await asyncio.wait_for(self._venue.close(), _CLOSE_S)
+        except TimeoutError:
+            _log.error("venue_did_not_close", seconds=_CLOSE_S)
         self._tape.close()
         self._close_journal()
         restore_signals()

@@ -54,7 +54,8 @@ class JournalSink:
             if not opens and self.checkpoint is not None and self._writer.rotation_due():
                 records = [self.checkpoint(), *records]
             self._append(records, ts_us, tape_seq)
-        except (JournalError, OSError) as error:
+        except (JournalError, OSError, ValueError) as error:
+            # ValueError: a number that is not finite. What cannot be journaled must not be acted on as if it were.
             self.failed = str(error)
             say(f"bifrost: the journal cannot be written, no new risk from here on: {error}")
             _log.critical("journal_failed", error=self.failed)
