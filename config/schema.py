@@ -44,9 +44,13 @@ class Ib(_Section, frozen=True, kw_only=True):
     """Where TWS or IB Gateway listens. `client_id` 0 would bind manual orders, so it is refused."""
 
     host: Text = "127.0.0.1"
+    """Name or address of the machine where TWS or IB Gateway listens."""
     port: Port = 7497
+    """TWS: 7497 paper, 7496 live; Gateway: 4002 paper, 4001 live."""
     client_id: Annotated[int, Meta(ge=1, le=2_147_483_647)] = 1
+    """No other API program may use it at the same TWS."""
     connect_timeout: Annotated[float, Meta(gt=0, le=600, extra=Seconds)] = 60.0
+    """How long one attempt to connect may take."""
     account: AccountId | None = None
     """Needed where the login has several accounts, and for live trading."""
 
@@ -55,9 +59,13 @@ class Underlying(_Section, frozen=True, kw_only=True):
     """The stock whose delta is hedged."""
 
     symbol: Symbol
+    """The stock's ticker at the venue."""
     exchange: Text = "SMART"
+    """Where orders are routed."""
     primary_exchange: Text | None = None
+    """Tells the venue which stock is meant where several share a ticker."""
     currency: Literal["USD"] = "USD"
+    """What the stock trades in."""
     calendar: Text = "XNYS"
     """The exchange calendar (exchange_calendars' name) that the contract's liquid hours are cut with."""
 
@@ -66,10 +74,15 @@ class Leg(_Section, frozen=True, kw_only=True):
     """One declared option position; how many contracts there are is the account's word, not the profile's."""
 
     right: Literal["call", "put"]
+    """Call or put."""
     strike: Positive
+    """In USD."""
     expiry: IsoDate
+    """As the venue lists it."""
     multiplier: Positive = 100.0
+    """Shares per contract."""
     trading_class: Text | None = None
+    """Tells options apart that agree in all else."""
 
 
 class GreeksSection(_Section, frozen=True, kw_only=True):
@@ -85,16 +98,22 @@ class Structure(_Section, frozen=True, kw_only=True):
     """Which legs of the chain may be adopted; declared legs need no gate."""
 
     min_dte: Count = 21
+    """Days to expiry. For adopting legs from the chain, which this version does not do."""
     max_dte: Count = 35
+    """Likewise."""
     atm_band_pct: Percent = 3.0
+    """Likewise: distance of the strike from the underlying's price."""
 
 
 class Earnings(_Section, frozen=True, kw_only=True):
     """No hedging around earnings dates."""
 
     blackout_days_before: Count = 3
+    """Calendar days before an earnings date on which no hedge leaves."""
     blackout_days_after: Count = 1
+    """Calendar days after it."""
     dates: tuple[IsoDate, ...] = ()
+    """The earnings dates that are known."""
 
 
 class StrategyGates(_Section, frozen=True, kw_only=True):
@@ -103,21 +122,27 @@ class StrategyGates(_Section, frozen=True, kw_only=True):
     structure: Structure = Structure()
     earnings: Earnings = Earnings()
     trading_hours_only: bool = True
+    """Whether hedges leave only inside the session, without its edges."""
 
 
 class DeltaGate(_Section, frozen=True, kw_only=True):
     """The bands of |net delta|, in shares."""
 
     epsilon_band: Annotated[float, Meta(ge=0, extra=Shares)] = 10.0
+    """Up to here nothing is to be done."""
     threshold_hedge_shares: Positive = 25.0
+    """From here on a hedge is needed."""
     max_delta_limit: Annotated[float, Meta(gt=0, extra=Shares)] = 500.0
+    """From here on a hedge is forced: no cooldown, no cost gate."""
 
 
 class MarketGate(_Section, frozen=True, kw_only=True):
     """What counts as a live, orderly market."""
 
     vol_window_min: Positive = 5.0
+    """Over how long the market's volatility is measured."""
     stale_ts_threshold_ms: Positive = 5000.0
+    """Without a tick of the underlying for this long, data is stale and nothing leaves."""
     gap_pct: Annotated[float, Meta(gt=0, le=100)] = 2.0
     """A jump between two quotes of at least this much is a gap."""
     quiet_volatility_pct: Percent = 10.0
@@ -128,13 +153,16 @@ class LiquidityGate(_Section, frozen=True, kw_only=True):
     """Spread of the underlying relative to its mid, in percent."""
 
     wide_spread_pct: Annotated[float, Meta(gt=0, le=100)] = 0.1
+    """From here on the light is yellow; hedges still leave."""
     extreme_spread_pct: Annotated[float, Meta(gt=0, le=100)] = 0.5
+    """From here on no hedge leaves."""
 
 
 class SystemGate(_Section, frozen=True, kw_only=True):
     """What counts as a healthy pipeline."""
 
     data_lag_threshold_ms: Positive = 1000.0
+    """Queue from socket to decision plus the last round trip; above it nothing leaves."""
 
 
 class StateGates(_Section, frozen=True, kw_only=True):
@@ -150,9 +178,13 @@ class HedgeGate(_Section, frozen=True, kw_only=True):
     """What one hedge may look like."""
 
     min_hedge_shares: Positive = 10.0
+    """A smaller hedge is not sent."""
     cooldown_seconds: NotNegative = 60.0
+    """How long after a sent hedge the next one waits."""
     max_hedge_shares_per_order: Positive = 500.0
+    """A larger hedge is cut to it; the rest follows at once."""
     min_price_move_pct: Percent = 0.2
+    """How far the price must have moved from the last hedge's fill: the cost gate."""
 
 
 class IntentGates(_Section, frozen=True, kw_only=True):
@@ -165,11 +197,17 @@ class Risk(_Section, frozen=True, kw_only=True):
     """Hard limits. None means that this limit is not wanted."""
 
     max_daily_hedge_count: Count = 50
+    """Hedges sent in a day; the next one is refused."""
     max_position_shares: Positive = 2000.0
+    """What |own shares| may not exceed, working orders included; lowering it is never refused."""
     max_daily_loss_usd: Positive = 5000.0
+    """A day's loss of this much, for five seconds, halts."""
     max_drawdown_pct: Annotated[float, Meta(gt=0, le=100)] = 6.0
+    """A fall from the highest equity by this much, for five seconds, halts."""
     max_net_delta_shares: Positive | None = None
+    """Shown among the limits; the light is yellow from 85 % on."""
     max_spread_pct: Annotated[float, Meta(gt=0, le=100)] | None = None
+    """The guard's own spread limit; null takes `extreme_spread_pct`."""
 
 
 class GuardGates(_Section, frozen=True, kw_only=True):
@@ -191,12 +229,15 @@ class Execution(_Section, frozen=True, kw_only=True):
     """How orders are worked."""
 
     order_type: Literal["market"] = "market"
+    """How hedges are sent."""
     ack_deadline_s: Positive = 10.0
+    """A sent order that the venue has not acknowledged by then has an unknown outcome."""
     hedge_deadline_ms: Positive = 30_000.0
     """An own order unfilled for longer is red."""
     session_edge_s: NotNegative = 60.0
     """No orders in the first and last seconds of a session."""
     cancel_before_close_s: NotNegative = 5.0
+    """Own orders are cancelled so long before the session's close."""
     target_shares: float = 0.0
     """The net delta that hedging brings the book back to."""
 
@@ -205,8 +246,11 @@ class ControlSection(_Section, frozen=True, kw_only=True):
     """How commands are carried out."""
 
     flatten_target: Literal["zero", "matched"] = "zero"
+    """What a flatten brings own shares to: 0, or the options' delta."""
     flatten_start_s: Positive = 60.0
+    """A flatten that could not start within this is refused and must be touched again."""
     stop_timeout_s: Positive = 10.0
+    """Within this a stop's cancels must be confirmed, else exit 6."""
     on_halt: Literal["freeze"] = "freeze"
     """A halt freezes hedging; only the operator's flatten still trades."""
 
@@ -215,20 +259,28 @@ class Daemon(_Section, frozen=True, kw_only=True):
     """The daemon's own rhythm."""
 
     period_ms: Annotated[int, Meta(ge=100, le=60_000)] = 1000
+    """Longest time between two snapshots; the light is not live after three."""
     probe_every_s: Positive = 5.0
+    """How often the link is probed."""
     probe_timeout_s: Positive = 5.0
+    """After this a probe has failed."""
     waiting_ib_deadline_s: Positive = 60.0
     """How long waiting for IB is yellow before it is red."""
     reconcile_every_s: Positive = 300.0
+    """How often broker, journal and book are compared."""
 
 
 class SimulatedPosition(_Section, frozen=True, kw_only=True):
     """A position that the simulated account starts with: a declared leg, or shares of the underlying."""
 
     quantity: float
+    """Contracts or shares; short is negative."""
     right: Literal["call", "put"] | None = None
+    """Call or put; null is the underlying itself."""
     strike: Positive | None = None
+    """In USD."""
     expiry: IsoDate | None = None
+    """As in the leg that is declared."""
     average_price: NotNegative = 0.0
     """Per share; 0 takes the first mid."""
 
@@ -237,38 +289,56 @@ class SimulatedOrder(_Section, frozen=True, kw_only=True):
     """A foreign limit order in the underlying that rests in the simulated account from the start."""
 
     side: Literal["BUY", "SELL"]
+    """Buy or sell."""
     quantity: Positive
+    """Shares."""
     limit_price: Positive
+    """In USD."""
     client_id: int = 0
+    """Whose order it is; 0 is placed by hand."""
 
 
 class SyntheticMarket(_Section, frozen=True, kw_only=True):
     """A seeded market: mean-reverting stochastic volatility, occasional jumps, New York sessions."""
 
     start_price: Positive = 100.0
+    """In USD."""
     start_date: IsoDate | None = None
     """The first session; null takes the newest session day at the first start."""
     volatility: Annotated[float, Meta(gt=0, le=5)] = 0.6
+    """A year, 0.6 = 60 %: the level that the made-up volatility returns to."""
     volatility_of_volatility: NotNegative = 1.0
+    """How much the logarithm of the volatility moves, per root of a day."""
     mean_reversion_per_day: NotNegative = 2.0
+    """How fast it returns to its level."""
     jumps_per_day: NotNegative = 1.0
+    """Mean number of sudden moves."""
     jump_pct: Percent = 0.6
+    """Their usual size."""
     spread_usd: Positive = 0.02
+    """Of the underlying."""
     step_s: Positive = 1.0
+    """Market seconds between two prices."""
 
 
 class Simulator(_Section, frozen=True, kw_only=True):
     """The TWS stand-in that `bifrost up` starts. A profile with this section can never reach a real account."""
 
     account: SimulatedAccountId = "DU0000001"
+    """The simulated account's id."""
     seed: Count = 7
+    """The same seed makes the same market."""
     speed: Positive = 1.0
+    """Market seconds a second."""
     replay: Annotated[str, Meta(min_length=1, description="lean:DIR:SYMBOL:YYYYMMDD")] | None = None
     """`lean:DIR:SYMBOL:YYYYMMDD`; null is the synthetic market. A relative DIR is relative to the checkout."""
     cash_usd: float = 100_000.0
+    """What the account starts with."""
     synthetic: SyntheticMarket = SyntheticMarket()
     positions: tuple[SimulatedPosition, ...] = ()
+    """What the account holds at its first start."""
     foreign_orders: tuple[SimulatedOrder, ...] = ()
+    """Others' orders that rest in the account."""
     partial_fill_shares: Positive | None = None
     """An order above this size is filled in slices of it."""
 
@@ -281,10 +351,12 @@ class Profile(_Section, frozen=True, kw_only=True):
     desk: DeskName | None = None
     """The desk's folder under `var/`; null is the profile's name."""
     strategy: Literal["gamma_scalper"] = "gamma_scalper"
+    """What decides."""
     live: bool = False
     """Only `live: true` together with `ib.account` lets the daemon trade a live account."""
     underlying: Underlying
     legs: tuple[Leg, ...] = ()
+    """The options that are hedged."""
     ib: Ib = Ib()
     greeks: GreeksSection = GreeksSection()
     gates: Gates = Gates()

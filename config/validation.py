@@ -151,7 +151,7 @@ def _describe_type(info: inspected.Type, key: str) -> str:
     if isinstance(info, inspected.FloatType | inspected.IntType):
         kind = "a whole number" if isinstance(info, inspected.IntType) else "a number"
         signs = (("≥", info.ge), (">", info.gt), ("≤", info.le), ("<", info.lt))
-        bounds = " and ".join(f"{sign} {bound:g}" for sign, bound in signs if bound is not None)
+        bounds = " and ".join(f"{sign} {bound:.10g}" for sign, bound in signs if bound is not None)
         return kind + (f" {bounds}" if bounds else "") + (f" ({unit})" if unit else "")
     if isinstance(info, inspected.LiteralType):
         return "one of " + ", ".join(str(value) for value in info.values)

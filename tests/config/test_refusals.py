@@ -27,7 +27,7 @@ ONE_LINE = {
     ),
     "client id zero": (
         "ib: {client_id: 0}\n",
-        "p.yaml:2: ib.client_id: must be a whole number ≥ 1 and ≤ 2.14748e+09; found 0",
+        "p.yaml:2: ib.client_id: must be a whole number ≥ 1 and ≤ 2147483647; found 0",
     ),
     "above its bound, with unit": (
         "gates: {guard: {risk: {max_drawdown_pct: 600}}}\n",

@@ -1,0 +1,90 @@
+"""Draw `docs/profile.md` from the schema: `PYTHONPATH=. .venv/bin/python -P docs/draw_profile.py` in the checkout."""
+
+import ast
+import inspect
+import json
+import typing
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from config import schema
+from config.validation import describe, join
+
+PAGE = Path(__file__).with_name("profile.md")
+
+HEAD = """# The keys of a profile
+
+Drawn by `docs/draw_profile.py` from `config/schema.py`; a test keeps this page equal to it. A profile is a YAML file
+under `config/profiles/`, or anywhere; `extends: NAME` takes another profile's keys first. `./bifrost profile validate`
+checks one, `./bifrost profile show` prints every key with the value that counts. Keys ending in `_pct` are percent.
+"""
+
+
+def sentences(section: type[msgspec.Struct]) -> dict[str, str]:
+    """The sentence under each key in the schema: key -> sentence."""
+    [body] = [node.body for node in ast.parse(inspect.getsource(section)).body if isinstance(node, ast.ClassDef)]
+    found = {}
+    for key, said in pairwise(body):
+        if isinstance(key, ast.AnnAssign) and isinstance(key.target, ast.Name) and isinstance(said, ast.Expr):
+            found[key.target.id] = inspect.cleandoc(str(ast.literal_eval(said.value))).replace("\n", " ")
+    return found
+
+
+def section_in(hint: Any) -> tuple[type[msgspec.Struct] | None, bool]:
+    """The section that a key holds, if it does, and whether it is a list of them."""
+    for option in (hint, *typing.get_args(hint)):
+        if isinstance(option, type) and issubclass(option, msgspec.Struct):
+            return option, typing.get_origin(hint) is tuple
+    return None, False
+
+
+def walk(section: type[msgspec.Struct], path: str) -> Iterator[tuple[str, type[msgspec.Struct]]]:
+    """Every section with its dotted path, in the schema's order; a list's path ends in `[]`."""
+    yield path, section
+    for key, hint in typing.get_type_hints(section, include_extras=True).items():
+        inner, is_list = section_in(hint)
+        if inner is not None:
+            yield from walk(inner, join(path, key) + ("[]" if is_list else ""))
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> str:
+    """`60`, `null`, `needed`, as YAML would write it."""
+    if field.required:
+        return "needed"
+    value = msgspec.to_builtins(field.default)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def table(path: str, section: type[msgspec.Struct]) -> str:
+    """One section: its sentence and its keys. Empty for a section that only holds sections."""
+    said, hints = sentences(section), typing.get_type_hints(section, include_extras=True)
+    rows = []
+    for field in msgspec.structs.fields(section):
+        inner, _ = section_in(hints[field.name])
+        if inner is not None or (section is schema.Profile and field.name == "name"):
+            continue
+        words = describe(hints[field.name], field.name).replace("|", "\\|")
+        sentence = said[field.name].replace("|", "\\|")
+        rows.append(f"| `{field.name}` | {words} | {default_of(field)} | {sentence} |")
+    if not rows:
+        return ""
+    title = f"`{path}`" if path else "The top"
+    head = "| key | value | default | what |\n|---|---|---|---|"
+    return f"## {title}\n\n{inspect.getdoc(section)}\n\n{head}\n" + "\n".join(rows) + "\n"
+
+
+def page() -> str:
+    """The whole page. Raises KeyError for a key without a sentence."""
+    parts = [table(path, section) for path, section in walk(schema.Profile, "")]
+    return "\n".join([HEAD, *(part for part in parts if part)])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"wrote {PAGE.name}")
