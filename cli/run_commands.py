@@ -72,13 +72,15 @@ def daemon(
     5 journal damaged, 6 stop not confirmed.
     """
     from cli.profile_commands import load
+
+    loaded = load(profile)  # a bad profile is said at once: the parts below take seconds to import
+
     from cli.version import version
     from daemon.core.step import Core
     from daemon.runtime.app import run_daemon
     from daemon.strategies.gamma_scalper.strategy import GammaScalper
     from daemon.venues.ib.venue import IbVenue
 
-    loaded = load(profile)
     chosen = with_port(loaded.profile, ib_port)
     return run_daemon(
         profile=chosen,
@@ -153,9 +155,11 @@ def simulator(
 ) -> int:
     """The TWS stand-in: serves the IB API on 127.0.0.1 with a made-up market or a recorded day."""
     from cli.profile_commands import load
-    from daemon.simulator.app import SimulatorOptions, run_simulator
 
     chosen = simulated_market(load(profile).profile, seed=seed, speed=speed, replay=replay)
+
+    from daemon.simulator.app import SimulatorOptions, run_simulator
+
     paths = desk_of(settings(context, desk, root), chosen)
     options = SimulatorOptions(
         folder=paths.simulator,

@@ -131,7 +131,7 @@ def up(root: Path) -> Iterator[Callable[..., Up]]:
             psutil.wait_procs(family, timeout=5)
 
 
-def test_the_demo_from_up_to_ctrl_c(up: Callable[..., Up], shell: Cli, root: Path) -> None:
+def test_the_demo_from_up_to_ctrl_c(up: Callable[..., Up], cli: Cli) -> None:
     first = up()
     text = first.said("light: GREEN")
     address = re.search(r"cockpit: http://127\.0\.0\.1:(\d+)/\?desk=demo", text)
@@ -139,31 +139,31 @@ def test_the_demo_from_up_to_ctrl_c(up: Callable[..., Up], shell: Cli, root: Pat
     with socket.create_connection(("127.0.0.1", int(address[1])), timeout=5):
         pass
     assert {child.cmdline()[4] for child in first.family()} == {"simulator", "supervise", "daemon", "cockpit"}
-    assert shell("status", "--fresh").code == 0
+    assert cli("status", "--fresh").code == 0
 
-    second = shell("up", "--port", "0")
+    second = cli("up", "--port", "0")
     assert second.code == 4
     assert "another `bifrost up`" in second.err
 
-    paused = shell("pause", "--reason", "test", "--wait", "10")
+    paused = cli("pause", "--reason", "test", "--wait", "10")
     assert (paused.code, paused.err) == (0, "")
-    assert shell("status", "--fresh").code == 1
-    assert shell("resume", "--wait", "10").code == 0
+    assert cli("status", "--fresh").code == 1
+    assert cli("resume", "--wait", "10").code == 0
 
     cockpit = next(child for child in first.family() if child.cmdline()[4] == "cockpit")
     cockpit.kill()
     first.said("the cockpit ended (killed by SIGKILL)")
-    assert shell("status", "--fresh").code == 0, "the daemon does not notice"
+    assert cli("status", "--fresh").code == 0, "the daemon does not notice"
 
     first.ends(signal.SIGINT)
-    assert shell("status").code == 3
-    assert shell("verify").code == 0
+    assert cli("status").code == 3
+    assert cli("verify").code == 0
 
-    shell("stop", "--reason", "until monday")
+    cli("stop", "--reason", "until monday")
     third = up()
     said = third.said("control/stop stands")
     assert "end it with: ./bifrost start --desk demo" in said
     third.said("cockpit: http")
-    assert shell("start", "--wait", "30").code == 0
+    assert cli("start", "--wait", "30").code == 0
     third.ends(signal.SIGHUP)
-    assert shell("verify").code == 0
+    assert cli("verify").code == 0
