@@ -1,12 +1,13 @@
-"""The Operations page's question and its words: filters from the address, the command line that asks the same. Pure."""
+"""The Operations page's question and its words: filters from the address, the command line that asks the same."""
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
-from state.query import Filter
-from state.records import JournalType
+from state.query import Filter, newest, newest_without_routine
+from state.records import JournalLine, JournalType
 from state.times import iso_from_us, us_from_iso
 
 LIMITS = (50, 200, 1000)
@@ -20,6 +21,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     wanted: Filter
     limit: int = LIMITS[0]
+    routine: bool = False
+    """Whether routine lines (checkpoints, transitions) are shown where no type is chosen."""
     problems: tuple[str, ...] = ()
 
 
@@ -68,8 +71,17 @@ def ask(values: Mapping[str, str | None], types: tuple[str, ...], *, newest_us: 
             text=values.get("text") or None,
         ),
         limit=int(limit) if limit.isdecimal() and int(limit) in LIMITS else LIMITS[0],
+        routine=values.get("routine") == "yes",
         problems=tuple(problems),
     )
+
+
+def look_up(folder: Path, asked: Asked) -> tuple[list[JournalLine], int]:
+    """The lines, newest first, and how many routine ones were left out among them. Raises OSError."""
+    wanted = asked.wanted
+    if asked.routine or wanted.types or wanted.intent_id is not None:
+        return newest(folder, wanted, asked.limit), 0
+    return newest_without_routine(folder, wanted, asked.limit)
 
 
 def cli_words(asked: Asked, desk: str) -> str:
@@ -84,8 +96,8 @@ def cli_words(asked: Asked, desk: str) -> str:
         words += f" --type {kind.value}"
     if wanted.intent_id is not None:
         words += f" --intent {wanted.intent_id}"
-    elif not wanted.types:
-        words += " --all"  # the command leaves routine lines out, the page does not
+    elif not wanted.types and asked.routine:
+        words += " --all"
     return f"{words} --limit {asked.limit}"
 
 

@@ -23,8 +23,10 @@ def page() -> None:
         st.warning(problem)
     if asked.wanted.intent_id is not None:
         _life(paths, asked.wanted.intent_id)
-    lines = newest(paths.journal, asked.wanted, asked.limit)
+    lines, left_out = journal_view.look_up(paths.journal, asked)
     aside = f"newest first · {len(lines)} shown" + (f" (the newest {asked.limit})" if len(lines) == asked.limit else "")
+    if left_out:
+        aside += f" · {left_out} routine lines left out"
     _table(lines, key=f"journal-{paths.desk}", title="Journal", aside=aside, empty=_empty(paths, any_line=bool(last)))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"The same in a shell: `{context.current().shell(journal_view.cli_words(asked, paths.desk))}`")
@@ -56,13 +58,17 @@ def _filters(newest_us: int | None) -> journal_view.Asked:
             [kind.value for kind in JournalType],
             key="type",
             bind="query-params",
-            placeholder="every",
+            placeholder="every operation",
             width=300,
         )
         limit = st.selectbox(
             "Show", [str(limit) for limit in journal_view.LIMITS], key="limit", bind="query-params", width=90
         )
+        routine = st.toggle(
+            "Routine lines", key="routine", bind="query-params", help="Checkpoints of the ledger and state transitions."
+        )
     values = {"span": span, "since": since, "until": until, "intent": intent, "text": text, "limit": limit}
+    values["routine"] = "yes" if routine else None
     return journal_view.ask(values, tuple(types), newest_us=newest_us)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cockpit import figures, flatten_preview, journal_view, now_view, tables, wording
 from state.control import AssertedCommand, ControlRead
 from state.light import Light
-from state.query import Filter
+from state.query import ROUTINE, Filter
 from state.records import (
     SCHEMA_VERSION,
     HistorySample,
@@ -250,7 +250,21 @@ def test_the_shell_twin_asks_the_same() -> None:
     found = asked(("refused", "fill"), since="2014-06-05 14:30", intent="r-4")
     words = journal_view.cli_words(found, "demo")
     assert words == "ops --desk demo --since 2014-06-05T14:30:00Z --type fill --type refused --intent r-4 --limit 50"
-    assert journal_view.cli_words(asked(()), "demo") == "ops --desk demo --all --limit 50"
+    assert journal_view.cli_words(asked(()), "demo") == "ops --desk demo --limit 50"
+    shown = journal_view.ask({"routine": "yes"}, (), newest_us=None)
+    assert journal_view.cli_words(shown, "demo") == "ops --desk demo --all --limit 50"
+
+
+def test_routine_lines_are_left_out_and_counted_unless_asked_for(player: DeskPlayer) -> None:
+    player.tell_a_day()
+    player.record(JournalType.TRANSITION, status="ARMED", reason="in_band")
+    player.record(JournalType.LEDGER_CHECKPOINT, status="checkpoint")
+    every, _ = journal_view.look_up(player.paths.journal, journal_view.ask({"routine": "yes"}, (), newest_us=None))
+    lines, left_out = journal_view.look_up(player.paths.journal, journal_view.ask({}, (), newest_us=None))
+    routine = [line for line in every if line.type in ROUTINE]
+    assert len(routine) == 2
+    assert lines == [line for line in every if line.type not in ROUTINE]
+    assert left_out == len(routine)
 
 
 def test_lines_are_shown_with_their_units() -> None:
