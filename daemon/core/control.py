@@ -32,6 +32,9 @@ def on_control(turn: Turn, event: Control) -> None:
     _changed(turn, before.stop, now.stop)
     _changed(turn, before.pause, now.pause)
     _changed(turn, before.flatten, now.flatten)
+    if event.readable and now.flatten is None and turn.book.flatten.resuming:
+        # It was removed while no daemon ran: that aborts a started flatten as it would have then.
+        flatten.on_released(turn)
 
 
 def _changed(turn: Turn, before: ControlFile | None, now: ControlFile | None) -> None:
@@ -69,23 +72,36 @@ def on_stop_signal(turn: Turn, event: StopSignal) -> None:
 def advance_stop(turn: Turn) -> None:
     """Stop: cancel own working orders, have that confirmed, leave. A running flatten goes first."""
     book = turn.book
-    if book.daemon_state == DaemonState.STOPPED or (book.control.stop is None and book.stop_signal is None):
+    asked = book.control.stop is not None or book.stop_signal is not None
+    # A stop that has started goes through, also when its file is gone by now: half a stop trades nothing for ever.
+    if book.daemon_state == DaemonState.STOPPED or not (asked or book.stop_started):
         return
     # A flatten outranks a stop that the operator asserted as a file, not a dying process's signal.
-    if book.stop_signal is None and book.flatten.state not in (FlattenState.NONE, FlattenState.REFUSED):
+    if _flatten_first(turn):
         return
     if not book.stop_started:
         turn.put(stop_started=True)
         turn.record(JournalType.CONTROL_STARTED, status="started", reason="stop", data={"command": "stop"})
-        turn.do(StartTimer(key="stop_timeout", delay_ms=turn.profile.control.stop_timeout_s * 1000))
+        _start_deadline(turn)
     if cancel_in_flight(turn, "stop", closing_too=True):
         code = 3 if book.stop_at_start else 0
         _leave(turn, code, "stopped", "own orders confirmed cancelled")
 
 
+def _flatten_first(turn: Turn) -> bool:
+    return turn.book.stop_signal is None and turn.book.flatten.state not in (FlattenState.NONE, FlattenState.REFUSED)
+
+
+def _start_deadline(turn: Turn) -> None:
+    turn.do(StartTimer(key="stop_timeout", delay_ms=turn.profile.control.stop_timeout_s * 1000))
+
+
 def on_stop_overdue(turn: Turn) -> None:
     """Own orders could not be confirmed in time: leave loudly, the supervisor tries the cancel pass again."""
     if not turn.book.stop_started:
+        return
+    if _flatten_first(turn):
+        _start_deadline(turn)
         return
     orders = turn.book.in_flight()
     for order in orders:

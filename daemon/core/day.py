@@ -16,6 +16,8 @@ BREACH_US = 5_000_000
 CHECKPOINT_US = 300_000_000
 """The peak of the equity and the newest marks must survive a crash, so they are journaled this often."""
 MINUTE_US = 60_000_000
+EARLIER_KEPT = 5000
+"""Execution keys of earlier days to remember: TWS can be set to list a week of trades instead of the day's."""
 
 
 def roll(turn: Turn) -> None:
@@ -56,7 +58,7 @@ def _folded(turn: Turn) -> Ledger:
         commission_usd=0.0,
         fills={},
         foreign_fills={},
-        earlier_executions=(*ledger.fills, *ledger.foreign_fills),
+        earlier_executions=(*ledger.earlier_executions, *ledger.fills, *ledger.foreign_fills)[-EARLIER_KEPT:],
         foreign_acknowledged=acknowledged,
         leg_quantities={leg: held + foreign_traded(ledger, leg) for leg, held in ledger.leg_quantities.items()},
         opening_marks=opening_marks,

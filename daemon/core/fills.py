@@ -4,7 +4,7 @@ from daemon.core.effects import CancelTimer, Sample
 from daemon.core.events import Commission, Execution
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import Fill, ForeignFill, book_commission, book_fill, is_news
-from daemon.core.order_life import OrderTrigger, OwnOrder
+from daemon.core.order_life import OrderState, OrderTrigger, OwnOrder
 from daemon.core.turn import Turn
 from state.records import JournalType
 
@@ -24,6 +24,37 @@ def on_execution(turn: Turn, event: Execution) -> None:
         _foreign_execution(turn, event)
 
 
+def claim_number(turn: Turn, order_ref: str) -> None:
+    """A number that the venue knows, whatever the journal says, is never given to another order."""
+    tail = order_ref.rsplit(".", 1)[1]
+    if tail.isascii() and tail.isdigit() and int(tail) >= turn.book.ledger.next_order:
+        turn.change_ledger(next_order=int(tail) + 1)
+
+
+def found_sent(turn: Turn, order: OwnOrder) -> OwnOrder:
+    """An order whose sending a crash kept out of the journal has turned up at the venue: it counts from now."""
+    if order.state != OrderState.INTENDED:
+        return order
+    moved = turn.move_order(order, OrderTrigger.SENT, sent_us=turn.book.ts_us)
+    note_sent(turn, moved, reason="found at the venue")
+    return moved
+
+
+def note_sent(turn: Turn, order: OwnOrder, *, reason: str | None = None, latency_ms: float | None = None) -> None:
+    """Journal that an order has left; a hedge counts for today and starts the cooldown."""
+    if not order.closing:
+        ledger = turn.book.ledger
+        turn.change_ledger(last_hedge_sent_us=turn.book.ts_us, hedges_today=ledger.hedges_today + 1)
+    turn.record_order(
+        JournalType.ORDER_SENT,
+        order,
+        status="sent",
+        reason=reason,
+        latency_ms=latency_ms,
+        data={"closing": order.closing},
+    )
+
+
 def _own_execution(turn: Turn, event: Execution) -> None:
     order_ref = event.order_ref if event.order_ref is not None else ""
     earlier = turn.book.ledger.fills.get(event.exec_key)
@@ -38,13 +69,20 @@ def _own_execution(turn: Turn, event: Execution) -> None:
         commission_usd=None if earlier is None else earlier.commission_usd,
     )
     turn.put_ledger(book_fill(turn.book.ledger, fill))
+    claim_number(turn, order_ref)
     order = turn.book.orders.get(order_ref)
+    if order is None and earlier is not None:
+        # A correction of an order that ended long ago: only its executions are still remembered.
+        _record_fill(turn, None, fill, complete=True)
+        return
     if order is None:
         # Ours by its reference but not in this journal's memory: the shares are real all the same.
         turn.halt("orphan_execution", f"{event.exec_key} of {order_ref}: no intent in the journal")
         _record_fill(turn, None, fill, complete=True)
         return
-    order = _fill_order(turn, order, fill, earlier)
+    if order.state == OrderState.BLOCKED:
+        turn.halt("orphan_execution", f"{event.exec_key} of {order_ref}: the order was kept here, yet it filled")
+    order = _fill_order(turn, found_sent(turn, order), fill, earlier)
     _record_fill(turn, order, fill, complete=order.remaining <= TOLERANCE)
     if order.filled > order.quantity + TOLERANCE:
         turn.halt("overfill", f"{order_ref}: filled {order.filled:g} of {order.quantity:g}")

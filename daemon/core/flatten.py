@@ -80,9 +80,9 @@ def _refuse(turn: Turn, code: str, detail: str) -> None:
 
 def on_released(turn: Turn) -> None:
     """The operator removed the file. Midway that aborts, and the desk pauses with what is left."""
-    was = turn.book.flatten.state
+    was = turn.book.flatten
     turn.put(flatten=FlattenView())
-    if was in RUNNING:
+    if was.state in RUNNING or was.resuming:
         cancel_in_flight(turn, "flatten aborted", closing_too=True)
         turn.record(JournalType.FLATTEN_ABORTED, status="aborted", reason="file removed midway", data=_data(turn))
         turn.do(AssertControl(name="pause", reason="flatten aborted"))
@@ -127,14 +127,11 @@ def _try_start(turn: Turn) -> None:
     book = turn.book
     if book.link.state != "SYNCED" or not book.reconciled or not book.sessions:
         return
-    if book.session_now() is None and abs(_distance(turn)) > TOLERANCE:
-        upcoming = book.next_session()
-        when = "unknown" if upcoming is None else iso_from_us(upcoming.open_us)
-        _refuse(turn, "flatten_refused", f"the market is closed; the next session opens {when}")
+    if _cannot_close(turn):
         return
     resumed = book.flatten.resuming
     _move(turn, FlattenTrigger.STARTED, resuming=False, attempts=0, first_read_flat=False)
-    residual = turn.strategy.option_delta_shares(book.strategy, book)
+    residual = _option_delta(turn)
     data = _data(turn, target_shares=_target(turn), residual_option_delta_shares=residual, resumed=resumed)
     turn.record(JournalType.CONTROL_STARTED, status="started", reason="flatten", data=data)
 
@@ -147,6 +144,26 @@ def target_shares(profile: Profile, strategy: Strategy, book: Book) -> float:
     if delta is None:
         return book.ledger.own_shares  # without a delta there is nothing to match: stay
     return round_half_away(-delta)
+
+
+def _cannot_close(turn: Turn) -> bool:
+    """Refuse what must not be tried: an order that would wait for the next open, or one of unknown size."""
+    book = turn.book
+    if turn.profile.control.flatten_target == "matched" and _option_delta(turn) is None:
+        _refuse(turn, "flatten_refused", "the option delta to match is unknown; touch it again when greeks are back")
+        return True
+    session = book.session_now()
+    edge_us = turn.profile.execution.cancel_before_close_s * 1e6
+    if _distance(turn) == 0 or (session is not None and session.close_us - book.ts_us > edge_us):
+        return False
+    upcoming = book.next_session()
+    when = "unknown" if upcoming is None else iso_from_us(upcoming.open_us)
+    _refuse(turn, "flatten_refused", f"the market is closed; the next session opens {when}")
+    return True
+
+
+def _option_delta(turn: Turn) -> float | None:
+    return turn.strategy.option_delta_shares(turn.book.strategy, turn.book)
 
 
 def _target(turn: Turn) -> float:
@@ -169,8 +186,9 @@ def on_report(turn: Turn, event: BrokerReport) -> None:
     if event.reason != REPORT_REASON or state not in (FlattenState.SIZING, FlattenState.VERIFYING):
         return
     if turn.book.in_flight():
-        if state == FlattenState.SIZING:
-            _move(turn, FlattenTrigger.STARTED)
+        if state == FlattenState.VERIFYING:
+            _move(turn, FlattenTrigger.OFF_TARGET)
+        _move(turn, FlattenTrigger.STARTED)
         return
     if state == FlattenState.VERIFYING:
         _second_read(turn)
@@ -182,6 +200,8 @@ def _size(turn: Turn) -> None:
     conflict = _conflict(turn)
     if conflict is not None:
         _refuse(turn, "flatten_conflict", conflict)
+        return
+    if _cannot_close(turn):
         return
     distance = _distance(turn)
     if distance == 0:
@@ -222,11 +242,12 @@ def _conflict(turn: Turn) -> str | None:
 
 
 def _second_read(turn: Turn) -> None:
-    if _distance(turn) != 0:
+    unknown = turn.profile.control.flatten_target == "matched" and _option_delta(turn) is None
+    if unknown or _distance(turn) != 0:
         _move(turn, FlattenTrigger.OFF_TARGET)
         turn.do(RequestReconcile(reason=REPORT_REASON))
         return
-    residual = turn.strategy.option_delta_shares(turn.book.strategy, turn.book)
+    residual = _option_delta(turn)
     own = turn.book.ledger.own_shares
     dust = abs(_target(turn) - own) > TOLERANCE
     data = _data(turn, target_shares=_target(turn), residual_option_delta_shares=residual)

@@ -11,6 +11,9 @@ import msgspec
 from daemon.core.events import Side
 from daemon.core.instruments import TOLERANCE
 
+REJECT_BACKOFF_S = (5.0, 20.0, 60.0)
+"""Seconds without a new hedge after the first, second and third reject in a row; the third also halts."""
+
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
     """One own execution in the stock, with its commission when that has arrived."""
@@ -89,7 +92,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     opening_marks: dict[str, float] = {}
     """Price per share at which today's P&L of each leg starts: the previous session's closing mark."""
     earlier_executions: tuple[str, ...] = ()
-    """Keys of the previous day's executions: a broker may repeat them after our day has rolled."""
+    """Keys of earlier days' executions, newest last: a broker may repeat a week of them after our day has rolled."""
     last_marks: dict[str, float] = {}
     """Marks of the newest checkpoint: the day rolls at these when a restart has lost the newer ones."""
     base_equity_usd: float | None = None
@@ -156,6 +159,13 @@ def is_news(ledger: Ledger, exec_key: str, revision: int) -> bool:
         return False
     known = ledger.fills.get(exec_key)
     return known is None or revision > known.revision
+
+
+def book_reject(ledger: Ledger, ts_us: int) -> Ledger:
+    """The ledger after one more rejected order: how many in a row, and until when no hedge is sent."""
+    count = ledger.consecutive_rejects + 1
+    wait_s = REJECT_BACKOFF_S[min(count, len(REJECT_BACKOFF_S)) - 1]
+    return msgspec.structs.replace(ledger, consecutive_rejects=count, reject_until_us=ts_us + round(wait_s * 1e6))
 
 
 def book_commission(ledger: Ledger, exec_key: str, commission_usd: float) -> Ledger | None:

@@ -5,6 +5,7 @@ import msgspec
 from daemon.core import flatten
 from daemon.core.effects import CancelTimer, StartTimer
 from daemon.core.events import Link, ProbeAnswered
+from daemon.core.orders import repeat_cancels
 from daemon.core.turn import Turn
 
 
@@ -25,6 +26,8 @@ def on_link(turn: Turn, event: Link) -> None:
         link = msgspec.structs.replace(link, deadline_passed=False, probe_failed=False)
         turn.put(link=link)
         turn.do(CancelTimer(key="waiting_ib"))
+        if before.state != "SYNCED":
+            repeat_cancels(turn)
         start_feed_probe(turn)
         flatten.on_link_synced(turn)
         return

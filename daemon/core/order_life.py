@@ -73,7 +73,9 @@ class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
     connection: int = 0
     """The broker connection that it was sent over; a report from a later one must show it or its end."""
     lost_on_connection: int | None = None
-    """The connection of the report that first missed it."""
+    """The connection of the report that first missed it, in this run."""
+    lost_us: int | None = None
+    """`ts` of the first report that missed it, in whatever run; the next run's connection is a fresh one."""
 
     @property
     def remaining(self) -> float:
@@ -137,8 +139,8 @@ ORDER_LIFE = Machine(
             _T.CANCELLED: _O.FILLED,
             # A late reject of a cancel or modify names the order, not its fill.
             _T.REJECTED: _O.FILLED,
-            # A correction may lower what was filled.
-            _T.PART_FILLED: _O.PARTIAL,
+            # A correction may take shares back; the venue has ended the order all the same.
+            _T.PART_FILLED: _O.CANCELLED,
             _T.ALL_FILLED: _O.FILLED,
         },
         _O.CANCELLED: {
@@ -157,7 +159,8 @@ ORDER_LIFE = Machine(
             _T.PART_FILLED: _O.REJECTED,
             _T.ALL_FILLED: _O.FILLED,
         },
-        _O.BLOCKED: {},  # it never left this process: nothing can happen to it
+        # It never left this process. If the venue fills it nevertheless, the shares are real (and a halt says so).
+        _O.BLOCKED: _FILLS,
         _O.UNKNOWN: {
             _T.ACKED: _O.WORKING,
             _T.CANCELLED: _O.CANCELLED,

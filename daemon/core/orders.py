@@ -6,13 +6,12 @@ import msgspec
 
 from daemon.core.effects import CancelOrder, CancelTimer, PlaceOrder, RequestReconcile, StartTimer
 from daemon.core.events import OrderBlocked, OrderReport, OrderSent, Side
-from daemon.core.fills import is_own, settle
+from daemon.core.fills import claim_number, found_sent, is_own, note_sent, settle
+from daemon.core.ledger import REJECT_BACKOFF_S, book_reject
 from daemon.core.order_life import OrderState, OrderTrigger, OwnOrder
+from daemon.core.recovery import checkpoint
 from daemon.core.turn import Turn
 from state.records import JournalType
-
-REJECT_BACKOFF_S = (5.0, 20.0, 60.0)
-"""Seconds without a new hedge after the first, second and third reject in a row; the third also halts."""
 
 
 def mint(
@@ -64,18 +63,10 @@ def on_order_sent(turn: Turn, event: OrderSent) -> None:
     order = turn.book.orders.get(event.order_ref)
     if order is None or order.state != OrderState.INTENDED:
         return  # an execution overtook the note that it was sent
-    moved = turn.move_order(order, OrderTrigger.SENT, sent_us=event.ts_us, connection=turn.book.connection)
-    if not moved.closing:
-        ledger = turn.book.ledger
-        turn.change_ledger(last_hedge_sent_us=event.ts_us, hedges_today=ledger.hedges_today + 1)
-    turn.record_order(
-        JournalType.ORDER_SENT, moved, status="sent", latency_ms=event.latency_ms, data={"closing": moved.closing}
-    )
-    execution = turn.profile.execution
-    turn.do(
-        StartTimer(key=f"ack:{moved.order_ref}", delay_ms=execution.ack_deadline_s * 1000),
-        StartTimer(key=f"overdue:{moved.order_ref}", delay_ms=execution.hedge_deadline_ms),
-    )
+    moved = turn.move_order(order, OrderTrigger.SENT, sent_us=turn.book.ts_us, connection=turn.book.connection)
+    note_sent(turn, moved, latency_ms=event.latency_ms)
+    turn.do(StartTimer(key=f"ack:{moved.order_ref}", delay_ms=turn.profile.execution.ack_deadline_s * 1000))
+    watch_overdue(turn, moved)
 
 
 def on_order_blocked(turn: Turn, event: OrderBlocked) -> None:
@@ -94,13 +85,15 @@ def on_order_report(turn: Turn, event: OrderReport) -> None:
         _foreign_order(turn, event)
         return
     order = turn.book.orders.get(event.order_ref if event.order_ref is not None else "")
-    if order is None or order.state == OrderState.BLOCKED:
+    if order is None:
+        _adopt(turn, event)
         return
     if event.status in ("submitted", "working"):
         _acknowledged(turn, order)
     elif event.status == "filled" and order.in_flight and order.filled < order.quantity:
         # The word came before the execution that proves it; the ack deadline asks if none follows.
         _acknowledged(turn, order)
+        turn.do(StartTimer(key=f"ack:{order.order_ref}", delay_ms=turn.profile.execution.ack_deadline_s * 1000))
     elif event.status == "cancelled" and order.in_flight:
         ended(turn, order, OrderTrigger.CANCELLED, JournalType.CANCELLED, event.reason)
     elif event.status in ("rejected", "inactive") and order.in_flight:
@@ -117,18 +110,43 @@ def _foreign_order(turn: Turn, event: OrderReport) -> None:
     turn.put(foreign_orders=orders)
 
 
+def _adopt(turn: Turn, event: OrderReport) -> None:
+    """Ours by its reference, and working, but in no journal (it left while none could be written): cancel it."""
+    if event.status not in ("submitted", "working") or event.order_ref is None:
+        return
+    order = OwnOrder(
+        order_ref=event.order_ref,
+        intent_id="",
+        instrument=event.instrument,
+        side=event.side,
+        quantity=event.quantity,
+        state=OrderState.WORKING,
+        decided_us=turn.book.ts_us,
+        run_id=turn.book.run_id,
+        connection=turn.book.connection,
+    )
+    claim_number(turn, order.order_ref)
+    turn.put_order(order)
+    turn.record_order(JournalType.ORDER_ACKED, order, status="working", reason="no intent in the journal")
+    _cancel(turn, order, "no intent in the journal")
+    watch_overdue(turn, order)
+    turn.do(checkpoint(turn.book))
+
+
 def _acknowledged(turn: Turn, order: OwnOrder) -> None:
-    first = order.state in (OrderState.INTENDED, OrderState.SENT, OrderState.UNKNOWN)
     if not order.in_flight:
         return
-    moved = turn.move_order(order, OrderTrigger.ACKED)
+    first = order.state in (OrderState.INTENDED, OrderState.SENT, OrderState.UNKNOWN)
+    moved = turn.move_order(found_sent(turn, order), OrderTrigger.ACKED, lost_on_connection=None, lost_us=None)
     if first:
         turn.record_order(JournalType.ORDER_ACKED, moved, status="working")
         turn.do(CancelTimer(key=f"ack:{order.order_ref}"))
-        turn.put(
-            unknown_orders=tuple(each for each in turn.book.unknown_orders if each != order.order_ref),
-            ack_overdue=tuple(each for each in turn.book.ack_overdue if each != order.order_ref),
-        )
+    if order.state == OrderState.UNKNOWN and order.cancel_sent:
+        _cancel(turn, moved, "found again")
+    turn.put(
+        unknown_orders=tuple(each for each in turn.book.unknown_orders if each != order.order_ref),
+        ack_overdue=tuple(each for each in turn.book.ack_overdue if each != order.order_ref),
+    )
 
 
 def ended(
@@ -151,9 +169,8 @@ def ended(
 
 
 def _back_off(turn: Turn, reason: str | None) -> None:
-    count = turn.book.ledger.consecutive_rejects + 1
-    wait_s = REJECT_BACKOFF_S[min(count, len(REJECT_BACKOFF_S)) - 1]
-    turn.change_ledger(consecutive_rejects=count, reject_until_us=turn.book.ts_us + round(wait_s * 1e6))
+    turn.put_ledger(book_reject(turn.book.ledger, turn.book.ts_us))
+    count = turn.book.ledger.consecutive_rejects
     if count >= len(REJECT_BACKOFF_S):
         turn.halt("repeated_rejects", f"{count} orders rejected in a row, last: {reason}")
 
@@ -167,16 +184,34 @@ def cancel_in_flight(turn: Turn, why: str, *, closing_too: bool) -> bool:
         left = True
         if order.cancel_sent or order.state == OrderState.INTENDED:
             continue
-        turn.put_order(msgspec.structs.replace(order, cancel_sent=True))
+        _cancel(turn, order, why)
+    return not left
+
+
+def _cancel(turn: Turn, order: OwnOrder, why: str) -> None:
+    """Ask for a cancel now, or as soon as the link is synchronised."""
+    turn.put_order(msgspec.structs.replace(order, cancel_sent=True))
+    if turn.book.link.state == "SYNCED":
         turn.record_order(JournalType.CANCEL_SENT, order, status="cancelling", reason=why)
         turn.do(CancelOrder(order_ref=order.order_ref))
-    return not left
+
+
+def repeat_cancels(turn: Turn) -> None:
+    """The link is synchronised again: a cancel that was asked for before may never have arrived."""
+    for order in turn.book.in_flight():
+        if order.cancel_sent:
+            _cancel(turn, order, "the link is back")
+
+
+def watch_overdue(turn: Turn, order: OwnOrder) -> None:
+    """From now on, an order unfilled for too long turns the light red."""
+    turn.do(StartTimer(key=f"overdue:{order.order_ref}", delay_ms=turn.profile.execution.hedge_deadline_ms))
 
 
 def on_ack_deadline(turn: Turn, order_ref: str) -> None:
     """No answer in time: ask the venue what became of the order; it is never sent again."""
     order = turn.book.orders.get(order_ref)
-    if order is None or order.state not in (OrderState.INTENDED, OrderState.SENT):
+    if order is None or not order.in_flight or order_ref in turn.book.ack_overdue:
         return
     turn.put(ack_overdue=(*turn.book.ack_overdue, order_ref))
     turn.do(RequestReconcile(reason="ack_deadline"))

@@ -23,6 +23,8 @@ def on_request(turn: Turn, event: BookRequest) -> None:
         _reset(turn, event)
     elif not turn.book.reconciled:
         _refuse(turn, event, "broker and book are not reconciled yet; wait for the link")
+    elif turn.book.in_flight():
+        _refuse(turn, event, "an own order is working; ask again when it has ended")
     elif event.shares is None:
         _refuse(turn, event, "the number of shares is missing; say --shares N")
     elif event.command == "acknowledge":

@@ -6,12 +6,12 @@ what is left unexplained after that blocks hedging until the operator says what 
 
 import msgspec
 
-from daemon.core.effects import RequestReconcile, StartTimer
-from daemon.core.events import BrokerReport, PositionChanged, PositionItem
+from daemon.core.effects import CancelOrder, RequestReconcile, StartTimer
+from daemon.core.events import BrokerReport, OrderReport, PositionChanged, PositionItem
 from daemon.core.fills import is_own, on_commission, on_execution, settle
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import expected_position, foreign_traded
-from daemon.core.order_life import OrderTrigger, OwnOrder
+from daemon.core.order_life import OrderState, OrderTrigger, OwnOrder
 from daemon.core.orders import on_order_report
 from daemon.core.turn import Turn
 from state.records import JournalType
@@ -62,6 +62,7 @@ def on_broker_report(turn: Turn, event: BrokerReport) -> None:
     turn.put(connection=event.connection, foreign_orders={})
     for report in event.open_orders:
         on_order_report(turn, report)
+        _judge_ended_order(turn, report)
     _judge_missing_orders(turn, event)
     _open_balances(turn)
     refresh_unexplained(turn)
@@ -77,27 +78,47 @@ def _put_positions(turn: Turn, items: tuple[PositionItem, ...], *, replace: bool
     turn.put(account_positions=positions)
 
 
+def _judge_ended_order(turn: Turn, report: OrderReport) -> None:
+    """The broker lists as open what we hold for ended (a false cancel): it can still fill, so nothing else may leave.
+
+    A filled order is left out: its execution may be here before its last status.
+    """
+    order = turn.book.orders.get(report.order_ref) if report.order_ref is not None else None
+    if order is None or order.in_flight or order.state == OrderState.FILLED:
+        return
+    turn.halt("reconciliation_mismatch", f"{order.order_ref}: {order.state.value} here, but open at the broker")
+    turn.do(CancelOrder(order_ref=order.order_ref))
+
+
 def _judge_missing_orders(turn: Turn, event: BrokerReport) -> None:
     listed = {report.order_ref for report in event.open_orders if is_own(turn, report.order_ref)}
     for order in turn.book.in_flight():
         if order.order_ref in listed or not _should_be_visible(turn, order, event):
             continue
         if order.lost_on_connection is None:
-            _lose_sight(turn, order, event)
+            if order.lost_us is not None and turn.book.ts_us - order.lost_us >= SECOND_LOOK_MS * 1000:
+                _lost(turn, order)  # an earlier run missed it long enough ago, over its own connection
+            else:
+                _lose_sight(turn, order, event)
         elif turn.book.second_look_due and event.connection > order.lost_on_connection:
-            moved = turn.move_order(order, OrderTrigger.CANCELLED, reason="lost")
-            turn.record_order(
-                JournalType.RECONCILED, moved, status="lost", reason="two reports on two connections do not show it"
-            )
-            settle(turn, moved)
+            _lost(turn, order)
     if not turn.book.unknown_orders:
         turn.put(second_look_due=False)
 
 
+def _lost(turn: Turn, order: OwnOrder) -> None:
+    moved = turn.move_order(order, OrderTrigger.CANCELLED, reason="lost")
+    turn.record_order(
+        JournalType.RECONCILED, moved, status="lost", reason="two reports on two connections do not show it"
+    )
+    settle(turn, moved)
+
+
 def _should_be_visible(turn: Turn, order: OwnOrder, event: BrokerReport) -> bool:
-    """A report gathered while an order was on its way says nothing about it."""
+    """A report gathered while an order was on its way says nothing about it; one that was acknowledged is listed."""
     return (
-        order.connection < event.connection
+        order.state in (OrderState.WORKING, OrderState.PARTIAL)
+        or order.connection < event.connection
         or order.run_id != turn.book.run_id
         or order.order_ref in turn.book.ack_overdue
         or order.lost_on_connection is not None
@@ -105,13 +126,14 @@ def _should_be_visible(turn: Turn, order: OwnOrder, event: BrokerReport) -> bool
 
 
 def _lose_sight(turn: Turn, order: OwnOrder, event: BrokerReport) -> None:
-    if 0 < order.filled < order.quantity:
+    if 0 < order.filled < order.quantity and order.connection < event.connection:
         # Part of it traded and the rest is on no list: the rest was cancelled while nobody listened.
         moved = turn.move_order(order, OrderTrigger.CANCELLED, reason="remainder not open any more")
         turn.record_order(JournalType.CANCELLED, moved, status="cancelled", reason=moved.reason)
         settle(turn, moved)
         return
-    moved = turn.move_order(order, OrderTrigger.LOST_SIGHT, lost_on_connection=event.connection)
+    lost_us = turn.book.ts_us if order.lost_us is None else order.lost_us
+    moved = turn.move_order(order, OrderTrigger.LOST_SIGHT, lost_on_connection=event.connection, lost_us=lost_us)
     turn.put(unknown_orders=(*turn.book.unknown_orders, order.order_ref))
     turn.record_order(
         JournalType.UNKNOWN_OUTCOME, moved, status="unknown", reason="neither open nor executed; it is not sent again"
@@ -185,5 +207,5 @@ def forget_ended_orders(turn: Turn) -> None:
 
 
 def restore_sight(order: OwnOrder) -> OwnOrder:
-    """An order recovered from the journal: sent over a connection of an earlier run."""
-    return msgspec.structs.replace(order, connection=0)
+    """An order recovered from the journal: what an earlier run saw and asked over its connections is void."""
+    return msgspec.structs.replace(order, connection=0, cancel_sent=False, lost_on_connection=None)

@@ -8,8 +8,10 @@ import msgspec
 from daemon.core.book import Book
 from daemon.core.effects import Record
 from daemon.core.flatten_fsm import RUNNING
-from daemon.core.ledger import Fill, ForeignFill, Halt, Ledger, book_commission, book_fill, is_news
-from daemon.core.order_life import OrderState, OwnOrder
+from daemon.core.fsm import IllegalTransitionError
+from daemon.core.instruments import TOLERANCE
+from daemon.core.ledger import Fill, ForeignFill, Halt, Ledger, book_commission, book_fill, book_reject, is_news
+from daemon.core.order_life import ORDER_LIFE, OrderState, OrderTrigger, OwnOrder
 from state.records import JournalLine, JournalType
 from state.times import us_from_iso
 
@@ -19,6 +21,8 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
 
     ledger: Ledger | None = None
     orders: dict[str, OwnOrder] = {}
+    ended: dict[str, OwnOrder] = {}
+    """Orders that ended lately: an execution that raced a cancel may still come for them."""
     flatten_started: bool = False
     """A flatten was started and has no end: it resumes at any age."""
 
@@ -38,7 +42,7 @@ def checkpoint(book: Book) -> Record:
         ledger = msgspec.structs.replace(ledger, last_marks=book.day.marks)
     whole = _Checkpoint(
         ledger=ledger,
-        orders={order.order_ref: order for order in book.in_flight()},
+        orders=book.orders,
         flatten_started=book.flatten.resuming or book.flatten.state in RUNNING,
     )
     return Record(type=JournalType.LEDGER_CHECKPOINT, status="checkpoint", data=msgspec.to_builtins(whole))
@@ -48,6 +52,7 @@ def recover(lines: Iterable[JournalLine]) -> Recovered:
     """Fold journal lines, oldest first. Lines before the last checkpoint may be left out by the caller.
 
     Raises msgspec.ValidationError on a checkpoint that does not fit, ValueError on lines that contradict it.
+    What the run's own table forbade is not folded either: a line of it says that the order had moved on.
     """
     recovered = Recovered()
     for line in lines:
@@ -56,12 +61,14 @@ def recover(lines: Iterable[JournalLine]) -> Recovered:
             recovered = Recovered(ledger=start.ledger, orders=start.orders, flatten_started=start.flatten_started)
         elif recovered.ledger is not None:
             recovered = _fold(recovered, recovered.ledger, line)
-    return recovered
+    in_flight = {ref: order for ref, order in recovered.orders.items() if order.in_flight}
+    ended = {ref: order for ref, order in recovered.orders.items() if not order.in_flight}
+    return msgspec.structs.replace(recovered, orders=in_flight, ended=ended)
 
 
 def _fold(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recovered:
     kind = line.type
-    if kind in _ORDER_LINES:
+    if kind in _ORDER_LINES or (kind, line.status) in _ORDER_STATUSES:
         return _fold_order(recovered, ledger, line)
     if kind in (JournalType.FILL, JournalType.PARTIAL_FILL):
         return _fold_fill(recovered, ledger, line)
@@ -79,6 +86,8 @@ def _fold_ledger(ledger: Ledger, line: JournalLine) -> Ledger:
     """Lines that change only the ledger."""
     if line.type == JournalType.HALT:
         halt = Halt(code=_text(line.reason), since_us=us_from_iso(line.ts), detail=str(_data(line).get("detail", "")))
+        if any(each.code == halt.code for each in ledger.halts):
+            return ledger
         return msgspec.structs.replace(ledger, halts=(*ledger.halts, halt))
     if line.type == JournalType.RESET:
         return msgspec.structs.replace(ledger, halts=(), consecutive_rejects=0, reject_until_us=None)
@@ -111,26 +120,68 @@ _ORDER_LINES = frozenset(
 )
 
 
+_ORDER_STATUSES = frozenset(
+    {
+        (JournalType.REFUSED, "not_sent"),
+        (JournalType.RECONCILED, "lost"),
+        (JournalType.UNKNOWN_OUTCOME, "unknown"),
+    }
+)
+"""Lines that speak of an order only with this status."""
+
+_MOVES = {
+    JournalType.ORDER_SENT: OrderTrigger.SENT,
+    JournalType.ORDER_ACKED: OrderTrigger.ACKED,
+    JournalType.CANCELLED: OrderTrigger.CANCELLED,
+    JournalType.REJECTED: OrderTrigger.REJECTED,
+    JournalType.REFUSED: OrderTrigger.BLOCKED,
+    JournalType.RECONCILED: OrderTrigger.CANCELLED,
+    JournalType.UNKNOWN_OUTCOME: OrderTrigger.LOST_SIGHT,
+}
+
+
 def _fold_order(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recovered:
-    ref = _text(line.order_ref)
+    ref, ts_us = _text(line.order_ref), us_from_iso(line.ts)
     orders = dict(recovered.orders)
+    order = orders.get(ref)
     if line.type == JournalType.INTENT:
         orders[ref] = _order_from_intent(line)
-        number = int(ref.rsplit(".", 1)[1])
-        ledger = msgspec.structs.replace(ledger, next_order=max(ledger.next_order, number + 1))
-    elif line.type == JournalType.ORDER_SENT:
-        sent_us = us_from_iso(line.ts)
-        if ref in orders:
-            orders[ref] = msgspec.structs.replace(orders[ref], state=OrderState.SENT, sent_us=sent_us)
-        if not _data(line).get("closing", False):
-            count = ledger.hedges_today + 1
-            ledger = msgspec.structs.replace(ledger, last_hedge_sent_us=sent_us, hedges_today=count)
-    elif line.type == JournalType.ORDER_ACKED:
-        if ref in orders:
-            orders[ref] = msgspec.structs.replace(orders[ref], state=OrderState.WORKING)
-    else:
-        orders.pop(ref, None)
+        ledger = _claimed(ledger, ref)
+    elif order is not None:
+        order = msgspec.structs.replace(order, state=_next(order.state, _MOVES[line.type]))
+        if line.type == JournalType.ORDER_SENT:
+            order = msgspec.structs.replace(order, sent_us=ts_us)
+        elif line.type == JournalType.ORDER_ACKED:
+            order = msgspec.structs.replace(order, lost_us=None)
+        elif line.type == JournalType.UNKNOWN_OUTCOME:
+            order = msgspec.structs.replace(order, lost_us=ts_us if order.lost_us is None else order.lost_us)
+        orders[ref] = order
+        ledger = _settled(ledger, order)
+    if line.type == JournalType.REJECTED:
+        ledger = book_reject(ledger, ts_us)
+    if line.type == JournalType.ORDER_SENT and not _data(line).get("closing", False):
+        ledger = msgspec.structs.replace(ledger, last_hedge_sent_us=ts_us, hedges_today=ledger.hedges_today + 1)
     return msgspec.structs.replace(recovered, ledger=ledger, orders=orders)
+
+
+def _next(state: OrderState, trigger: OrderTrigger) -> OrderState:
+    try:
+        return ORDER_LIFE.next(state, trigger)
+    except IllegalTransitionError:
+        return state
+
+
+def _claimed(ledger: Ledger, ref: str) -> Ledger:
+    tail = ref.rsplit(".", 1)[1]
+    number = int(tail) if tail.isascii() and tail.isdigit() else 0
+    return msgspec.structs.replace(ledger, next_order=max(ledger.next_order, number + 1))
+
+
+def _settled(ledger: Ledger, order: OwnOrder) -> Ledger:
+    """An order that ended with a fill ends a row of rejects."""
+    if order.in_flight or order.filled <= 0:
+        return ledger
+    return msgspec.structs.replace(ledger, consecutive_rejects=0, reject_until_us=None)
 
 
 def _order_from_intent(line: JournalLine) -> OwnOrder:
@@ -169,19 +220,20 @@ def _fold_fill(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recov
     earlier = ledger.fills.get(fill.exec_key)
     if earlier is not None:
         fill = msgspec.structs.replace(fill, commission_usd=earlier.commission_usd)
-    ledger = book_fill(ledger, fill)
+    ledger = _claimed(book_fill(ledger, fill), fill.order_ref)
     orders = dict(recovered.orders)
     order = orders.get(fill.order_ref)
     if order is not None:
         filled = order.filled + fill.quantity - (0.0 if earlier is None else earlier.quantity)
         value = order.fill_value + fill.quantity * fill.price
         value -= 0.0 if earlier is None else earlier.quantity * earlier.price
-        order = msgspec.structs.replace(order, state=OrderState.PARTIAL, filled=filled, fill_value=value)
+        complete = filled >= order.quantity - TOLERANCE
+        state = _next(order.state, OrderTrigger.ALL_FILLED if complete else OrderTrigger.PART_FILLED)
+        order = msgspec.structs.replace(order, state=state, filled=filled, fill_value=value)
         orders[fill.order_ref] = order
-        if not order.closing:
+        ledger = _settled(ledger, order)
+        if filled > 0 and not order.closing:
             ledger = msgspec.structs.replace(ledger, last_hedge_price=value / filled)
-        if line.type == JournalType.FILL:
-            orders.pop(fill.order_ref)
     return msgspec.structs.replace(recovered, ledger=ledger, orders=orders)
 
 

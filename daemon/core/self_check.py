@@ -137,7 +137,16 @@ def _order_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
     ages = [(book.ts_us - order.decided_us) / 1000 for order in book.in_flight()]
     flatten = book.flatten
     refused = flatten.state == FlattenState.REFUSED
+    until_us = book.ledger.reject_until_us
+    waiting = until_us is not None and book.ts_us < until_us
     return (
+        _check(
+            "reject_backoff",
+            ok=not waiting,
+            reason="reject_backoff",
+            severity="yellow",
+            measured=book.ledger.consecutive_rejects,
+        ),
         _check(
             "order_outcomes",
             ok=not book.unknown_orders,

@@ -60,6 +60,7 @@ class Core:
         Orders that had not ended were sent over a connection that is gone: connection 0 makes the first report
         judge them.
         """
+        earlier = {**recovered.ended, **recovered.orders}
         ledger = recovered.ledger if recovered.ledger is not None else Ledger(ledger_id=new_ledger_id)
         return Book(
             desk=desk,
@@ -68,7 +69,7 @@ class Core:
             ts_us=ts_us,
             daemon_state=DAEMON.next(DaemonState.IDLE, DaemonTrigger.STARTED),
             ledger=ledger,
-            orders={ref: msgspec.structs.replace(order, connection=0) for ref, order in recovered.orders.items()},
+            orders={ref: reconcile.restore_sight(order) for ref, order in earlier.items()},
             flatten=FlattenView(resuming=recovered.flatten_started),
             strategy=self.strategy.initial(),
         )
@@ -79,10 +80,19 @@ class Core:
             return book, ()
         turn = Turn(self.profile, self.strategy, book)
         try:
-            _advance(turn, event)
+            _absorb(turn, event)
         except IllegalTransitionError as error:
-            # Nothing of the half-made step is kept: the halt stands on the book as it was.
+            # Nothing of the half-absorbed event is kept: the halt stands on the book as it was.
             turn = Turn(self.profile, self.strategy, msgspec.structs.replace(book, ts_us=max(book.ts_us, event.ts_us)))
+            turn.halt("illegal_transition", str(error))
+            return turn.book, tuple(turn.effects)
+        absorbed, asked = turn.book, len(turn.effects)
+        try:
+            _carry_on(turn, event)
+        except IllegalTransitionError as error:
+            # What happened has happened (an execution is told once): only what would follow from it is given up.
+            turn.book = absorbed
+            del turn.effects[asked:]
             turn.halt("illegal_transition", str(error))
             return turn.book, tuple(turn.effects)
         # An option's quote alone decides nothing: within one market step the underlying's quote follows it, and
@@ -96,10 +106,13 @@ class Core:
         return turn.book, tuple(turn.effects)
 
 
-def _advance(turn: Turn, event: AnyEvent) -> None:
+def _absorb(turn: Turn, event: AnyEvent) -> None:
     turn.put(ts_us=max(turn.book.ts_us, event.ts_us))
     day.roll(turn)
     _HANDLERS[type(event)](turn, event)
+
+
+def _carry_on(turn: Turn, event: AnyEvent) -> None:
     turn.put(strategy=turn.strategy.observe(turn.book.strategy, turn.book, event))
     if isinstance(event, _PRICING):
         day.mark(turn)
@@ -206,7 +219,9 @@ def _on_report(turn: Turn, event: BrokerReport) -> None:
     reconcile.forget_ended_orders(turn)
     if not had_reconciled:
         # Own orders found working at the start belong to no decision of this run.
-        orders.cancel_in_flight(turn, "found at start", closing_too=False)
+        orders.cancel_in_flight(turn, "found at start", closing_too=True)
+        for order in turn.book.in_flight():
+            orders.watch_overdue(turn, order)
         turn.do(StartTimer(key="reconcile", delay_ms=turn.profile.daemon.reconcile_every_s * 1000))
         day.write_checkpoint(turn)
     flatten.on_report(turn, event)

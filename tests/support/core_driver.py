@@ -115,14 +115,22 @@ def profile(**changes: Any) -> Profile:
 class Driver:
     """The runtime's part by hand: keeps the book, numbers the journal, answers placed orders as sent."""
 
-    def __init__(self, *, recovered: Recovered | None = None, own: Profile | None = None, answer: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        recovered: Recovered | None = None,
+        own: Profile | None = None,
+        answer: bool = True,
+        run_id: str = "run",
+    ) -> None:
+        self.run_id = run_id
         self.strategy = ScriptedStrategy()
         self.core = Core(own if own is not None else profile(), self.strategy)
         self.now_us = OPEN_US + 600 * SECOND
         self.answer = answer
         self.book = self.core.open(
             desk="desk",
-            run_id="run",
+            run_id=run_id,
             recovered=recovered if recovered is not None else Recovered(),
             new_ledger_id="ab12",
             ts_us=self.now_us,
@@ -147,7 +155,9 @@ class Driver:
     def _journal(self, record: Record) -> None:
         fields = {name: getattr(record, name) for name in record.__struct_fields__}
         moment = iso_from_us(self.book.ts_us)
-        line = JournalLine(seq=len(self.lines) + 1, ts=moment, wall_ts=moment, desk="desk", run_id="run", **fields)
+        line = JournalLine(
+            seq=len(self.lines) + 1, ts=moment, wall_ts=moment, desk="desk", run_id=self.run_id, **fields
+        )
         # Through JSON and back, as a reader would get it.
         self.lines.append(msgspec.json.decode(msgspec.json.encode(line), type=JournalLine))
 
@@ -196,6 +206,16 @@ class Driver:
         self.feed(Instruments(ts_us=self.now_us, specs=(STOCK, OPTION)))
         self.feed(Sessions(ts_us=self.now_us, sessions=SESSIONS))
         self.report()
+        self.link()
+        self.quote()
+        return self
+
+    def connect_with(self, *open_orders: OrderReport) -> "Driver":
+        """Connect to an account that lists these open orders."""
+        self.feed(Instruments(ts_us=self.now_us, specs=(STOCK, OPTION)))
+        self.feed(Sessions(ts_us=self.now_us, sessions=SESSIONS))
+        self.link("UP_UNSYNCED")
+        self.report(open_orders=open_orders)
         self.link()
         self.quote()
         return self

@@ -161,7 +161,21 @@ def test_an_execution_with_unusable_numbers_is_refused_loudly(changes: dict[str,
     assert (event.side, event.quantity, event.price, event.venue_order_id) == ("SELL", 40.0, 50.02, 0)
     assert event.executed_us == 1_402_061_460_000_000
     with pytest.raises(ValueError, match=r"execution a\.b\.01\.01|unknown order side"):
-        execution(Execution(**(good | changes)), STOCK, order_ref=None, contracts=NAMES, ts_us=5)  # type: ignore[arg-type]
+        execution(Execution(**(good | changes)), STOCK, order_ref="d.1.1", contracts=NAMES, ts_us=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("price", [0.0, -1.25])
+def test_others_executions_may_have_any_finite_price(price: float) -> None:
+    """An option that expires is executed at 0, a combination below it: neither may end the daemon."""
+    raw = Execution(
+        execId="a.b.01.01",
+        time=datetime(2014, 6, 6, 13, 31, tzinfo=UTC),
+        side="BOT",
+        shares=1.0,
+        price=price,
+    )
+    event = execution(raw, STOCK, order_ref=None, contracts=NAMES, ts_us=5)
+    assert (event.price, event.quantity) == (price, 1.0)
 
 
 def test_account_kinds() -> None:

@@ -153,8 +153,12 @@ def position_item(contract: Any, quantity: float, average_cost: float, contracts
 
 
 def execution(raw: Any, contract: Any, *, order_ref: str | None, contracts: Contracts, ts_us: int) -> Execution:
-    """An `ib_async` execution as an event. Raises ValueError when price or quantity is unusable."""
-    price, quantity = price_or_none(raw.price), size_or_none(raw.shares)
+    """An `ib_async` execution as an event. Raises ValueError when price or quantity is unusable.
+
+    Others' executions may have any price: an option expires at 0, a combination trades below it.
+    """
+    price = finite_or_none(raw.price) if order_ref is None else price_or_none(raw.price)
+    quantity = size_or_none(raw.shares)
     if price is None or quantity is None:
         raise ValueError(f"execution {raw.execId} has shares {raw.shares!r} at price {raw.price!r}")
     exec_key, revision = split_exec_id(raw.execId)
