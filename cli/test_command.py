@@ -14,7 +14,8 @@ from cli.errors import CommandError
 from cli.options import CHECKOUT
 from cli.output import coloured, say
 
-_WORKERS = "2"
+WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+"""A file's tests share expensive desks, so a file stays with one worker; the long stories come first by name."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def pytest_defaults(arguments: list[str], *, nightly: bool) -> list[str]:
     """The arguments for pytest: two workers and no nightly tests, unless the caller says otherwise."""
     chosen = list(arguments)
     if not any(_is_option(each, "-n", "--numprocesses", "--dist") for each in arguments) and "--pdb" not in arguments:
-        chosen = ["-n", _WORKERS, *chosen]
+        chosen = [*WORKERS, *chosen]
     if not nightly and not any(_is_option(each, "-m") for each in arguments):
         chosen = ["-m", "not nightly", *chosen]
     return chosen

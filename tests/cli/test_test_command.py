@@ -3,21 +3,21 @@ import sys
 import pytest
 
 import cli.test_command as module
-from cli.test_command import pytest_defaults
+from cli.test_command import WORKERS, pytest_defaults
 from tests.cli.conftest import Cli
 
 
 @pytest.mark.parametrize(
     ("given", "nightly", "expected"),
     [
-        ([], False, ["-m", "not nightly", "-n", "2"]),
-        ([], True, ["-n", "2"]),
-        (["tests/core", "-k", "guard"], False, ["-m", "not nightly", "-n", "2", "tests/core", "-k", "guard"]),
+        ([], False, ["-m", "not nightly", *WORKERS]),
+        ([], True, [*WORKERS]),
+        (["tests/core", "-k", "guard"], False, ["-m", "not nightly", *WORKERS, "tests/core", "-k", "guard"]),
         (["-n", "0"], False, ["-m", "not nightly", "-n", "0"]),
         (["-n8"], False, ["-m", "not nightly", "-n8"]),
         (["--numprocesses=4"], True, ["--numprocesses=4"]),
-        (["--maxfail=1"], True, ["-n", "2", "--maxfail=1"]),
-        (["-m", "browser"], False, ["-n", "2", "-m", "browser"]),
+        (["--maxfail=1"], True, [*WORKERS, "--maxfail=1"]),
+        (["-m", "browser"], False, [*WORKERS, "-m", "browser"]),
         (["--pdb"], True, ["--pdb"]),
     ],
 )
