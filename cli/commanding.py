@@ -132,7 +132,7 @@ class Commanding:
         if light.state == "green":
             return ""
         if command == "start" and light.state == "not_live":
-            return f"; no daemon is seen: start one with {self._chosen.shell()} up, or supervise"
+            return f"; no daemon is seen: start one with {self._chosen.shell()} up --profile P"
         return f"; the desk is {light.word}: {self._chosen.shell()} status says why and what ends it"
 
     def _light(self) -> "Light":

@@ -81,7 +81,7 @@ _ALL = (
         "stopped",
         "STOPPED",
         "operator",
-        "The daemon ended on purpose. Run ./bifrost start, or ./bifrost up where nothing runs any more.",
+        "The daemon ended on purpose. Run ./bifrost start, or where nothing runs any more ./bifrost up --profile P.",
     ),
     _red(
         "journal_failed",

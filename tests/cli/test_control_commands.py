@@ -102,7 +102,7 @@ def test_resume_removes_pause_only(cli: Cli, desk: Desk) -> None:
 
 def test_resume_and_start_where_nothing_stands(cli: Cli, desk: Desk) -> None:
     assert cli("start").out == (
-        "demo: start: no stop stands; nothing to do; no daemon is seen: start one with ./bifrost up, or supervise\n"
+        "demo: start: no stop stands; nothing to do; no daemon is seen: start one with ./bifrost up --profile P\n"
     )
     desk.shows()
     assert cli("start").out == "demo: start: no stop stands; nothing to do\n"
