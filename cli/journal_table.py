@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 OWN_TIME_APART_US = 60 * 1_000_000
 """From so far apart on, a desk's own time is a market's and not the wall clock's: the reader must be told."""
+NARROW_BELOW = 120
+"""Columns: an SSH window of 80 must still show what happened and why."""
 _UNITS = {"share": "shares", "contract": "contracts"}
 
 
@@ -24,35 +26,44 @@ def is_market_time(ts: str, wall_ts: str) -> bool:
 
 
 def print_table(lines: "Sequence[JournalLine]") -> None:
-    """Print the operations in the order given; there is at least one."""
+    """Print the operations in the order given; there is at least one. A narrow terminal gets shorter cells."""
     from rich.table import Table
 
+    terminal = console()
+    narrow = terminal.width < NARROW_BELOW
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
-    market = is_market_time(lines[-1].ts, lines[-1].wall_ts)
-    table.add_column("seq", justify="right")
-    for title in ("market time (UTC)" if market else "time (UTC)", "type", "about"):
-        table.add_column(title, no_wrap=True)
-    table.add_column(_head("quantity", {line.unit for line in lines}), justify="right", no_wrap=True)
-    table.add_column(_head("price", {line.ccy for line in lines}), justify="right", no_wrap=True)
-    for title in ("status", "reason"):
+    whose = "market time" if is_market_time(lines[-1].ts, lines[-1].wall_ts) else "time"
+    table.add_column("seq", justify="right", no_wrap=True)
+    for title in (whose if narrow else f"{whose} (UTC)", "type", "about"):
+        table.add_column(title, no_wrap=not narrow or title == "type", overflow="fold")
+    for title, units in (("quantity", {line.unit for line in lines}), ("price", {line.ccy for line in lines})):
+        table.add_column(_head(title, units, narrow=narrow), justify="right", no_wrap=True)
+    for title in ("what",) if narrow else ("status", "reason"):
         table.add_column(title, overflow="fold")
     decimals = max((_decimals(line.price) for line in lines if line.price is not None), default=2)
+    one_day = len({line.ts[:10] for line in lines}) == 1
     for line in lines:
         quantity = "" if line.quantity is None else f"{line.side or ''} {line.quantity:g}".strip()
         price = "" if line.price is None else f"{line.price:.{decimals}f}"
-        cells: list[Any] = [line.seq, line.ts[:19].replace("T", " "), line.type.value, _about(line), quantity, price]
-        cells += [line.status or "", _why(line)]
+        shown, about = line.ts[:19].replace("T", " "), _about(line)
+        outcome = [line.status or "", _why(line)]
+        if narrow:
+            shown = shown[11:] if one_day else shown[5:]
+            about = about.removeprefix(f"{line.desk}.")
+            outcome = [": ".join(part for part in outcome if part)]
+        cells: list[Any] = [line.seq, shown, line.type.value, about, quantity, price, *outcome]
         table.add_row(*(_literal(cell) for cell in cells))
-    console().print(table)
+    terminal.print(table)
 
 
-def _head(title: str, units: set[str | None]) -> str:
-    """`quantity (shares)`, when every number below has the same unit."""
+def _head(title: str, units: set[str | None], *, narrow: bool) -> str:
+    """`quantity (shares)`, or `shares` where it must be short, when every number below has the same unit."""
     named = units - {None}
     if len(named) != 1:
         return title
     unit = str(named.pop())
-    return f"{title} ({_UNITS.get(unit, unit)})"
+    name = _UNITS.get(unit, unit)
+    return name if narrow else f"{title} ({name})"
 
 
 def _decimals(price: float) -> int:

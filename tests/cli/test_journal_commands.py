@@ -1,7 +1,9 @@
 import json
 
 import pytest
+from rich.console import Console
 
+from cli import journal_table
 from state.records import JournalType
 from state.times import iso_from_us, us_from_iso
 from tests.cli.conftest import Cli, Desk
@@ -59,6 +61,20 @@ def test_numbers_stand_under_their_unit_with_the_same_decimals(cli: Cli, day: De
     end = head.index("price (USD)") + len("price (USD)")
     assert [row[:end].split()[-1] for row in rows if " fill " in row] == ["70.525", "71.500"]
     assert "quantity (shares)" in head
+
+
+def test_a_narrow_terminal_loses_nothing_that_matters(cli: Cli, day: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_table, "console", lambda: Console(width=80, highlight=False))
+    day.journal(
+        JournalType.CONTROL_REFUSED, ts=iso_from_us(NOON_US), status="refused", reason="request_refused",
+        data={"command": "reset", "by": "jo", "detail": "still measured"},
+    )  # fmt: skip
+    lines = cli("ops").out.splitlines()
+    assert all(len(line.rstrip()) <= 80 for line in lines)
+    words = " ".join(" ".join(lines).split())
+    for word in ("seq market time type about", "15:40:00 fill", "ab.1", "SELL 49", "70.525", "refused:"):
+        assert word in words
+    assert "\u2026" not in words
 
 
 def test_a_command_is_named_with_its_words_and_its_giver(cli: Cli, desk: Desk) -> None:
