@@ -34,6 +34,7 @@ from daemon.core.events import (
     PositionItem,
     TimerFired,
 )
+from daemon.core.flatten_fsm import FlattenState
 from daemon.core.ledger import Ledger
 from daemon.core.recovery import recover
 from daemon.core.strategy import Wish
@@ -349,14 +350,16 @@ class CoreInWeather(RuleBasedStateMachine):
         self.desk.files.discard("pause")
         self.desk.strategy.wish = None
         self.desk.placing = "live"
-        for _ in range(40):
+        for attempt in range(40):
             self._restart_if_over()
             self.desk.strategy.wish = None
+            # In the first half nothing fills: what the core wants gone must go by its own cancels.
+            assert attempt != 20 or self.desk.book.flatten.state != FlattenState.CANCELLING
             if not self.desk.up:
                 self.link_returns()
             if self.desk.cancelling:
                 self.cancel_arrives(late=False)
-            elif self.desk.live:
+            elif self.desk.live and attempt >= 20:
                 self._fill(next(iter(self.desk.live)), self.desk.left[next(iter(self.desk.live))])
             if self.desk.asked:
                 self.broker_answers()

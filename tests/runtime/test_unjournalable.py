@@ -1,0 +1,23 @@
+"""A number that is not finite cannot be journaled: that ends journaling loudly, and never the process."""
+
+import math
+from pathlib import Path
+
+from daemon.core.effects import Record
+from daemon.runtime.clocks import wall_us
+from daemon.runtime.journal_sink import JournalSink
+from state.journal import JournalWriter
+from state.records import JournalType
+
+
+def test_a_record_that_is_not_finite_fails_the_journal_and_nothing_else(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, wall_us=wall_us)
+    writer.open()
+    sink = JournalSink(writer, desk="desk", run_id="run")
+    first = Record(type=JournalType.RUN_STARTED, status="started")
+    assert sink.write([first], ts_us=1, tape_seq=None) is None
+    error = sink.write([Record(type=JournalType.INTENT, price=math.nan)], ts_us=2, tape_seq=None)
+    assert error is not None
+    assert sink.failed == error
+    assert sink.head[0] == 1
+    sink.close()
