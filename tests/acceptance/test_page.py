@@ -79,6 +79,9 @@ def test_r_c2_pause_and_resume_by_page(house: System, page: Page) -> None:
 
 def test_r_c3_flatten_by_page(house: System, page: Page) -> None:
     wait_for("shares to flatten", lambda: house.snapshot().own_shares != 0, 60)
+    # A plan is agreed to as it was read: on a desk that goes on hedging it may change behind the dialog.
+    page.locator("button.pause").click()
+    light_is(page, "yellow")
     page.locator("button.flatten").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("→ 0")

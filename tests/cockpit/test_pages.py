@@ -1,5 +1,7 @@
 """The pages' scripts by Streamlit's own AppTest: full runs, without a browser."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,15 @@ from streamlit.testing.v1 import AppTest
 from cockpit import context
 from state.layout import DeskPaths
 from tests.support.desk_player import RUN_ID, DeskPlayer
+
+
+@pytest.fixture(autouse=True)
+def keep_main() -> Iterator[None]:
+    """AppTest puts its script in the place of `__main__`; a process spawned later would try to run that."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
 
 ENTRY = Path(context.__file__).parent / "entry" / "main.py"
 
