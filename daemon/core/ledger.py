@@ -58,6 +58,10 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 
     ledger_id: str
     """Random at the ledger's birth; part of every order_ref."""
+    underlying: str = ""
+    """The stock that this ledger's shares are of."""
+    account: str = ""
+    """The account that it was first reconciled with; shares of one account mean nothing in another."""
     next_order: int = 1
     day: str = ""
     """The session date that the daily counters belong to."""

@@ -22,6 +22,8 @@ def on_link(turn: Turn, event: Link) -> None:
         account=before.account if event.account is None else event.account,
         account_kind=before.account_kind if event.account_kind is None else event.account_kind,
     )
+    if event.account is not None and not turn.book.ledger.account:
+        turn.change_ledger(account=event.account)
     if event.state == "SYNCED":
         link = msgspec.structs.replace(link, deadline_passed=False, probe_failed=False)
         turn.put(link=link)

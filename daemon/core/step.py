@@ -61,7 +61,7 @@ class Core:
         judge them.
         """
         earlier = {**recovered.ended, **recovered.orders}
-        ledger = recovered.ledger if recovered.ledger is not None else Ledger(ledger_id=new_ledger_id)
+        ledger = recovered.ledger if recovered.ledger is not None else self._new_ledger(new_ledger_id)
         return Book(
             desk=desk,
             run_id=run_id,
@@ -73,6 +73,9 @@ class Core:
             flatten=FlattenView(resuming=recovered.flatten_started),
             strategy=self.strategy.initial(),
         )
+
+    def _new_ledger(self, ledger_id: str) -> Ledger:
+        return Ledger(ledger_id=ledger_id, underlying=self.profile.underlying.symbol)
 
     def step(self, book: Book, event: AnyEvent) -> tuple[Book, tuple[AnyEffect, ...]]:
         """What the event changes and what is to be done about it. Pure; the same input gives the same output."""

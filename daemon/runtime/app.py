@@ -93,7 +93,7 @@ def run_daemon(
         run_id = _run_id()
         close_log = _open_log(paths, run_id)
         try:
-            desk = _open_desk(paths)
+            desk = _open_desk(paths, profile)
             daemon = Daemon(
                 profile=profile,
                 profile_hash=profile_hash,
@@ -325,9 +325,16 @@ class Daemon:
             _log.critical("journal_close_failed", error=str(error))
 
     def _admit(self, event: AnyEvent) -> None:
-        """Before the core hears of an account, nobody else on this machine may be trading it. Raises LockTakenError."""
+        """Before the core hears of an account: it is the book's, and nobody else on this machine trades it.
+
+        Raises FatalVenueError, LockTakenError.
+        """
         if not isinstance(event, Link) or event.account is None:
             return
+        owner = self._engine.book.ledger.account
+        if owner not in ("", event.account):
+            line = f"the book of desk {self._paths.desk} is of account {owner}, but connected is {event.account}"
+            raise FatalVenueError(f"{line}; log in to the other account, or take another --desk")
         symbol, ib = self._profile.underlying.symbol, self._profile.ib
         simulated_at = f"{ib.host}:{ib.port}" if event.account_kind == "simulated" else None
         path = account_lock_path(event.account, symbol, simulated_at=simulated_at)
@@ -384,13 +391,20 @@ def _open_log(paths: DeskPaths, run_id: str) -> Callable[[], None]:
         raise _Refused(CANNOT_RUN, f"cannot write {paths.logs}: {error}; check its owner and permissions") from error
 
 
-def _open_desk(paths: DeskPaths) -> OpenedDesk:
+def _open_desk(paths: DeskPaths, profile: Profile) -> OpenedDesk:
+    """The journal, and a book that is of this profile's stock. Raises _Refused."""
     try:
-        return open_journal(paths)
+        desk = open_journal(paths)
     except DamagedJournalError as error:
         raise _Refused(JOURNAL_DAMAGED, f"journal damaged: {error}") from error
     except UnwritableJournalError as error:
         raise _Refused(CANNOT_RUN, str(error)) from error
+    symbol, owned = profile.underlying.symbol, desk.recovered.ledger
+    if owned is not None and owned.underlying not in ("", symbol):
+        desk.writer.close()
+        line = f"the book of desk {paths.desk} is of {owned.underlying}, but the profile hedges {symbol}"
+        raise _Refused(CANNOT_RUN, f"{line}; take another --desk, or the profile that it was made with")
+    return desk
 
 
 def _run_id() -> str:

@@ -58,6 +58,21 @@ def test_a_second_daemon_on_the_same_desk_client_id_or_account_exits_four(demo: 
     assert demo.status() == 0
 
 
+def test_a_desk_takes_no_profile_of_another_stock(demo: System, tmp_path: Path) -> None:
+    demo.start_simulator()
+    demo.start("daemon", "--profile", str(demo.profile))
+    wait_for("a reconciled book", lambda: (s := demo.snapshot()) is not None and s.daemon_state == "running", 30)
+    assert demo.end("daemon") == 0
+    before = demo.lines()
+    other = tmp_path / "other.yaml"
+    other.write_text("extends: demo\nunderlying: {symbol: OTHER}\n")
+    refused = demo.cli("daemon", "--profile", str(other), "--desk", demo.desk)
+    assert refused.returncode == 2
+    assert "DEMO" in one_line(refused.stderr)
+    assert "OTHER" in refused.stderr
+    assert demo.lines() == before
+
+
 def test_an_unwritable_state_folder(demo: System) -> None:
     demo.paths.root.mkdir()
     demo.paths.folder.write_text("a file where the desk's folder should be")

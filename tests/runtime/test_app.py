@@ -50,6 +50,7 @@ class Desk:
         self.paths = paths
         self.exchange = FileExchange(paths.root.parent / "exchange.jsonl")
         self.venue: ActingVenue | None = None
+        self.account = "DU1234567"
 
     def touch_stop(self, venue: FileVenue, emit: Emit) -> None:
         (self.paths.control / "stop").touch()
@@ -64,7 +65,7 @@ class Desk:
         returns: bool = False,
     ) -> int:
         def factory(venue_clock: VenueClock, _own_prefix: Callable[[], str]) -> ActingVenue:
-            self.venue = ActingVenue(self.exchange, venue_clock, journal=self.paths.journal)
+            self.venue = ActingVenue(self.exchange, venue_clock, journal=self.paths.journal, account=self.account)
             self.venue.act = self.touch_stop if act is None else act
             self.venue.returns = returns
             return self.venue
@@ -132,6 +133,16 @@ def test_what_the_venue_refuses_for_good_is_exit_2_in_its_own_words(
 
     assert desk.run(refuses) == 2
     assert "leg TWX 20140719 C 71 does not exist" in one_line(capsys)
+
+
+def test_a_book_of_another_account_is_refused(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    assert desk.run() == 0
+    capsys.readouterr()
+    (desk.paths.control / "stop").unlink()
+    desk.account = "DU7654321"
+    assert desk.run() == 2
+    assert "is of account DU1234567, but connected is DU7654321" in one_line(capsys)
+    assert len(desk.lines(JournalType.INTENT)) == 1
 
 
 def test_a_callback_of_the_loop_that_raises_is_a_crash(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
