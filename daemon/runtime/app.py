@@ -1,70 +1,25 @@
-"""The daemon as a process: from a profile and its parts to an exit code.
-
-    0 stopped   1 crash   2 cannot run (folder, profile, refusal by the venue)   3 stop stands
-    4 desk, account or client id in use   5 journal damaged   6 stop not confirmed
-
-Who does what: `Daemon` wires one run; `Engine` decides; `EffectRunner` acts; everything else feeds or shows.
-"""
+"""The daemon as a process: from a profile and its parts to an exit code. `run.Daemon` is what happens in between."""
 
 import asyncio
 import os
-import secrets
 from collections.abc import Callable
-from typing import Any, Final
 
 import structlog
 
 from config.schema import Profile
-from daemon.core.effects import Record
-from daemon.core.events import AnyEvent, Control, Link, SinkFailed, StopSignal, TimerFired
-from daemon.core.presentation import present
-from daemon.core.recovery import checkpoint
 from daemon.core.step import Core
-from daemon.runtime.clocks import Clock, MarketClock, wall_us
-from daemon.runtime.control_watch import ControlWatch
-from daemon.runtime.effects import EffectRunner
-from daemon.runtime.engine import DecisionError, Engine, StepProbe
-from daemon.runtime.journal_sink import JournalSink
-from daemon.runtime.last_look import LastLook
-from daemon.runtime.locks import Locks, LockTakenError, account_lock_path, client_lock_path, desk_lock_path
+from daemon.runtime.clocks import Clock, wall_us
+from daemon.runtime.exit_codes import ExitCode
+from daemon.runtime.locks import Locks, LockTakenError, client_lock_path, desk_lock_path
 from daemon.runtime.logging_setup import say, set_up_logging
-from daemon.runtime.recovery import (
-    DamagedJournalError,
-    OpenedDesk,
-    UnwritableJournalError,
-    answered_requests,
-    open_journal,
-    start_run,
-)
-from daemon.runtime.requests import RequestDesk
-from daemon.runtime.rhythm import LatencyWindow, Prober, Ticker
-from daemon.runtime.signals import on_stop_signal
-from daemon.runtime.snapshot_publisher import Identity, Sink, SnapshotPublisher
-from daemon.runtime.tape_sink import TapeSink
-from daemon.runtime.tasks import TaskDiedError, TaskOwner
-from daemon.runtime.timers import Timers
-from daemon.venues.protocol import FatalVenueError, Venue, VenueClock
+from daemon.runtime.recovery import DamagedJournalError, OpenedDesk, UnwritableJournalError, open_journal
+from daemon.runtime.run import Daemon, VenueFactory
+from daemon.venues.protocol import FatalVenueError
 from state.atomic import clean_stale_temporaries
-from state.journal import JournalError
 from state.layout import DeskPaths
-from state.records import JournalType
-from state.tape import TapeError
 from state.times import iso_from_us
 
 _log = structlog.stdlib.get_logger("bifrost.runtime.app")
-
-CRASHED: Final = 1
-CANNOT_RUN: Final = 2
-STOP_STANDS: Final = 3
-IN_USE: Final = 4
-JOURNAL_DAMAGED: Final = 5
-
-_CLOSE_S: Final = 1.5
-"""A venue that does not let go must not outlast the supervisor's patience."""
-
-OwnPrefix = Callable[[], str]
-"""What every order_ref of this desk begins with; known once the journal is open."""
-VenueFactory = Callable[[VenueClock, OwnPrefix], Venue]
 
 
 class _Refused(Exception):  # noqa: N818 it is an answer, not an error
@@ -110,11 +65,11 @@ def run_daemon(
         except _Refused:
             raise
         except FatalVenueError as error:
-            raise _Refused(CANNOT_RUN, str(error)) from error
+            raise _Refused(ExitCode.CANNOT_RUN, str(error)) from error
         except Exception as error:
             # The process's outermost frame: whatever got here ends it as a crash, told in one line, the rest logged.
             _log.critical("crashed", exc_info=error)
-            raise _Refused(CRASHED, f"crashed: {error!r}; see {paths.logs / 'daemon.jsonl'}") from error
+            raise _Refused(ExitCode.CRASHED, f"crashed: {error!r}; see {paths.logs / 'daemon.jsonl'}") from error
         finally:
             close_log()
     except _Refused as refusal:
@@ -122,251 +77,6 @@ def run_daemon(
         return refusal.code
     finally:
         locks.release_all()
-
-
-class Daemon:
-    """One run: its parts, wired. The one rule: `serve` is called once."""
-
-    def __init__(
-        self,
-        *,
-        profile: Profile,
-        profile_hash: str,
-        version: str,
-        paths: DeskPaths,
-        core: Core,
-        clock: Clock,
-        locks: Locks,
-        desk: OpenedDesk,
-        run_id: str,
-        flatten_only: bool,
-    ) -> None:
-        self._profile = profile
-        self._paths = paths
-        self._core = core
-        self._clock = clock
-        self._locks = locks
-        self._desk = desk
-        self._run_id = run_id
-        self._flatten_only = flatten_only
-        self._identity = Identity(
-            desk=paths.desk,
-            run_id=run_id,
-            profile=profile.name,
-            profile_hash=profile_hash,
-            version=version,
-            client_id=profile.ib.client_id,
-            period_ms=profile.daemon.period_ms,
-        )
-        self._latency = LatencyWindow()
-        self._tasks = TaskOwner()
-        self._control = Control(ts_us=0, files=())
-
-    async def serve(self, venue_factory: VenueFactory) -> int:
-        """Start everything, wait for the end, leave in order."""
-        self._wire(venue_factory)
-        self._watch.look()
-        if self._flatten_only and not self._flatten_asserted():
-            self._tape.close()
-            self._record_end(STOP_STANDS, "nothing_to_do", "flatten-only, but stop and flatten do not both stand")
-            self._close_journal()
-            return STOP_STANDS
-        loop = asyncio.get_running_loop()
-        finished: asyncio.Future[int] = loop.create_future()
-        loop.set_exception_handler(lambda _, context: _on_loop_exception(context, finished))
-        restore_signals = on_stop_signal(self._signalled)
-        self._start_tasks(finished)
-        try:
-            code = await self._tasks.until(finished)
-        except TaskDiedError as death:
-            code = self._died(death)
-        finally:
-            await self._leave(restore_signals)
-        return code
-
-    def _wire(self, venue_factory: VenueFactory) -> None:
-        paths, clock = self._paths, self._clock
-        if isinstance(clock, MarketClock):
-            clock.start_at(self._desk.last_ts_us)
-        book = self._core.open(
-            desk=paths.desk,
-            run_id=self._run_id,
-            recovered=self._desk.recovered,
-            new_ledger_id=secrets.token_hex(4),
-            ts_us=clock.now_us(),
-        )
-        known = answered_requests(paths)
-        self._journal = JournalSink(self._desk.writer, desk=paths.desk, run_id=self._run_id)
-        identity = self._identity
-        failure = start_run(
-            self._journal,
-            self._desk.opened,
-            book,
-            ts_us=clock.now_us(),
-            identity={"profile": identity.profile, "profile_hash": identity.profile_hash, "version": identity.version},
-        )
-        self._tape = TapeSink(paths.tape, desk=paths.desk, run_id=self._run_id)
-        failures = [] if failure is None else [SinkFailed(ts_us=clock.now_us(), what="journal", error=failure)]
-        try:
-            self._tape.start(book)
-        except TapeError as error:
-            failures.append(SinkFailed(ts_us=clock.now_us(), what="tape", error=str(error)))
-        self._venue = venue_factory(clock, self._own_prefix)
-        self._engine = Engine(
-            core=self._core,
-            book=book,
-            clock=clock,
-            tape=self._tape,
-            journal_head=lambda: self._journal.head,
-            decided=self._decided,
-            admit=self._admit,
-        )
-        self._journal.checkpoint = lambda: checkpoint(self._engine.book)
-        self._watch = ControlWatch(
-            paths.control, changed=self._control_changed, requested=self._requested, now_us=clock.now_us
-        )
-        self._requests = RequestDesk(
-            paths.requests, emit=self._engine.emit, journal=self._journal, now_us=clock.now_us, known=known
-        )
-        self._publisher = SnapshotPublisher(
-            paths=paths,
-            identity=identity,
-            latest=lambda: self._engine.latest,
-            present=lambda book: present(self._core, book),
-            latency=self._latency.percentiles,
-            failed=self._sink_failed,
-        )
-        self._timers = Timers(lambda key: self._engine.emit(TimerFired(ts_us=clock.now_us(), key=key)))
-        self._last_look = LastLook(control_folder=paths.control, venue=self._venue, journal=self._journal)
-        self._engine.effects = EffectRunner(
-            journal=self._journal,
-            venue=self._venue,
-            timers=self._timers,
-            last_look=self._last_look,
-            samples=self._publisher,
-            clock=clock,
-            control_folder=paths.control,
-            look_at_control=self._watch.poke,
-            sent=self._latency.add,
-        )
-        for failed in failures:
-            self._engine.emit(failed)
-
-    def _own_prefix(self) -> str:
-        return f"{self._paths.desk}.{self._engine.book.ledger.ledger_id}."
-
-    def _start_tasks(self, finished: "asyncio.Future[int]") -> None:
-        """Every background task of the daemon, in the order in which the end cancels them backwards."""
-        self._loop = asyncio.get_running_loop()
-        rhythm = self._profile.daemon
-        self._tasks.start("snapshot_publisher", asyncio.to_thread(self._publisher.run))
-        self._tasks.start("engine", self._decide(finished))
-        self._tasks.start("ticker", Ticker(self._engine, self._clock, period_ms=rhythm.period_ms).run())
-        self._tasks.start("control_watch", self._watch.run())
-        if isinstance(self._clock, MarketClock):
-            clock = self._clock
-            clock.on_stamp = self._engine.wake
-            self._engine.drained = StepProbe(stamps=lambda: clock.stamps, probe=self._venue.probe).drained
-        else:
-            prober = Prober(
-                link=lambda: self._engine.book.link.state, probe=self._venue.probe, every_s=rhythm.probe_every_s
-            )
-            self._tasks.start("prober", prober.run())
-        self._tasks.start("venue", self._venue.run(self._engine.emit))
-
-    async def _decide(self, finished: "asyncio.Future[int]") -> None:
-        await self._engine.run()
-        leave = self._engine.effects.exit
-        if leave is not None and not finished.done():
-            _log.info("exit", code=leave.code, reason=leave.reason)
-            finished.set_result(leave.code)
-
-    async def _leave(self, restore_signals: Callable[[], None]) -> None:
-        """Everything that could still act ends first; the last snapshot says how it ended."""
-        self._timers.cancel_all()
-        self._publisher.stop()
-        await self._tasks.cancel_all(waiting_for="snapshot_publisher")
-        try:
-            await asyncio.wait_for(self._venue.close(), _CLOSE_S)
-        except TimeoutError:
-            _log.error("venue_did_not_close", seconds=_CLOSE_S)
-        self._tape.close()
-        self._close_journal()
-        restore_signals()
-
-    def _died(self, death: TaskDiedError) -> int:
-        """Say and journal why a task's end ends the daemon; the exit code."""
-        _log.critical("task_died", task=death.name, error=str(death), exc_info=death)
-        cause = death.cause
-        if isinstance(cause, LockTakenError):
-            code, line, status = IN_USE, str(cause), "in_use"
-        elif isinstance(cause, FatalVenueError):
-            code, line, status = CANNOT_RUN, str(cause), "refused_by_venue"
-        else:
-            code, line, status = CRASHED, f"{death}; see {self._paths.logs / 'daemon.jsonl'}", "crashed"
-        if isinstance(cause, DecisionError):
-            # A decision that raises would raise again after the restart, perhaps with an order in between.
-            halt = Record(type=JournalType.HALT, status="latched", reason="internal_error", data={"detail": str(cause)})
-            self._journal.write([halt], ts_us=self._engine.book.ts_us, tape_seq=None)
-        self._record_end(code, status, line)
-        return code
-
-    def _record_end(self, code: int, status: str, line: str) -> None:
-        """The end of a run that the core did not decide: journaled and said."""
-        stopped = Record(type=JournalType.RUN_STOPPED, status=status, reason=line, data={"exit_code": code})
-        self._journal.write([stopped], ts_us=self._engine.book.ts_us, tape_seq=None)
-        say(f"bifrost: {line}")
-
-    def _close_journal(self) -> None:
-        try:
-            self._journal.close()
-        except JournalError as error:
-            say(f"bifrost: {error}")
-            _log.critical("journal_close_failed", error=str(error))
-
-    def _admit(self, event: AnyEvent) -> None:
-        """Before the core hears of an account: it is the book's, and nobody else on this machine trades it.
-
-        Raises FatalVenueError, LockTakenError.
-        """
-        if not isinstance(event, Link) or event.account is None:
-            return
-        owner = self._engine.book.ledger.account
-        if owner not in ("", event.account):
-            line = f"the book of desk {self._paths.desk} is of account {owner}, but connected is {event.account}"
-            raise FatalVenueError(f"{line}; log in to the other account, or take another --desk")
-        symbol, ib = self._profile.underlying.symbol, self._profile.ib
-        simulated_at = f"{ib.host}:{ib.port}" if event.account_kind == "simulated" else None
-        path = account_lock_path(event.account, symbol, simulated_at=simulated_at)
-        self._locks.take(path, f"account {event.account} with {symbol}")
-
-    def _decided(self, event: AnyEvent, acted: bool) -> None:
-        self._requests.decided(event)
-        if acted:
-            self._publisher.decided()
-
-    def _control_changed(self, control: Control) -> None:
-        self._control = control
-        self._engine.emit(control)
-        if self._flatten_only and not any(file.name == "stop" for file in control.files):
-            # Started to flatten under a stop: without that stop this process must not begin to hedge.
-            self._signalled("stop_removed")
-
-    def _requested(self, read: Any) -> None:
-        self._requests.requested(read)
-
-    def _flatten_asserted(self) -> bool:
-        return {"stop", "flatten"} <= {file.name for file in self._control.files}
-
-    def _signalled(self, name: str) -> None:
-        _log.info("stop_signal", signal=name)
-        self._last_look.stop_signalled = True
-        self._engine.emit(StopSignal(ts_us=self._clock.now_us(), signal_name=name))
-
-    def _sink_failed(self, what: Sink, error: str) -> None:
-        """From the publisher's thread."""
-        event = SinkFailed(ts_us=self._clock.now_us(), what=what, error=error)
-        self._loop.call_soon_threadsafe(self._engine.emit, event)
 
 
 def _take_desk(paths: DeskPaths, profile: Profile, locks: Locks) -> None:
@@ -378,17 +88,19 @@ def _take_desk(paths: DeskPaths, profile: Profile, locks: Locks) -> None:
         locks.take(client_lock_path(ib.host, ib.port, ib.client_id), f"client id {ib.client_id} at {ib.host}:{ib.port}")
         clean_stale_temporaries(paths.snapshot)
     except LockTakenError as error:
-        raise _Refused(IN_USE, str(error)) from error
+        raise _Refused(ExitCode.IN_USE, str(error)) from error
     except OSError as error:
         line = f"cannot write the desk's folder {paths.folder}: {error}; check its owner and permissions, or --root"
-        raise _Refused(CANNOT_RUN, line) from error
+        raise _Refused(ExitCode.CANNOT_RUN, line) from error
 
 
 def _open_log(paths: DeskPaths, run_id: str) -> Callable[[], None]:
     try:
         return set_up_logging(paths.logs / "daemon.jsonl", run_id=run_id, process="daemon")
     except OSError as error:
-        raise _Refused(CANNOT_RUN, f"cannot write {paths.logs}: {error}; check its owner and permissions") from error
+        raise _Refused(
+            ExitCode.CANNOT_RUN, f"cannot write {paths.logs}: {error}; check its owner and permissions"
+        ) from error
 
 
 def _open_desk(paths: DeskPaths, profile: Profile) -> OpenedDesk:
@@ -396,14 +108,14 @@ def _open_desk(paths: DeskPaths, profile: Profile) -> OpenedDesk:
     try:
         desk = open_journal(paths)
     except DamagedJournalError as error:
-        raise _Refused(JOURNAL_DAMAGED, f"journal damaged: {error}") from error
+        raise _Refused(ExitCode.JOURNAL_DAMAGED, f"journal damaged: {error}") from error
     except UnwritableJournalError as error:
-        raise _Refused(CANNOT_RUN, str(error)) from error
+        raise _Refused(ExitCode.CANNOT_RUN, str(error)) from error
     symbol, owned = profile.underlying.symbol, desk.recovered.ledger
     if owned is not None and owned.underlying not in ("", symbol):
         desk.writer.close()
         line = f"the book of desk {paths.desk} is of {owned.underlying}, but the profile hedges {symbol}"
-        raise _Refused(CANNOT_RUN, f"{line}; take another --desk, or the profile that it was made with")
+        raise _Refused(ExitCode.CANNOT_RUN, f"{line}; take another --desk, or the profile that it was made with")
     return desk
 
 
@@ -411,11 +123,3 @@ def _run_id() -> str:
     """Like `20140605T133000-4242`: wall time of the start and the pid."""
     text = iso_from_us(wall_us())
     return f"{text[:19].replace('-', '').replace(':', '')}-{os.getpid()}"
-
-
-def _on_loop_exception(context: dict[str, Any], finished: "asyncio.Future[int]") -> None:
-    """A callback that raised is a task that died; what a library left unretrieved is only logged."""
-    error = context.get("exception")
-    _log.error("loop_exception", message=context.get("message"), error=repr(error))
-    if "handle" in context and isinstance(error, Exception) and not finished.done():
-        finished.set_exception(TaskDiedError("loop callback", error))

@@ -12,8 +12,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, Literal
 
-FINAL_CODES: Final = frozenset({2, 4, 5})
-STOPPED, CRASHED, STOP_ASSERTED, STOP_NOT_CONFIRMED = 0, 1, 3, 6
+from daemon.runtime.exit_codes import ExitCode
+
+FINAL_CODES: Final = frozenset({ExitCode.CANNOT_RUN, ExitCode.IN_USE, ExitCode.JOURNAL_DAMAGED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +58,13 @@ class Supervision:
         """What to do about exit `code` (negative: a signal) of a daemon that ran `ran_s` seconds."""
         if code in FINAL_CODES:
             return Verdict(final=code)
-        if code in (STOPPED, STOP_ASSERTED):
+        if code in (ExitCode.STOPPED, ExitCode.STOP_STANDS):
             self._tries = 0
-            unasked = code == STOPPED and stop == "absent"
+            unasked = code == ExitCode.STOPPED and stop == "absent"
             return Verdict(wait=True, assert_stop="unexpected_exit" if unasked else None)
         if ran_s >= self._timing.healthy_after_s:
             self._tries = 0
-        if code == STOP_NOT_CONFIRMED:
+        if code == ExitCode.STOP_UNCONFIRMED:
             reason = None if stop == "stands" else "stop_unconfirmed"
             return Verdict(assert_stop=reason, restart_after_s=self._back_off())
         looping = self._count_crash(now_s) and stop != "stands"

@@ -15,9 +15,10 @@ import structlog
 from daemon.core.events import Control, ControlFile
 from daemon.runtime.clocks import monotonic_ns, wall_us
 from daemon.runtime.control_watch import ControlWatch
+from daemon.runtime.exit_codes import ExitCode
 from daemon.runtime.logging_setup import say, set_up_logging
 from daemon.runtime.signals import on_stop_signal
-from daemon.runtime.supervision import STOP_NOT_CONFIRMED, STOPPED, Supervision, Timing, Verdict
+from daemon.runtime.supervision import Supervision, Timing, Verdict
 from daemon.runtime.tasks import TaskDiedError, TaskOwner
 from state.control import ControlError, assert_command
 from state.layout import DeskPaths
@@ -98,7 +99,8 @@ class Supervisor:
             flatten_only = self._stands("flatten") is not None and self._stands("stop") is not None
             code, verdict = await self._one_run(flatten_only=flatten_only)
             if self._told_to_stop():
-                return STOPPED if code in (0, 3) else STOP_NOT_CONFIRMED
+                confirmed = code in (ExitCode.STOPPED, ExitCode.STOP_STANDS)
+                return ExitCode.STOPPED if confirmed else ExitCode.STOP_UNCONFIRMED
             if verdict.final is not None:
                 return verdict.final
             if verdict.assert_stop is not None:
@@ -108,7 +110,7 @@ class Supervisor:
             else:
                 await self._rest(verdict.restart_after_s)
             if self._told_to_stop():
-                return STOPPED
+                return ExitCode.STOPPED
 
     async def _one_run(self, *, flatten_only: bool) -> tuple[int, Verdict]:
         command = (*self._command, FLATTEN_ONLY) if flatten_only else self._command

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from config.schema import ControlSection, Daemon, Ib, Profile, Underlying
 from daemon.core.step import Core
-from daemon.runtime.app import OwnPrefix, run_daemon
+from daemon.runtime.app import run_daemon
 from daemon.runtime.clocks import WallClock
+from daemon.runtime.run import OwnPrefix
 from daemon.venues.protocol import VenueClock
 from state.layout import DeskPaths
 from tests.runtime.eager_strategy import EagerStrategy

@@ -178,7 +178,7 @@ def test_a_venue_that_does_not_close_is_left_behind(desk: Desk, monkeypatch: pyt
     async def never(self: ActingVenue) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("daemon.runtime.app._CLOSE_S", 0.05)
+    monkeypatch.setattr("daemon.runtime.run._CLOSE_S", 0.05)
     monkeypatch.setattr(ActingVenue, "close", never)
     assert desk.run() == 0
     assert any(line["event"] == "venue_did_not_close" for line in desk.logged())
