@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 
+import msgspec
 import structlog
 
 from config.schema import Profile
@@ -17,6 +18,8 @@ from daemon.runtime.run import Daemon, VenueFactory
 from daemon.venues.protocol import FatalVenueError
 from state.atomic import clean_stale_temporaries
 from state.layout import DeskPaths
+from state.records import Check, SelfCheck
+from state.snapshot import read_snapshot, write_snapshot
 from state.times import iso_from_us
 
 _log = structlog.stdlib.get_logger("bifrost.runtime.app")
@@ -108,6 +111,7 @@ def _open_desk(paths: DeskPaths, profile: Profile) -> OpenedDesk:
     try:
         desk = open_journal(paths)
     except DamagedJournalError as error:
+        _leave_word(paths, str(error))
         raise _Refused(ExitCode.JOURNAL_DAMAGED, f"journal damaged: {error}") from error
     except UnwritableJournalError as error:
         raise _Refused(ExitCode.CANNOT_RUN, str(error)) from error
@@ -117,6 +121,23 @@ def _open_desk(paths: DeskPaths, profile: Profile) -> OpenedDesk:
         line = f"the book of desk {paths.desk} is of {owned.underlying}, but the profile hedges {symbol}"
         raise _Refused(ExitCode.CANNOT_RUN, f"{line}; take another --desk, or the profile that it was made with")
     return desk
+
+
+def _leave_word(paths: DeskPaths, detail: str) -> None:
+    """Put the damage into the last snapshot, which else would go on saying how well the last run ended.
+
+    Its times stay: nothing else in it is news.
+    """
+    last = read_snapshot(paths.snapshot).snapshot
+    if last is None:
+        return
+    damage = Check(name="journal", ok=False, severity="red", measured=detail, reason="journal_damaged")
+    verdict = SelfCheck(status="blocked", block_reasons=("journal_damaged",), checks=(damage,))
+    marked = msgspec.structs.replace(last, seq=last.seq + 1, self_check=verdict)
+    try:
+        write_snapshot(paths.snapshot, marked, sync=True)
+    except OSError as error:
+        _log.error("snapshot_not_written", error=str(error))
 
 
 def _run_id() -> str:

@@ -12,10 +12,11 @@ from daemon.core.effects import AnyEffect
 from daemon.core.events import AnyEvent, Quote
 from daemon.core.step import Core
 from daemon.runtime.app import run_daemon
-from daemon.runtime.clocks import Clock, MarketClock, WallClock
+from daemon.runtime.clocks import Clock, MarketClock, WallClock, wall_us
 from daemon.venues.protocol import Emit, FatalVenueError, VenueClock
 from state.journal_reader import read_journal, verify
 from state.layout import DeskPaths
+from state.look import look_at
 from state.records import JournalLine, JournalType
 from state.snapshot import read_snapshot
 from tests.runtime.daemon_process import profile
@@ -226,6 +227,9 @@ def test_a_damaged_journal_is_refused_with_one_line_and_left_as_it_is(
     assert desk.run() == 5
     assert "journal damaged" in one_line(capsys)
     assert segment.read_bytes() == before
+    shown = look_at(desk.paths, wall_us()).light
+    assert (shown.state, shown.word) == ("not_live", "JOURNAL DAMAGED")
+    assert "stopped" in [reason.code for reason in shown.reasons]
 
 
 def test_a_checkpoint_that_does_not_fit_is_a_damaged_journal(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
