@@ -195,7 +195,8 @@ class Leg(_Record, frozen=True, kw_only=True):
     right: Literal["C", "P"]
     strike: float
     expiry: str
-    quantity: float
+    quantity: float | None = None
+    """Contracts in the account; null until the account has said."""
     price: float | None = None
     implied_volatility: float | None = None
     delta_shares: float | None = None

@@ -22,11 +22,20 @@ def test_quantities_are_the_accounts_and_may_be_short_or_gone() -> None:
     assert desk.strategy.option_delta_shares(desk.state, desk.book) == pytest.approx(
         -1000 * bs.delta("C", 70.0, 70.0, YEARS, 0.0, 0.35)
     )
-    desk.put_ledger(leg_quantities={})
+    desk.put_ledger(leg_quantities={CALL: 0.0, PUT: 0.0})
     assert desk.strategy.option_delta_shares(desk.state, desk.book) == 0
     desk.decide()
     assert desk.state.codes.o == 0
     assert desk.state.trading == "IDLE"
+
+
+def test_before_the_account_has_spoken_nothing_is_known_and_nothing_is_zero() -> None:
+    desk = ready(quantity=10)
+    desk.put_ledger(leg_quantities={})
+    assert desk.strategy.option_delta_shares(desk.state, desk.book) is None
+    shown = desk.strategy.present(desk.state, desk.book)
+    assert shown["greeks"]["net_delta_shares"] is None
+    assert [leg["quantity"] for leg in shown["legs"]] == [None, None]
 
 
 def implied_desk() -> Desk:

@@ -161,6 +161,11 @@ def quantity_of(leg: LegState, book: Book) -> float:
     return quantity
 
 
+def quantities_known(legs: tuple[LegState, ...], book: Book) -> bool:
+    """Whether the account has ever said how many contracts of each leg it holds: before that, zero would be a guess."""
+    return all(leg.instrument in book.ledger.leg_quantities for leg in legs)
+
+
 def total(legs: tuple[LegState, ...], values: tuple[OptionGreeks | None, ...], book: Book) -> BookGreeks:
     """Sum over the held legs, in shares and USD; no greek is known as soon as one held leg has none."""
     ledger = book.ledger

@@ -8,7 +8,7 @@ from config.schema import Profile
 from daemon.core.black_scholes import OptionGreeks
 from daemon.core.book import Book
 from daemon.core.strategy import Mark
-from daemon.strategies.gamma_scalper.legs import LegPricer, LegState, quantity_of, two_sided_mid
+from daemon.strategies.gamma_scalper.legs import LegPricer, LegState, quantities_known, quantity_of, two_sided_mid
 from daemon.strategies.gamma_scalper.looking import Looker
 from daemon.strategies.gamma_scalper.scalper_state import ScalperState
 from daemon.strategies.gamma_scalper.trading_fsm import TradingState
@@ -84,7 +84,9 @@ class Shower:
                 _leg(leg, value, marks.get(leg.instrument), state.spot, book)
                 for leg, value in zip(state.legs, state.greeks, strict=True)
             ),
-            greeks=Greeks(
+            greeks=Greeks()
+            if not quantities_known(state.legs, book)
+            else Greeks(
                 net_delta_shares=_rounded(look.net_delta_shares, 4),
                 gamma=_rounded(look.option.gamma, 4),
                 theta_usd_day=_rounded(look.option.theta_usd_day, 2),
@@ -109,8 +111,8 @@ def words(state: ScalperState, book: Book) -> str:
 
 
 def _leg(leg: LegState, value: OptionGreeks | None, mark: Mark | None, spot: float | None, book: Book) -> Leg:
-    quantity = quantity_of(leg, book)
-    shares = None if leg.multiplier is None else quantity * leg.multiplier
+    quantity = quantity_of(leg, book) if quantities_known((leg,), book) else None
+    shares = None if leg.multiplier is None or quantity is None else quantity * leg.multiplier
     price = None if mark is None else mark.price
     opening = book.ledger.opening_marks.get(leg.instrument)
     return Leg(

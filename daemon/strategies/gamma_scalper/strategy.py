@@ -16,7 +16,7 @@ from daemon.core.strategy import Decision, Mark, Wish
 from daemon.strategies.gamma_scalper.classifier import Codes, DeltaCode
 from daemon.strategies.gamma_scalper.deciding import Answer, Decider, refusal_data, trigger_of
 from daemon.strategies.gamma_scalper.hedge_fsm import HEDGE, HedgeState, HedgeTrigger, after_look
-from daemon.strategies.gamma_scalper.legs import total
+from daemon.strategies.gamma_scalper.legs import quantities_known, total
 from daemon.strategies.gamma_scalper.looking import Look, Looker
 from daemon.strategies.gamma_scalper.scalper_state import ScalperState
 from daemon.strategies.gamma_scalper.self_check import Checker
@@ -109,6 +109,8 @@ class GammaScalper:
 
     def option_delta_shares(self, state: ScalperState, book: Book) -> float | None:
         """Delta of the legs alone, in shares of the underlying; None while it cannot be computed."""
+        if not quantities_known(state.legs, book):
+            return None
         return total(state.legs, state.greeks, book).delta_shares
 
     def checks(self, state: ScalperState, book: Book) -> tuple[Check, ...]:
