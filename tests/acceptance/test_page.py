@@ -50,6 +50,11 @@ def page(house: System) -> Iterator[Page]:
         browser.close()
 
 
+def no_dialog(page: Page) -> None:
+    """A dialog fades for a moment after it is done, with a STOP of its own."""
+    expect(page.get_by_test_id("stDialog")).to_have_count(0, timeout=20_000)
+
+
 def said(system: System) -> str:
     return (system.root / "up.log").read_text()
 
@@ -75,6 +80,7 @@ def test_r_c2_pause_and_resume_by_page(house: System, page: Page) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Resume hedging").click()
     wait_for("the release", lambda: not (house.paths.control / "pause").exists(), 5)
     light_is(page, "green")
+    no_dialog(page)
 
 
 def test_r_c3_flatten_by_page(house: System, page: Page) -> None:
@@ -91,10 +97,11 @@ def test_r_c3_flatten_by_page(house: System, page: Page) -> None:
     wait_for("flat", lambda: house.snapshot().own_shares == 0, 5)
     expect(page.locator(".receipt", has_text="FLATTEN")).to_contain_text("done")
     assert (house.paths.control / "pause").exists()
-    expect(dialog).not_to_be_visible()
+    no_dialog(page)
     page.locator("button.resume").click()
     page.get_by_role("dialog").get_by_role("button", name="Resume hedging").click()
     light_is(page, "green", within_s=30)
+    no_dialog(page)
 
 
 def test_r_c1_stop_and_start_by_page(house: System, page: Page) -> None:
@@ -110,6 +117,7 @@ def test_r_c1_stop_and_start_by_page(house: System, page: Page) -> None:
     page.locator("button.start").click()
     page.get_by_role("button", name="Start", exact=True).click()
     light_is(page, "green", within_s=30)
+    no_dialog(page)
 
 
 def test_re_2_daemon_and_supervisor_killed_the_open_page_is_not_live_within_five_seconds(
