@@ -54,11 +54,6 @@ class OptionGreeks(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.theta_usd_year / DAYS_PER_YEAR
 
 
-def normal_cdf(x: float) -> float:
-    """The standard normal distribution function, accurate in both tails."""
-    return 0.5 * math.erfc(-x * _SQRT_HALF)
-
-
 def years_between(now_us: int, expiry_us: int) -> float:
     """ACT/365 from `now_us` to `expiry_us` (microseconds); 0.0 once expired."""
     return max(expiry_us - now_us, 0) / US_PER_YEAR

@@ -87,11 +87,6 @@ class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this order may still change the position."""
         return self.state in IN_FLIGHT
 
-    @property
-    def signed_remaining(self) -> float:
-        """Remaining shares, negative for a sale."""
-        return self.remaining if self.side == "BUY" else -self.remaining
-
 
 _O, _T = OrderState, OrderTrigger
 
