@@ -7,6 +7,7 @@ from typing import Any, Literal
 import filelock
 import msgspec
 
+from state.anchors import read_chain
 from state.atomic import sync_folder, write_all
 from state.chain import Head, seal
 from state.journal_reader import raw_lines_backwards
@@ -18,7 +19,6 @@ from state.segments import (
     day_of,
     head_at_end,
     list_segments,
-    require_unbroken,
     segment_path,
 )
 from state.times import iso_from_us
@@ -71,10 +71,9 @@ def append_audit(
 
 def read_audit(folder: Path) -> list[AuditLine]:
     """Every entry in order, with the chain checked. Raises JournalDamaged at the first that does not hold."""
-    head = Head()
     found = []
-    segments = list_segments(folder)
-    require_unbroken(segments)
+    chain = read_chain(folder)
+    head, segments = chain.start, chain.segments
     for index, segment in enumerate(segments):
         for body, after, _ in checked_lines(segment, head, last=index == len(segments) - 1):
             head = after

@@ -21,9 +21,12 @@ _OPENING = b',"hash":"'
 _CLOSING = b'"}\n'
 _TRAILER_LENGTH = len(_OPENING) + 64 + len(_CLOSING)
 
-Kind = Literal["not_a_line", "hash", "sequence", "torn", "missing_segment", "lost_tail", "unknown_type", "unreadable"]
+Kind = Literal[
+    "not_a_line", "hash", "sequence", "torn", "missing_segment", "archive", "lost_tail", "unknown_type", "unreadable"
+]
 """What can be wrong: no sealed JSON line; edited bytes; lines deleted, added or moved; an unfinished last line;
-a segment file that is gone; lines gone from the end; a type that this version does not know; no permission."""
+a segment file that is gone; a compressed one that does not unpack; lines gone from the end; a type that this
+version does not know; no permission."""
 
 
 class LineError(Exception):

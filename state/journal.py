@@ -13,8 +13,9 @@ from typing import Any
 import filelock
 import msgspec
 
+from state.anchors import Chain, read_chain
 from state.atomic import sync_folder, write_all
-from state.chain import GENESIS, Head, seal
+from state.chain import Head, seal
 from state.records import JournalLine, JournalType
 from state.segments import (
     JournalDamaged,
@@ -23,8 +24,6 @@ from state.segments import (
     cut_torn_end,
     day_of,
     head_at_end,
-    list_segments,
-    require_unbroken,
     scan,
     segment_path,
 )
@@ -98,12 +97,11 @@ class JournalWriter:
             raise
 
     def _open_last(self, anchor: tuple[int, str] | None) -> Opened:
-        segments = list_segments(self._folder)
-        require_unbroken(segments)
+        chain = read_chain(self._folder)
         repaired = None
-        if segments:
-            self._segment = segments[-1]
-            before = head_before(segments, len(segments) - 1)
+        if chain.segments:
+            self._segment = chain.segments[-1]
+            before = head_before(chain, len(chain.segments) - 1)
             found = scan(self._segment, before, last=True)
             if found.torn_bytes:
                 kept = cut_torn_end(self._segment.path, found.good_bytes)
@@ -223,9 +221,9 @@ class JournalWriter:
         self._unsynced = False
 
 
-def head_before(segments: Sequence[Segment], index: int) -> Head:
+def head_before(chain: Chain, index: int) -> Head:
     """The head at the start of a segment, by the last line of the one before. Raises JournalDamaged."""
-    return head_at_end(segments[index - 1]) if index > 0 else Head(0, GENESIS)
+    return head_at_end(chain.segments[index - 1]) if index > 0 else chain.start
 
 
 def require_anchor(folder: Path, head: Head, anchor: tuple[int, str] | None) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from state.chain import GENESIS, Head
+from state.anchors import Chain, read_chain
+from state.chain import Head
 from state.journal import head_before
 from state.records import JournalLine, JournalType
-from state.segments import JournalDamaged, Segment, checked_lines, list_segments, require_unbroken
+from state.segments import JournalDamaged, Segment, checked_lines, list_segments, open_segment
 
 _CHUNK_BYTES = 64 * 1024
 _SETTLE_S = 0.01
@@ -32,29 +33,27 @@ def read_journal(folder: Path) -> Iterator[JournalLine]:
 
     Raises JournalDamaged at the first line that does not hold; empty when there is no journal.
     """
-    segments = list_segments(folder)
-    require_unbroken(segments)
-    yield from _read(segments, 0)
+    yield from _read(read_chain(folder), 0)
 
 
 def read_since_checkpoint(folder: Path) -> Iterator[JournalLine]:
     """As `read_journal`, from the newest segment that opens with a `ledger_checkpoint`: enough to rebuild a ledger."""
-    segments = list_segments(folder)
-    require_unbroken(segments)
-    first = max(len(segments) - 1, 0)
-    while first > 0 and not _opens_with_checkpoint(segments[first]):
+    chain = read_chain(folder)
+    first = max(len(chain.segments) - 1, 0)
+    while first > 0 and not _opens_with_checkpoint(chain.segments[first]):
         first -= 1
-    yield from _read(segments, first)
+    yield from _read(chain, first)
 
 
 def _opens_with_checkpoint(segment: Segment) -> bool:
-    with segment.path.open("rb") as file:
+    with open_segment(segment) as file:
         line = decode_line(file.readline())
     return line is not None and line.type is JournalType.LEDGER_CHECKPOINT
 
 
-def _read(segments: tuple[Segment, ...], first: int) -> Iterator[JournalLine]:
-    head = head_before(segments, first)
+def _read(chain: Chain, first: int) -> Iterator[JournalLine]:
+    segments = chain.segments
+    head = head_before(chain, first)
     for index in range(first, len(segments)):
         segment = segments[index]
         for number, (body, after, _) in enumerate(
@@ -74,13 +73,13 @@ def verify(folder: Path, *, anchor: tuple[int, str] | None = None) -> Verificati
     Only the chain is judged, not whether this version knows every type. A half-written last line that does not
     become whole while we look is a problem too. Never raises for what is in the files; OSError becomes a problem.
     """
-    head = Head(0, GENESIS)
+    head = Head()
     records = 0
     anchored: str | None = None
     problem: str | None = None
     try:
-        segments = list_segments(folder)
-        require_unbroken(segments)
+        chain = read_chain(folder)
+        head, segments = chain.start, chain.segments
         for index, segment in enumerate(segments):
             last = index == len(segments) - 1
             good_bytes = 0

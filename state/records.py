@@ -333,6 +333,24 @@ class AuditLine(_Record, frozen=True, kw_only=True, omit_defaults=True):
     data: dict[str, Any] | None = None
 
 
+class SegmentAnchor(_Record, frozen=True, kw_only=True):
+    """One line of `anchors.jsonl`: what remains of a segment that retention removed. Sealed like a journal line."""
+
+    seq: int
+    wall_ts: str
+    segment: str
+    """Its name without suffix, like `20261121-0001`."""
+    number: int
+    lines: int
+    first_seq: int
+    last_seq: int
+    previous_hash: str
+    """The chain's hash before its first line."""
+    last_hash: str
+    opening: str
+    """Its first line as it stood in the file, without the line break: a journal's `ledger_checkpoint`."""
+
+
 class TapeCheckpoint(_Record, frozen=True, kw_only=True):
     """The first line of a tape file: the book as it stood after event `tape_seq`."""
 

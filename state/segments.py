@@ -1,13 +1,17 @@
-"""A hash-chained record that goes on over several files: naming, scanning and the repair of a torn end.
+"""A hash-chained record that goes on over several files: naming, opening, scanning and the repair of a torn end.
 
 A segment is called `<wall day>-<number>.jsonl`, like `20261121-0001.jsonl`. The number counts from the record's
-birth and alone gives the order: a clock that jumps back a day cannot reorder the chain.
+birth and alone gives the order: a clock that jumps back a day cannot reorder the chain. A closed segment may be
+compressed with gzip (`20261121-0001.jsonl.gz`): the same lines, the same chain.
 """
 
+import gzip
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import msgspec
 
@@ -15,7 +19,7 @@ from state.atomic import sync_folder, write_all
 from state.chain import Head, Kind, LineError, check, read_head
 from state.times import iso_from_us
 
-_NAME = re.compile(r"(\d{8})-(\d{4,})\.jsonl")
+_NAME = re.compile(r"(\d{8})-(\d{4,})\.jsonl(\.gz)?")
 _TAIL_BYTES = 64 * 1024
 
 
@@ -44,6 +48,16 @@ class Segment(msgspec.Struct, frozen=True):
     day: str
     number: int
 
+    @property
+    def name(self) -> str:
+        """`20261121-0001`: what stays the same when it is compressed."""
+        return self.path.name.split(".", 1)[0]
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it was put away with gzip; such a segment is closed."""
+        return self.path.suffix == ".gz"
+
 
 class Scan(msgspec.Struct, frozen=True):
     """What checking one segment gave: the head after its last whole line, and how many bytes and lines hold."""
@@ -65,25 +79,34 @@ def segment_path(folder: Path, day: str, number: int) -> Path:
 
 
 def list_segments(folder: Path) -> tuple[Segment, ...]:
-    """The segments of a record in chain order; other names are not ours. Empty when there is no folder."""
+    """The segments of a record in chain order; other names are not ours. Empty when there is no folder.
+
+    Where a segment lies there both plain and compressed, compressing it was interrupted: the plain one counts.
+    """
     try:
-        names = [entry.name for entry in folder.iterdir()]
+        names = {entry.name for entry in folder.iterdir()}
     except FileNotFoundError:
         return ()
     found = []
     for name in names:
         match = _NAME.fullmatch(name)
-        if match is not None:
+        if match is not None and not (match.group(3) and name.removesuffix(".gz") in names):
             found.append(Segment(folder / name, match.group(1), int(match.group(2))))
-    return tuple(sorted(found, key=lambda segment: segment.number))
+    return tuple(sorted(found, key=lambda segment: (segment.number, segment.day)))
 
 
-def require_unbroken(segments: tuple[Segment, ...]) -> None:
-    """Raise JournalDamaged where a segment's number is missing or taken twice."""
-    for expected, segment in enumerate(segments, start=1):
-        if segment.number != expected:
-            detail = f"segment number {expected} is missing or doubled before it; restore the file from a backup"
-            raise JournalDamaged(path=segment.path, line=0, kind="missing_segment", detail=detail)
+def open_segment(segment: Segment) -> BinaryIO:
+    """The segment's bytes as they were written, whether it is compressed or not. Raises OSError.
+
+    Reading a compressed one may raise what `ARCHIVE_ERRORS` lists.
+    """
+    if segment.is_compressed:
+        return cast("BinaryIO", gzip.open(segment.path, "rb"))
+    return segment.path.open("rb")
+
+
+ARCHIVE_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
+"""What reading a damaged compressed segment raises."""
 
 
 def checked_lines(segment: Segment, head: Head, *, last: bool) -> Iterator[tuple[bytes, Head, int]]:
@@ -92,17 +115,20 @@ def checked_lines(segment: Segment, head: Head, *, last: bool) -> Iterator[tuple
     Raises JournalDamaged naming the first line that does not continue the chain from `head`.
     """
     offset = 0
-    with segment.path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            if last and not raw.endswith(b"\n"):
-                # An append cut short, perhaps filled up with zeros: only the very end of a file can look so.
-                return
-            try:
+    number = 0
+    with open_segment(segment) as file:
+        try:
+            for number, raw in enumerate(file, start=1):  # noqa: B007 - names the place where unpacking fails
+                if last and not raw.endswith(b"\n"):
+                    # An append cut short, perhaps filled up with zeros: only the very end of a file can look so.
+                    return
                 body, head = check(head, raw)
-            except LineError as error:
-                raise JournalDamaged(path=segment.path, line=number, kind=error.kind, detail=str(error)) from error
-            offset += len(raw)
-            yield body, head, offset
+                offset += len(raw)
+                yield body, head, offset
+        except LineError as error:
+            raise JournalDamaged(path=segment.path, line=number, kind=error.kind, detail=str(error)) from error
+        except ARCHIVE_ERRORS as error:
+            raise _not_unpacked(segment, number + 1, error) from error
 
 
 def scan(segment: Segment, head: Head, *, last: bool) -> Scan:
@@ -117,8 +143,21 @@ def scan(segment: Segment, head: Head, *, last: bool) -> Scan:
 
 
 def head_at_end(segment: Segment) -> Head:
-    """The head by the words of a closed segment's last line, without reading the rest. Raises JournalDamaged."""
-    with segment.path.open("rb") as file:
+    """The head by the words of a closed segment's last line. Raises JournalDamaged.
+
+    Of a plain segment only the end is read; a compressed one has to be unpacked from its start.
+    """
+    try:
+        last = _last_line_unpacked(segment) if segment.is_compressed else _last_line(segment.path)
+        return read_head(last)
+    except LineError as error:
+        raise JournalDamaged(path=segment.path, line=0, kind=error.kind, detail=f"last line: {error}") from error
+    except ARCHIVE_ERRORS as error:
+        raise _not_unpacked(segment, 0, error) from error
+
+
+def _last_line(path: Path) -> bytes:
+    with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         start = size
         tail = b""
@@ -126,10 +165,20 @@ def head_at_end(segment: Segment) -> Head:
             start = max(0, start - _TAIL_BYTES)
             file.seek(start)
             tail = file.read(size - start)
-    try:
-        return read_head(tail[tail.rfind(b"\n", 0, -1) + 1 :])
-    except LineError as error:
-        raise JournalDamaged(path=segment.path, line=0, kind=error.kind, detail=f"last line: {error}") from error
+    return tail[tail.rfind(b"\n", 0, -1) + 1 :]
+
+
+def _last_line_unpacked(segment: Segment) -> bytes:
+    last = b""
+    with open_segment(segment) as file:
+        for last in file:  # noqa: B007 - only the last one is wanted
+            pass
+    return last
+
+
+def _not_unpacked(segment: Segment, line: int, error: Exception) -> JournalDamaged:
+    detail = f"the compressed segment cannot be unpacked: {error}; restore the file from a backup"
+    return JournalDamaged(path=segment.path, line=line, kind="archive", detail=detail)
 
 
 def cut_torn_end(path: Path, good_bytes: int) -> Path:

@@ -1,0 +1,104 @@
+"""Where a chain begins: at its birth, or at the anchor of the last segment that retention took away.
+
+Before a segment is removed its anchor (where the chain stood before and after it, and its opening line, which in
+a journal is a `ledger_checkpoint`) is appended to `anchors.jsonl` beside the segments, itself a hash-chained file.
+Anchors are kept for ever, so that what remains can still be verified and what was removed is still accounted for.
+"""
+
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+
+from state.atomic import sync_folder, write_all
+from state.chain import GENESIS, Head, seal
+from state.records import SegmentAnchor
+from state.segments import JournalDamaged, Segment, checked_lines, cut_torn_end, list_segments, scan
+
+ANCHORS_NAME = "anchors.jsonl"
+_anchor_decoder = msgspec.json.Decoder(SegmentAnchor)
+
+
+class Chain(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as it lies in its folder: the head before the first segment that is still there, and the segments."""
+
+    start: Head
+    segments: tuple[Segment, ...]
+
+
+def read_chain(folder: Path) -> Chain:
+    """The segments, with nothing missing between them or before them. Raises JournalDamaged, OSError.
+
+    A record may begin after its first segment only where an anchor accounts for every segment before it.
+    """
+    segments = list_segments(folder)
+    if not segments:
+        return Chain(start=Head(), segments=())
+    for earlier, later in pairwise(segments):
+        if later.number != earlier.number + 1:
+            raise _missing(later, earlier.number + 1)
+    return Chain(start=_start(folder, segments[0]), segments=segments)
+
+
+def _start(folder: Path, first: Segment) -> Head:
+    if first.number == 1:
+        return Head(0, GENESIS)
+    for anchor in read_anchors(folder):
+        if anchor.number == first.number - 1:
+            return Head(anchor.last_seq, anchor.last_hash)
+    raise _missing(first, first.number - 1)
+
+
+def _missing(segment: Segment, number: int) -> JournalDamaged:
+    detail = f"segment number {number} is missing or doubled before it; restore the file from a backup"
+    return JournalDamaged(path=segment.path, line=0, kind="missing_segment", detail=detail)
+
+
+def read_anchors(folder: Path) -> tuple[SegmentAnchor, ...]:
+    """The anchors of removed segments, oldest first, their own chain checked; empty when nothing was removed.
+
+    An unfinished last line is left out: its segment was not removed yet. Raises JournalDamaged, OSError.
+    """
+    file = _anchors_file(folder)
+    if not file.path.exists():
+        return ()
+    found: list[SegmentAnchor] = []
+    for body, _, _ in checked_lines(file, Head(), last=True):
+        try:
+            found.append(_anchor_decoder.decode(body))
+        except msgspec.MsgspecError as error:
+            line = len(found) + 1
+            raise JournalDamaged(path=file.path, line=line, kind="not_a_line", detail=str(error)) from error
+    return tuple(found)
+
+
+def append_anchor(folder: Path, anchor: SegmentAnchor) -> None:
+    """Make an anchor durable; its segment may be removed afterwards. Raises JournalDamaged, OSError, ValueError.
+
+    Only for the one process that holds the retention lock. An earlier append that was cut short is cut off first.
+    """
+    file = _anchors_file(folder)
+    is_new = not file.path.exists()
+    head = Head()
+    if not is_new:
+        found = scan(file, Head(), last=True)
+        if found.torn_bytes:
+            cut_torn_end(file.path, found.good_bytes)
+        head = found.head
+    if anchor.seq != head.seq + 1:
+        raise ValueError(f"{file.path}: anchor with seq {anchor.seq}, expected {head.seq + 1}")
+    sealed, _ = seal(head, msgspec.json.encode(anchor))
+    descriptor = os.open(file.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    try:
+        write_all(descriptor, sealed)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if is_new:
+        sync_folder(folder)
+
+
+def _anchors_file(folder: Path) -> Segment:
+    """The anchors' file, so that the segments' own functions can check it."""
+    return Segment(path=folder / ANCHORS_NAME, day="", number=0)
