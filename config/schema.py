@@ -270,6 +270,23 @@ class Daemon(_Section, frozen=True, kw_only=True):
     """How often broker, journal and book are compared."""
 
 
+class Storage(_Section, frozen=True, kw_only=True):
+    """How the desk's folder is kept: room on the disk, and how long old files stay."""
+
+    min_free_mib: NotNegative = 256.0
+    """Below this much free space on the desk's disk no new hedge leaves (1 MiB is 1,048,576 bytes)."""
+    slow_sync_ms: Positive = 250.0
+    """A journal append that takes this long is a slow disk: yellow for a minute."""
+    compress_after_days: Annotated[int, Meta(ge=0, le=36_500)] = 7
+    """Closed journal segments and finished tape and history files this old are compressed by `bifrost maintain`."""
+    keep_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    """Journal segments and history older than this are removed by `bifrost maintain`; null keeps them for ever."""
+    tape_keep_days: Annotated[int, Meta(ge=1, le=36_500)] | None = 90
+    """Tape files older than this are removed by `bifrost maintain`; null keeps them until `tape_max_mib`."""
+    tape_max_mib: Annotated[float, Meta(ge=1)] = 4096.0
+    """The tape never grows beyond this: the daemon removes its oldest files when it starts a new one."""
+
+
 class SimulatedPosition(_Section, frozen=True, kw_only=True):
     """A position that the simulated account starts with: a declared leg, or shares of the underlying."""
 
@@ -363,6 +380,7 @@ class Profile(_Section, frozen=True, kw_only=True):
     execution: Execution = Execution()
     control: ControlSection = ControlSection()
     daemon: Daemon = Daemon()
+    storage: Storage = Storage()
     simulator: Simulator | None = None
 
     @property
