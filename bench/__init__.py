@@ -1,0 +1,1 @@
+"""Benchmarks beside peers: each is one command, prints a table, and is never part of the tests."""
