@@ -44,6 +44,8 @@ class AssertedCommand(msgspec.Struct, frozen=True, kw_only=True):
     by: str | None = None
     reason: str | None = None
     at: str | None = None
+    shares: float | None = None
+    """Own shares that the operator confirms; only a flatten's counts."""
 
 
 class ControlRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,14 +87,23 @@ def read_control(folder: Path, now_us: int) -> ControlRead:
 
 
 def assert_command(
-    folder: Path, name: Command, *, by: str, reason: str, at: str, command_id: str | None = None
+    folder: Path,
+    name: Command,
+    *,
+    by: str,
+    reason: str,
+    at: str,
+    command_id: str | None = None,
+    shares: float | None = None,
 ) -> bool:
     """Assert a command with a note; `at` is ISO text. True when it was not asserted before.
+
+    `shares` is the number that a flatten may need confirmed.
 
     An asserted stop or pause keeps its note (who came first); an asserted flatten is renewed, for one that has
     grown stale starts only when touched again. Raises ControlError.
     """
-    note = ControlNote(id=command_id or secrets.token_hex(8), by=by, reason=reason, at=at)
+    note = ControlNote(id=command_id or secrets.token_hex(8), by=by, reason=reason, at=at, shares=shares)
     target = folder / name
     temporary = folder / f".{name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
     try:
@@ -203,6 +214,7 @@ def _read_command(folder: Path, name: Command, now_us: int) -> AssertedCommand |
         by=note.by if note else None,
         reason=note.reason if note else None,
         at=note.at if note else None,
+        shares=note.shares if note else None,
     )
 
 

@@ -305,6 +305,8 @@ class ControlNote(_Record, frozen=True, kw_only=True):
     by: str | None = None
     reason: str | None = None
     at: str | None = None
+    shares: float | None = None
+    """Of a flatten: the own shares that the operator confirms, where the desk asks for that number."""
 
 
 class OperatorRequest(_Record, frozen=True, kw_only=True):

@@ -193,6 +193,8 @@ class ControlFile(msgspec.Struct, frozen=True, kw_only=True):
     readable: bool = True
     by: str | None = None
     reason: str | None = None
+    shares: float | None = None
+    """Of a flatten: the own shares that the operator confirmed, if he did."""
 
 
 class Control(Event, frozen=True, kw_only=True, tag="control"):

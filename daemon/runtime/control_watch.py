@@ -109,7 +109,10 @@ class ControlWatch:
         now = wall_us()
         read = read_control(self._folder, now)
         content = (
-            tuple((file.name, file.since_us, file.readable, file.by, file.reason) for file in read.files.values()),
+            tuple(
+                (file.name, file.since_us, file.readable, file.by, file.reason, file.shares)
+                for file in read.files.values()
+            ),
             read.unknown_names,
             read.readable,
         )
@@ -182,6 +185,7 @@ def control_event(read: ControlRead, *, ts_us: int) -> Control:
                 readable=file.readable,
                 by=file.by,
                 reason=file.reason,
+                shares=file.shares,
             )
             for file in read.files.values()
         ),
