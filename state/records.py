@@ -298,7 +298,7 @@ class HistorySample(_Record, frozen=True, kw_only=True):
     data: dict[str, Any] | None = None
 
 
-class ControlNote(_Record, frozen=True, kw_only=True):
+class ControlNote(_Record, frozen=True, kw_only=True, omit_defaults=True):
     """What a control file may say about itself; all of it is optional, for `touch` says nothing."""
 
     id: str | None = None
