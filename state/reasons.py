@@ -93,7 +93,7 @@ _ALL = (
         "journal_damaged",
         "JOURNAL DAMAGED",
         "operator",
-        "The journal does not hold together; the daemon will not start (exit 5). Run ./bifrost verify; restore a copy.",
+        "The journal does not hold together; no daemon starts (exit 5). Run ./bifrost verify, then ./bifrost salvage.",
     ),
     _red(
         "stop_unconfirmed",
@@ -130,6 +130,12 @@ _ALL = (
         "HALTED",
         "reset",
         "An execution carries our order_ref, but the journal holds no intent. Compare with TWS, then ./bifrost reset.",
+    ),
+    _red(
+        "journal_salvaged",
+        "HALTED",
+        "reset",
+        "The book was salvaged from a damaged journal. Compare own shares with TWS: ./bifrost flatten or ./bifrost reset.",
     ),
     _red(
         "overfill",
@@ -189,7 +195,13 @@ _ALL = (
         "flatten_conflict",
         "FLATTEN CONFLICT",
         "operator",
-        "Flatten was refused: the account holds less than the desk's own shares. Compare both numbers; confirm one.",
+        "The account holds less than the desk's own shares. Confirm a number: ./bifrost flatten --confirm-shares N.",
+    ),
+    _red(
+        "flatten_unconfirmed",
+        "FLATTEN UNCONFIRMED",
+        "operator",
+        "The book was salvaged, so a flatten needs its number: ./bifrost flatten --confirm-shares N.",
     ),
     _red(
         "flatten_refused",
