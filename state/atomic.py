@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _TEMP_SUFFIX = ".tmp"
+_PART_BYTES = 1024 * 1024
 
 
 def replace_file(path: Path, content: bytes, *, sync: bool, mode: int = 0o640) -> None:
@@ -37,6 +38,25 @@ def write_all(descriptor: int, content: bytes) -> None:
     written = os.write(descriptor, content)
     while written < len(content):
         written += os.write(descriptor, content[written:])
+
+
+def write_again(path: Path, size_bytes: int) -> None:
+    """Write a file's first bytes over themselves and sync them; nothing in it changes. Raises OSError.
+
+    After a failed sync the system may show bytes that are not on the disk and hold them for written: a later sync
+    would say nothing of them. Only writing them again makes it try.
+    """
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        offset = 0
+        while offset < size_bytes:
+            part = os.pread(descriptor, min(_PART_BYTES, size_bytes - offset), offset)
+            if not part:
+                raise OSError(f"{path} became shorter while it was read")
+            offset += os.pwrite(descriptor, part, offset)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

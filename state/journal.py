@@ -1,12 +1,15 @@
 """The journal's writer: operations, durable before anything acts on them.
 
-One append is one write and one fdatasync. After the first failure the writer is broken for life: a second fsync
-on the same file may succeed although the data is lost, so the only honest answer is to stop and read again.
+One append is one write and one fdatasync. After the first failure the writer is broken: a second fsync on the same
+file may succeed although the data is lost, so nobody tries one. Where the system merely refused room, a descriptor or
+a permission, `last_words` reads the record again through a fresh descriptor; see there.
 """
 
+import errno
 import math
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,10 @@ import filelock
 import msgspec
 
 from state.anchors import Chain, read_chain
-from state.atomic import sync_folder, write_all
+from state.atomic import sync_folder, write_again, write_all
 from state.chain import Head, seal
 from state.records import JournalLine, JournalType
+from state.reserve import RESERVE_BYTES, Reserve
 from state.segments import (
     JournalDamaged,
     JournalError,
@@ -35,6 +39,11 @@ SEGMENT_BYTES = 16 * 1024 * 1024
 
 _sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
+_REFUSALS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM},
+)
+"""What a write or an open may say while everything on the disk is still sound."""
+
 
 class Repair(msgspec.Struct, frozen=True, kw_only=True):
     """A torn end that `open` cut off: the bytes now lie in `kept_in`. To be journaled as `repaired`."""
@@ -51,27 +60,39 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     repaired: Repair | None
     head_seq: int
     head_hash: str
+    reserve_bytes: int = 0
+    """Room that is kept for the last words; 0 when the disk had none to give."""
 
 
 class JournalWriter:
     """The one writer of a journal folder.
 
-    The one rule: after any JournalError from `append` the writer is finished; take no new risk with it. Lines
-    must be numbered from `next_seq` on. When `rotation_due()` is true, begin the next append with a
-    `ledger_checkpoint`: only such an append starts a new segment, so that each segment can be read alone.
+    The one rule: after any JournalError from `append` take no new risk; what `last_words` may still allow is meant
+    for the halt and for what lowers risk. Lines must be numbered from `next_seq` on. When `rotation_due()` is true,
+    begin the next append with a `ledger_checkpoint`: only such an append starts a new segment, so that each segment
+    can be read alone.
     """
 
-    def __init__(self, folder: Path, *, wall_us: Callable[[], int], segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        wall_us: Callable[[], int],
+        segment_bytes: int = SEGMENT_BYTES,
+        reserve_bytes: int = RESERVE_BYTES,
+    ) -> None:
         self._folder = folder
         self._wall_us = wall_us
         self._segment_bytes = segment_bytes
         self._lock = filelock.FileLock(folder / ".lock", timeout=0)
+        self._reserve = Reserve(folder, reserve_bytes)
         self._head = Head()
         self._segment: Segment | None = None
         self._descriptor: int | None = None
         self._size = 0
-        self._unsynced = False
         self._broken: str | None = "open() was not called"
+        self._may_speak = False
+        self._speaking = False
 
     def open(self, *, anchor: tuple[int, str] | None = None) -> Opened:
         """Check the last segment, cut off a torn end, and stand ready to append.
@@ -88,13 +109,18 @@ class JournalWriter:
         except OSError as error:
             raise JournalError(f"{self._folder}: cannot be written: {error}") from error
         try:
-            return self._open_last(anchor)
+            opened = self._open_last(anchor)
+            if self._segment is not None:
+                # The run before may have ended at a failed sync: what is read here need not be on the disk.
+                write_again(self._segment.path, self._size)
         except OSError as error:
-            self._lock.release()
+            self._let_go()
             raise JournalError(f"{self._folder}: cannot be opened: {error}") from error
         except JournalDamaged:
-            self._lock.release()
+            self._let_go()
             raise
+        self._broken = None
+        return msgspec.structs.replace(opened, reserve_bytes=self._reserve.keep())
 
     def _open_last(self, anchor: tuple[int, str] | None) -> Opened:
         chain = read_chain(self._folder)
@@ -115,7 +141,6 @@ class JournalWriter:
             self._size = found.good_bytes
             self._descriptor = os.open(self._segment.path, os.O_WRONLY | os.O_APPEND)
         require_anchor(self._folder, self._head, anchor)
-        self._broken = None
         return Opened(repaired=repaired, head_seq=self._head.seq, head_hash=self._head.hash)
 
     @property
@@ -129,54 +154,88 @@ class JournalWriter:
         return self._head.seq, self._head.hash
 
     @property
+    def segment_number(self) -> int:
+        """The number of the segment that is written to; 0 before the first."""
+        return 0 if self._segment is None else self._segment.number
+
+    @property
     def broken(self) -> str | None:
         """Why nothing can be written any more; None while it works."""
         return self._broken
 
     def rotation_due(self) -> bool:
         """Whether the next append should start a segment, and so begin with a `ledger_checkpoint`."""
-        return (
-            self._segment is None
-            or self._size == 0
-            or self._size >= self._segment_bytes
-            or self._segment.day != day_of(self._wall_us())
+        if self._segment is None or self._size == 0:
+            return True
+        return not self._speaking and (
+            self._size >= self._segment_bytes or self._segment.day != day_of(self._wall_us())
         )
 
-    def append(self, lines: Sequence[JournalLine], *, sync: bool = True) -> None:
-        """Write all lines in one write; with `sync` they are on the disk when this returns.
+    def append(self, lines: Sequence[JournalLine]) -> None:
+        """Write all lines in one write; they are on the disk when this returns.
 
         Raises JournalError when the system refuses (then nothing more can be written), ValueError for lines
         that cannot be journaled (wrong number, a number that is not finite); nothing is written then.
         """
         if self._broken is not None:
             raise JournalError(f"{self._folder}: the journal is closed to writing: {self._broken}")
+        if not lines:
+            return
         content, head = self._encode(lines)
+        written = False
         try:
-            if lines:
-                self._rotate(lines[0])
-                self._write(content)
-                self._head = head
-            if sync and self._unsynced:
-                self._sync()
+            descriptor = self._rotate(lines[0])
+            write_all(descriptor, content)
+            written = True
+            _sync_data(descriptor)
         except OSError as error:
             self._broken = str(error)
+            self._may_speak = not (written or self._speaking) and error.errno in _REFUSALS
             raise JournalError(f"{self._folder}: cannot be written: {error}") from error
+        self._size += len(content)
+        self._head = head
+
+    def last_words(self) -> Opened | None:
+        """After a failed append: give up the reserve and stand ready again, on a fresh descriptor; None if hopeless.
+
+        For the halt and for the operator's flatten, not for business as before. Possible once, and only after a
+        write or an open was refused (no room, no descriptor, no permission). After a failed sync or an I/O error
+        nothing here may be believed, and the record is left as it is. Whole lines of the failed append may have
+        landed: they stay, `head_seq` tells which. A torn one is cut off and kept, as at `open`.
+        """
+        if not self._may_speak:
+            return None
+        self._may_speak = False
+        self._speaking = True
+        acknowledged = self._head
+        self._close_descriptor()
+        self._reserve.release()
+        try:
+            opened = self._open_last(self.head)
+            if self._descriptor is not None:
+                _sync_data(self._descriptor)
+        except (OSError, JournalError) as error:
+            self._broken = str(error)
+            self._head = acknowledged
+            return None
+        self._broken = None
+        return opened
 
     def close(self) -> None:
-        """Make everything durable and let go. Raises JournalError when the last sync fails."""
-        if self._descriptor is None:
-            self._lock.release()
-            return
-        try:
-            if self._unsynced and self._broken is None:
-                self._sync()
-        except OSError as error:
-            raise JournalError(f"{self._folder}: the last lines may be lost: {error}") from error
-        finally:
-            os.close(self._descriptor)
-            self._descriptor = None
-            self._broken = "it was closed"
-            self._lock.release()
+        """Let go of the journal; every line that `append` took is on the disk already."""
+        self._broken = "it was closed"
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._close_descriptor()
+        self._reserve.close()
+        self._lock.release()
+
+    def _close_descriptor(self) -> None:
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            with suppress(OSError):
+                os.close(descriptor)
 
     def _encode(self, lines: Sequence[JournalLine]) -> tuple[bytes, Head]:
         head = self._head
@@ -192,36 +251,32 @@ class JournalWriter:
             parts.append(sealed)
         return b"".join(parts), head
 
-    def _rotate(self, first: JournalLine) -> None:
-        """Start a segment where one is due and the append can open it; the very first append always does."""
-        if self._segment is not None and (first.type is not JournalType.LEDGER_CHECKPOINT or not self.rotation_due()):
-            return
-        if self._segment is not None and self._size == 0:
-            return  # an empty segment of an interrupted start is used, not left behind
-        if self._descriptor is not None:
-            if self._unsynced:
-                self._sync()
-            os.close(self._descriptor)
-            self._descriptor = None
-        number = 1 if self._segment is None else self._segment.number + 1
+    def _rotate(self, first: JournalLine) -> int:
+        """The descriptor to write to, of a new segment where one is due and the append can open it.
+
+        The very first append always opens one. The old segment is let go of last: whatever refuses the new one,
+        the old one is still in hand.
+        """
+        if self._descriptor is not None and (
+            self._size == 0  # an empty segment of an interrupted start is used, not left behind
+            or first.type is not JournalType.LEDGER_CHECKPOINT
+            or not self.rotation_due()
+        ):
+            return self._descriptor
+        number = self.segment_number + 1
         day = day_of(self._wall_us())
         path = segment_path(self._folder, day, number)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
+        try:
+            sync_folder(self._folder)
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._close_descriptor()
+        self._descriptor = descriptor
         self._segment = Segment(path, day, number)
         self._size = 0
-        sync_folder(self._folder)
-
-    def _write(self, content: bytes) -> None:
-        if self._descriptor is None:
-            raise OSError("no segment is open")
-        self._unsynced = True
-        write_all(self._descriptor, content)
-        self._size += len(content)
-
-    def _sync(self) -> None:
-        if self._descriptor is not None:
-            _sync_data(self._descriptor)
-        self._unsynced = False
+        return descriptor
 
 
 def head_before(chain: Chain, index: int) -> Head:

@@ -92,7 +92,7 @@ class Desk:
         """Append one line, stamped now."""
         now = iso_from_us(wall_us())
         fixed = {"seq": self._writer.next_seq, "ts": now, "wall_ts": now, "type": kind, "desk": "demo", "run_id": "r"}
-        self._writer.append([JournalLine(**{**fixed, **fields})], sync=False)  # type: ignore[arg-type]
+        self._writer.append([JournalLine(**{**fixed, **fields})])  # type: ignore[arg-type]
 
     def shows(self, **changes: object) -> Snapshot:
         """Write a snapshot stamped now."""

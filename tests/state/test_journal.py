@@ -55,6 +55,7 @@ def test_an_append_is_one_write_and_one_sync(tmp_path: Path, monkeypatch: pytest
 
 def test_truncated_at_every_byte_the_whole_lines_survive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # 450 repairs; what is durable is tested elsewhere
+    monkeypatch.setattr(state.journal, "_sync_data", lambda descriptor: None)
     make_journal(tmp_path, 2).close()
     segment = the_segment(tmp_path)
     content = segment.read_bytes()
@@ -73,7 +74,7 @@ def test_truncated_at_every_byte_the_whole_lines_survive(tmp_path: Path, monkeyp
             assert opened.repaired is not None
             assert opened.repaired.torn_bytes == length - good
             assert (tmp_path / opened.repaired.kept_in).read_bytes() == content[good:length]
-        writer.append([make_line(writer.next_seq)], sync=False)
+        writer.append([make_line(writer.next_seq)])
         writer.close()
         assert verify(tmp_path).records == whole + 1
         assert verify(tmp_path).ok

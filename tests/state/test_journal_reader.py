@@ -122,7 +122,7 @@ def test_followers_see_every_line_once_over_rotations(tmp_path: Path) -> None:
     tails = [JournalTail(tmp_path) for _ in range(3)]
     seen = [[], [], []]
     for seq in range(1, 61):
-        writer.append([make_line(seq, CHECKPOINT if writer.rotation_due() else JournalType.INTENT)], sync=False)
+        writer.append([make_line(seq, CHECKPOINT if writer.rotation_due() else JournalType.INTENT)])
         for every, (tail, lines) in enumerate(zip(tails, seen, strict=True), start=1):
             if seq % (every * every) == 0:
                 lines.extend(sequence(tail.poll()))

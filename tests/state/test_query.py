@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
         (T.FILL, {"order_ref": "demo.x.10", "instrument": "TWX", "price": 71.0}),
     ]
     for seq, (type_, fields) in enumerate(story, start=1):
-        writer.append([make_line(seq, type_, **fields)], sync=False)
+        writer.append([make_line(seq, type_, **fields)])
     writer.close()
     assert len(list(tmp_path.glob("*.jsonl"))) == 2
     return tmp_path

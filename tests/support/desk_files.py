@@ -22,7 +22,7 @@ def make_journal(folder: Path, count: int, *, per_append: int = 1, **options: An
     writer = JournalWriter(folder, wall_us=lambda: NOON_US, **options)
     writer.open()
     for first in range(1, count + 1, per_append):
-        writer.append([make_line(seq) for seq in range(first, min(first + per_append, count + 1))], sync=False)
+        writer.append([make_line(seq) for seq in range(first, min(first + per_append, count + 1))])
     return writer
 
 
