@@ -135,7 +135,7 @@ _ALL = (
         "journal_salvaged",
         "HALTED",
         "reset",
-        "The book was salvaged from a damaged journal. Compare own shares with TWS: ./bifrost flatten or ./bifrost reset.",
+        "The book was salvaged from a damaged journal. Compare own shares with TWS, then ./bifrost flatten or reset.",
     ),
     _red(
         "overfill",

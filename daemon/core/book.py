@@ -83,6 +83,10 @@ class FlattenView(msgspec.Struct, frozen=True, kw_only=True):
     since_us: int | None = None
     resuming: bool = False
     """Started before a restart: it goes on at any age."""
+    confirmed_shares: float | None = None
+    """The own shares that the operator confirmed in the file's note."""
+    agreed: bool = False
+    """That number was found to be right when the flatten was sized; it need not be again, the rest only shrinks."""
     attempts: int = 0
     first_read_flat: bool = False
     """One independent read has shown the target; a second one ends it."""

@@ -3,7 +3,7 @@
 from daemon.core.effects import CancelTimer, Sample
 from daemon.core.events import Commission, Execution
 from daemon.core.instruments import TOLERANCE
-from daemon.core.ledger import Fill, ForeignFill, book_commission, book_fill, is_news
+from daemon.core.ledger import SALVAGED, Fill, ForeignFill, book_commission, book_fill, is_news
 from daemon.core.order_life import OrderState, OrderTrigger, OwnOrder
 from daemon.core.turn import Turn
 from state.records import JournalType
@@ -26,9 +26,14 @@ def on_execution(turn: Turn, event: Execution) -> None:
 
 def claim_number(turn: Turn, order_ref: str) -> None:
     """A number that the venue knows, whatever the journal says, is never given to another order."""
-    tail = order_ref.rsplit(".", 1)[1]
-    if tail.isascii() and tail.isdigit() and int(tail) >= turn.book.ledger.next_order:
-        turn.change_ledger(next_order=int(tail) + 1)
+    if _number(order_ref) >= turn.book.ledger.next_order:
+        turn.change_ledger(next_order=_number(order_ref) + 1)
+
+
+def _number(order_ref: str) -> int:
+    """The number at the end of a reference; -1 for what this desk would not have written."""
+    tail = order_ref.rsplit(".", 1)[-1]
+    return int(tail) if tail.isascii() and tail.isdigit() else -1
 
 
 def found_sent(turn: Turn, order: OwnOrder) -> OwnOrder:
@@ -68,12 +73,17 @@ def _own_execution(turn: Turn, event: Execution) -> None:
         executed_us=event.executed_us,
         commission_usd=None if earlier is None else earlier.commission_usd,
     )
+    was_given = _number(order_ref) < turn.book.ledger.next_order
     turn.put_ledger(book_fill(turn.book.ledger, fill))
     claim_number(turn, order_ref)
     order = turn.book.orders.get(order_ref)
     if order is None and earlier is not None:
         # A correction of an order that ended long ago: only its executions are still remembered.
         _record_fill(turn, None, fill, complete=True)
+        return
+    if order is None and was_given and turn.book.ledger.is_salvaged:
+        # Its intent lay in the lines that were lost: the broker's word is what the salvage counts on.
+        _record_fill(turn, None, fill, complete=True, reason=SALVAGED)
         return
     if order is None:
         # Ours by its reference but not in this journal's memory: the shares are real all the same.
@@ -118,7 +128,7 @@ def settle(turn: Turn, order: OwnOrder) -> None:
         turn.change_ledger(consecutive_rejects=0, reject_until_us=None)
 
 
-def _record_fill(turn: Turn, order: OwnOrder | None, fill: Fill, *, complete: bool) -> None:
+def _record_fill(turn: Turn, order: OwnOrder | None, fill: Fill, *, complete: bool, reason: str | None = None) -> None:
     mid = None if order is None else order.decision_mid
     adverse = 1 if fill.side == "BUY" else -1
     data = {
@@ -139,6 +149,7 @@ def _record_fill(turn: Turn, order: OwnOrder | None, fill: Fill, *, complete: bo
         price=fill.price,
         ccy="USD",
         status="corrected" if fill.revision > 1 else "filled",
+        reason=reason,
         data=data,
     )
 

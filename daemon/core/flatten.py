@@ -9,6 +9,7 @@ import math
 import msgspec
 
 from config.schema import Profile
+from daemon.core import consent
 from daemon.core.book import Book, FlattenView
 from daemon.core.effects import AssertControl, ReleaseControl, RequestReconcile, StartTimer
 from daemon.core.events import BrokerReport, ControlFile
@@ -43,7 +44,9 @@ def on_asserted(turn: Turn, file: ControlFile) -> None:
     view = turn.book.flatten
     if view.state in RUNNING:
         return
-    _move(turn, FlattenTrigger.ASSERTED, since_us=file.since_us, refusal=None, detail=None)
+    agreed = view.agreed and view.resuming
+    changes = {"since_us": file.since_us, "confirmed_shares": file.shares, "agreed": agreed}
+    _move(turn, FlattenTrigger.ASSERTED, refusal=None, detail=None, **changes)
     if not file.readable:
         turn.do(AssertControl(name="pause", reason="flatten file with unreadable content"))
         _refuse(
@@ -74,8 +77,11 @@ def _obstacle(turn: Turn) -> str:
 
 
 def _refuse(turn: Turn, code: str, detail: str) -> None:
-    _move(turn, FlattenTrigger.REFUSED, refusal=code, detail=detail, resuming=False)
-    turn.record(JournalType.CONTROL_REFUSED, status="refused", reason=code, data=_data(turn, detail=detail))
+    numbers = {"account_shares": turn.book.account_positions.get(turn.book.underlying, 0.0)}
+    if turn.book.flatten.confirmed_shares is not None:
+        numbers["confirmed_shares"] = turn.book.flatten.confirmed_shares
+    _move(turn, FlattenTrigger.REFUSED, refusal=code, detail=detail, resuming=False, agreed=False)
+    turn.record(JournalType.CONTROL_REFUSED, status="refused", reason=code, data=_data(turn, detail=detail, **numbers))
 
 
 def on_released(turn: Turn) -> None:
@@ -126,6 +132,9 @@ def on_link_synced(turn: Turn) -> None:
 def _try_start(turn: Turn) -> None:
     book = turn.book
     if book.link.state != "SYNCED" or not book.reconciled or not book.sessions:
+        return
+    if consent.is_missing(book):
+        _refuse(turn, "flatten_unconfirmed", consent.claims(book).words())
         return
     if _cannot_close(turn):
         return
@@ -197,9 +206,9 @@ def on_report(turn: Turn, event: BrokerReport) -> None:
 
 
 def _size(turn: Turn) -> None:
-    conflict = _conflict(turn)
-    if conflict is not None:
-        _refuse(turn, "flatten_conflict", conflict)
+    refused = consent.settle(turn)
+    if refused is not None:
+        _refuse(turn, *refused)
         return
     if _cannot_close(turn):
         return
@@ -215,7 +224,7 @@ def _size(turn: Turn) -> None:
         quantity=abs(distance),
         unit="share",
         status="sized",
-        data=_data(turn, target_shares=_target(turn), attempt=turn.book.flatten.attempts),
+        data=_data(turn, target_shares=_target(turn), attempt=turn.book.flatten.attempts, **_agreed(turn)),
     )
     _move(turn, FlattenTrigger.ORDER_NEEDED)
     quote = turn.book.quote()
@@ -229,16 +238,10 @@ def _size(turn: Turn) -> None:
     )
 
 
-def _conflict(turn: Turn) -> str | None:
-    """The account holds less than the ledger says is ours, or the other sign, and nobody's execution explains it."""
-    book = turn.book
-    if book.underlying not in book.unexplained:
-        return None
-    own = book.ledger.own_shares
-    account = book.account_positions.get(book.underlying, 0.0)
-    if own * account < 0 or abs(account) < abs(own) - TOLERANCE:
-        return f"the ledger owns {own:g} shares but the account holds {account:g}"
-    return None
+def _agreed(turn: Turn) -> dict[str, float | None]:
+    """What a restart must know to go on with it: the number was confirmed and found right."""
+    view = turn.book.flatten
+    return {"confirmed_shares": view.confirmed_shares} if view.agreed else {}
 
 
 def _second_read(turn: Turn) -> None:

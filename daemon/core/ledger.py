@@ -14,6 +14,9 @@ from daemon.core.instruments import TOLERANCE
 REJECT_BACKOFF_S = (5.0, 20.0, 60.0)
 """Seconds without a new hedge after the first, second and third reject in a row; the third also halts."""
 
+SALVAGED = "journal_salvaged"
+"""The halt of a ledger from a damaged journal: executions may be missing until an operator says otherwise."""
+
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
     """One own execution in the stock, with its commission when that has arrived."""
@@ -106,6 +109,11 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     peak_equity_usd: float | None = None
     halts: tuple[Halt, ...] = ()
 
+    @property
+    def is_salvaged(self) -> bool:
+        """Whether it comes from a damaged journal and no reset has ended the halt that says so."""
+        return any(halt.code == SALVAGED for halt in self.halts)
+
 
 class OwnPosition(msgspec.Struct, frozen=True, kw_only=True):
     """Shares, their average cost, and what closing trades have earned so far."""
@@ -154,6 +162,21 @@ def book_fill(ledger: Ledger, fill: Fill) -> Ledger:
         own_shares=position.shares,
         average_cost=position.average_cost,
         realised_usd=position.realised_usd,
+    )
+
+
+def moved(ledger: Ledger, own_change: float, price: float) -> Ledger:
+    """The ledger after shares became own (or ceased to be) by a decision, at this price: no execution, no result."""
+    now = OwnPosition(shares=ledger.own_shares, average_cost=ledger.average_cost, realised_usd=ledger.realised_usd)
+    opening = OwnPosition(shares=ledger.opening_shares, average_cost=ledger.opening_cost, realised_usd=0.0)
+    now, opening = trade(now, own_change, price), trade(opening, own_change, price)
+    return msgspec.structs.replace(
+        ledger,
+        own_shares=now.shares,
+        average_cost=now.average_cost,
+        realised_usd=now.realised_usd,
+        opening_shares=opening.shares,
+        opening_cost=opening.average_cost,
     )
 
 

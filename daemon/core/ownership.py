@@ -6,7 +6,7 @@ from daemon.core.day import write_checkpoint
 from daemon.core.effects import RequestReconcile
 from daemon.core.events import BookRequest
 from daemon.core.instruments import TOLERANCE
-from daemon.core.ledger import Ledger, OwnPosition, foreign_traded, trade
+from daemon.core.ledger import SALVAGED, Ledger, foreign_traded, moved
 from daemon.core.reconcile import refresh_unexplained
 from daemon.core.turn import Turn
 from state.records import JournalType
@@ -91,23 +91,15 @@ def _transfer(turn: Turn, event: BookRequest, own_change: float) -> None:
         held = turn.book.foreign_shares if event.command == "adopt" else ledger.own_shares
         _refuse(turn, event, f"there are {held:g} {side} shares; {event.command} at most those, with their sign")
         return
-    turn.put_ledger(_moved(ledger, own_change, price))
+    turn.put_ledger(_transferred(ledger, own_change, price))
     kind = JournalType.BOOK_ADOPTED if event.command == "adopt" else JournalType.BOOK_RELEASED
     _booked(turn, event, kind, own_change, price=price)
 
 
-def _moved(ledger: Ledger, own_change: float, price: float) -> Ledger:
-    now = OwnPosition(shares=ledger.own_shares, average_cost=ledger.average_cost, realised_usd=ledger.realised_usd)
-    opening = OwnPosition(shares=ledger.opening_shares, average_cost=ledger.opening_cost, realised_usd=0.0)
-    now, opening = trade(now, own_change, price), trade(opening, own_change, price)
+def _transferred(ledger: Ledger, own_change: float, price: float) -> Ledger:
     acknowledged = ledger.foreign_acknowledged
     return msgspec.structs.replace(
-        ledger,
-        own_shares=now.shares,
-        average_cost=now.average_cost,
-        realised_usd=now.realised_usd,
-        opening_shares=opening.shares,
-        opening_cost=opening.average_cost,
+        moved(ledger, own_change, price),
         foreign_acknowledged=None if acknowledged is None else acknowledged - own_change,
     )
 
@@ -156,6 +148,10 @@ def _standing_causes(turn: Turn) -> list[str]:
         if halt.code == "drawdown" and (day.drawdown_pct is None or day.drawdown_pct >= risk.max_drawdown_pct):
             shown = "unknown" if day.drawdown_pct is None else f"{day.drawdown_pct:.2f} %"
             causes.append(f"drawdown still measures {shown}, limit {risk.max_drawdown_pct:.2f} %")
-        if halt.code in ("overfill", "orphan_execution") and turn.book.unexplained:
+        if halt.code == "journal_failed" and turn.book.journal_failed is not None:
+            causes.append("journal_failed: this run cannot write it; free or repair the disk, then restart the daemon")
+        if halt.code in ("overfill", "orphan_execution", SALVAGED) and turn.book.unexplained:
             causes.append(f"{halt.code}: the position is still unexplained")
+        if halt.code == SALVAGED and not turn.book.reconciled:
+            causes.append(f"{halt.code}: broker and book are not reconciled yet")
     return causes

@@ -25,14 +25,21 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     """Orders that ended lately: an execution that raced a cancel may still come for them."""
     flatten_started: bool = False
     """A flatten was started and has no end: it resumes at any age."""
+    flatten_agreed: bool = False
+    """The operator's number for that flatten was found to be right."""
 
 
-class _Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The `data` of a `ledger_checkpoint` line."""
 
     ledger: Ledger
     orders: dict[str, OwnOrder] = {}
     flatten_started: bool = False
+    flatten_agreed: bool = False
+
+    def record(self) -> Record:
+        """The line that holds it."""
+        return Record(type=JournalType.LEDGER_CHECKPOINT, status="checkpoint", data=msgspec.to_builtins(self))
 
 
 def checkpoint(book: Book) -> Record:
@@ -40,12 +47,13 @@ def checkpoint(book: Book) -> Record:
     ledger = book.ledger
     if book.day.marks:
         ledger = msgspec.structs.replace(ledger, last_marks=book.day.marks)
-    whole = _Checkpoint(
+    whole = Checkpoint(
         ledger=ledger,
         orders=book.orders,
         flatten_started=book.flatten.resuming or book.flatten.state in RUNNING,
+        flatten_agreed=book.flatten.agreed,
     )
-    return Record(type=JournalType.LEDGER_CHECKPOINT, status="checkpoint", data=msgspec.to_builtins(whole))
+    return whole.record()
 
 
 def recover(lines: Iterable[JournalLine]) -> Recovered:
@@ -57,8 +65,13 @@ def recover(lines: Iterable[JournalLine]) -> Recovered:
     recovered = Recovered()
     for line in lines:
         if line.type == JournalType.LEDGER_CHECKPOINT:
-            start = msgspec.convert(line.data, _Checkpoint)
-            recovered = Recovered(ledger=start.ledger, orders=start.orders, flatten_started=start.flatten_started)
+            start = msgspec.convert(line.data, Checkpoint)
+            recovered = Recovered(
+                ledger=start.ledger,
+                orders=start.orders,
+                flatten_started=start.flatten_started,
+                flatten_agreed=start.flatten_agreed,
+            )
         elif recovered.ledger is not None:
             recovered = _fold(recovered, recovered.ledger, line)
     in_flight = {ref: order for ref, order in recovered.orders.items() if order.in_flight}
@@ -75,10 +88,8 @@ def _fold(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recovered:
     if kind == JournalType.COMMISSION:
         changed = book_commission(ledger, str(_data(line)["exec_key"]), _number(line.price))
         return recovered if changed is None else msgspec.structs.replace(recovered, ledger=changed)
-    if kind in (JournalType.CONTROL_STARTED, JournalType.CONTROL_DONE, JournalType.CONTROL_REFUSED):
+    if kind in _CONTROL_LINES:
         return _fold_control(recovered, line)
-    if kind == JournalType.FLATTEN_ABORTED:
-        return msgspec.structs.replace(recovered, flatten_started=False)
     return msgspec.structs.replace(recovered, ledger=_fold_ledger(ledger, line))
 
 
@@ -103,10 +114,28 @@ def _fold_ledger(ledger: Ledger, line: JournalLine) -> Ledger:
     return ledger
 
 
+_CONTROL_LINES = frozenset(
+    {
+        JournalType.CONTROL_STARTED,
+        JournalType.CONTROL_DONE,
+        JournalType.CONTROL_REFUSED,
+        JournalType.FLATTEN_SIZED,
+        JournalType.FLATTEN_ABORTED,
+    }
+)
+
+
 def _fold_control(recovered: Recovered, line: JournalLine) -> Recovered:
-    if _data(line).get("command") != "flatten":
+    data = _data(line)
+    if data.get("command") != "flatten":
         return recovered
-    return msgspec.structs.replace(recovered, flatten_started=line.type == JournalType.CONTROL_STARTED)
+    if line.type == JournalType.FLATTEN_SIZED:
+        agreed = recovered.flatten_agreed or data.get("confirmed_shares") is not None
+        return msgspec.structs.replace(recovered, flatten_agreed=agreed)
+    started = line.type == JournalType.CONTROL_STARTED
+    # A resumed flatten is the one that was agreed on; any other start, and every end, is of another.
+    agreed = started and bool(data.get("resumed", False)) and recovered.flatten_agreed
+    return msgspec.structs.replace(recovered, flatten_started=started, flatten_agreed=agreed)
 
 
 _ORDER_LINES = frozenset(

@@ -70,7 +70,7 @@ class Core:
             daemon_state=DAEMON.next(DaemonState.IDLE, DaemonTrigger.STARTED),
             ledger=ledger,
             orders={ref: reconcile.restore_sight(order) for ref, order in earlier.items()},
-            flatten=FlattenView(resuming=recovered.flatten_started),
+            flatten=FlattenView(resuming=recovered.flatten_started, agreed=recovered.flatten_agreed),
             strategy=self.strategy.initial(),
         )
 

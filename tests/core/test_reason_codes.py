@@ -3,8 +3,11 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from daemon.core.book import _EMBARGOES
+from daemon.core.consent import Code
+from daemon.core.ledger import SALVAGED
 from daemon.runtime.app import __file__ as app_file
 from state.reasons import REASONS
 
@@ -45,8 +48,13 @@ def test_every_halt_refusal_and_check_has_its_reason() -> None:
             continue  # its `_refuse` takes a sentence, not a code
         for code in _codes(ast.parse(path.read_text())):
             said[code] = path.name
-    assert {"overfill", "flatten_conflict", "journal_failed", "reject_backoff"} <= set(said)
+    assert {"overfill", "flatten_unconfirmed", "journal_failed", "reject_backoff"} <= set(said)
     assert {code: where for code, where in said.items() if code not in REASONS} == {}
+
+
+def test_every_refusal_over_a_number_has_its_reason() -> None:
+    assert [code for code in get_args(Code) if code not in REASONS] == []
+    assert SALVAGED in REASONS
 
 
 def test_every_embargo_has_its_reason() -> None:
