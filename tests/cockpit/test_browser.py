@@ -3,11 +3,13 @@
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PageTimeoutError
 
 from state.records import Check, WorkingOrder
 from tests.cockpit.conftest import Visit
@@ -24,7 +26,6 @@ KNOWN_COMPLAINT = "the server responded with a status of 404"
 def calm_again(desk: PlayingDesk, visit: Visit) -> Iterator[None]:
     light_is(visit.page, "green")
     yield
-    close_dialog(visit.page)
     for name in ("stop", "pause", "flatten"):
         (desk.player.paths.control / name).unlink(missing_ok=True)
 
@@ -34,14 +35,18 @@ def calm_again(desk: PlayingDesk, visit: Visit) -> Iterator[None]:
 
     desk.change(calm)
     desk.frozen.clear()
+    close_dialog(visit.page)
 
 
 def close_dialog(page: Page) -> None:
-    """A page below an open dialog takes no clicks."""
+    """A page below an open dialog takes no clicks. The dialog may be closing by itself already."""
     dialog = page.get_by_role("dialog")
-    if dialog.count() > 0:
-        dialog.get_by_role("button", name="Close").click()
-        expect(dialog).to_have_count(0)
+    patience = time.monotonic() + 20
+    while dialog.count() > 0:
+        assert time.monotonic() < patience, "a dialog does not close"
+        with suppress(PageTimeoutError):
+            dialog.get_by_role("button", name="Close").click(timeout=500)
+        page.wait_for_timeout(100)
 
 
 def set_mood(desk: PlayingDesk, mood: Mood) -> None:
