@@ -139,8 +139,8 @@ def verify_journal(
     context: typer.Context, *, desk: DeskOption = None, root: RootOption = None, as_json: JsonOption = False
 ) -> int:
     """Check the journal's hash chain from its first line: exit 1 with file, line and kind where it is broken."""
-    from state.journal_reader import verify
     from state.snapshot import read_snapshot
+    from state.verification import verify
 
     chosen = settings(context, desk, root, as_json=as_json)
     paths = chosen.existing_paths()

@@ -19,7 +19,7 @@ class Receipts:
     """Follows the journal from the moment of construction: make it before giving the command."""
 
     def __init__(self, paths: "DeskPaths") -> None:
-        from state.journal_reader import JournalTail
+        from state.follow import JournalTail
 
         self._tail = JournalTail(paths.journal)
 

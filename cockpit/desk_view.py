@@ -10,7 +10,8 @@ from cockpit.context import CockpitContext
 from cockpit.receipts import Receipt, receipts
 from state.audit import newest_audit
 from state.control import ControlRead
-from state.journal_reader import JournalTail, lines_backwards
+from state.follow import JournalTail
+from state.journal_reader import lines_backwards
 from state.layout import DeskPaths
 from state.look import look_at
 from state.records import AuditLine, JournalLine, JournalType

@@ -14,11 +14,12 @@ from daemon.core.step import Core
 from daemon.runtime.app import run_daemon
 from daemon.runtime.clocks import Clock, MarketClock, WallClock, wall_us
 from daemon.venues.protocol import Emit, FatalVenueError, VenueClock
-from state.journal_reader import read_journal, verify
+from state.journal_reader import read_journal
 from state.layout import DeskPaths
 from state.look import look_at
 from state.records import JournalLine, JournalType
 from state.snapshot import read_snapshot
+from state.verification import verify
 from tests.runtime.daemon_process import profile
 from tests.runtime.eager_strategy import EagerStrategy
 from tests.runtime.file_venue import SYMBOL, FileExchange, FileVenue

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from state.control import read_control, write_request
-from state.journal_reader import read_journal, verify
+from state.journal_reader import read_journal
 from state.layout import DeskPaths
 from state.records import JournalLine, JournalType, OperatorRequest, Snapshot
 from state.snapshot import read_snapshot
 from state.tape import read_events, tape_files
 from state.times import iso_from_us
+from state.verification import verify
 from tests.runtime.file_venue import FileExchange
 from tests.runtime.workbench import WALL_US
 

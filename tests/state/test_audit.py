@@ -8,8 +8,8 @@ import pytest
 import state.audit
 from state.audit import AuditError, append_audit, newest_audit, read_audit
 from state.journal import JournalDamaged
-from state.journal_reader import verify
 from state.records import AuditLine
+from state.verification import verify
 from tests.support.desk_files import NOON_US
 
 DAY_US = 86_400_000_000

@@ -8,8 +8,9 @@ import pytest
 
 import state.journal
 from state.journal import JournalDamaged, JournalError, JournalWriter
-from state.journal_reader import read_journal, verify
+from state.journal_reader import read_journal
 from state.records import JournalType
+from state.verification import verify
 from tests.support.desk_files import NOON_US, make_journal, make_line
 
 DAY_US = 86_400_000_000

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from state.journal import JournalWriter
-from state.journal_reader import read_journal, verify
+from state.journal_reader import read_journal
+from state.verification import verify
 from tests.support.desk_files import NOON_US
 
 ROOT = Path(__file__).parents[2]

@@ -3,16 +3,16 @@ from typing import Any
 
 import pytest
 
+from state.follow import JournalTail
 from state.journal import JournalDamaged, JournalWriter
 from state.journal_reader import (
-    JournalTail,
     lines_backwards,
     raw_lines_backwards,
     read_journal,
     read_since_checkpoint,
-    verify,
 )
 from state.records import JournalType
+from state.verification import verify
 from tests.support.desk_files import NOON_US, make_journal, make_line
 
 CHECKPOINT = JournalType.LEDGER_CHECKPOINT
@@ -109,7 +109,7 @@ def test_a_tail_that_starts_on_an_unfinished_line_gets_it_whole(
     (segment,) = tmp_path.glob("*.jsonl")
     whole = segment.read_bytes()
     for chunk in (3, 100_000):
-        monkeypatch.setattr("state.journal_reader._CHUNK_BYTES", chunk)
+        monkeypatch.setattr("state.follow._CHUNK_BYTES", chunk)
         segment.write_bytes(whole[:-20])
         tail = JournalTail(tmp_path)
         segment.write_bytes(whole)

@@ -8,8 +8,8 @@ from collections import Counter
 from typing import Any
 
 from daemon.core.recovery import recover
-from state.journal_reader import verify
 from state.records import JournalLine, JournalType
+from state.verification import verify
 from tests.support.recount import recount
 from tests.support.system import System
 
