@@ -11,6 +11,7 @@ from cli import (
     book_commands,
     control_commands,
     desk_commands,
+    doctor_command,
     journal_commands,
     profile_commands,
     run_commands,
@@ -48,6 +49,7 @@ for _module in (
     book_commands,
     journal_commands,
     profile_commands,
+    doctor_command,
     test_command,
 ):
     _module.register(app)
