@@ -17,6 +17,7 @@ from state.times import iso_from_us, us_from_iso
 SEEN_WITHIN_US = 3_000_000
 STARTED_WITHIN_US = 20_000_000
 """A desk that was stopped has to start its process, connect and reconcile before it can answer."""
+_WHOLE_SECOND_US = 1_000_000
 SHOWN = 3
 KEEP_US = 15 * 60 * 1_000_000
 """How long a finished receipt stays on the Now page; the Operations page keeps them all."""
@@ -48,6 +49,8 @@ class _Story(msgspec.Struct):
 
     command: str
     written_us: int
+    is_exact: bool = True
+    """False where the journal does not say the file's time, so that the line's own has to do."""
     by: str = ""
     seen: str = ""
     started: str = ""
@@ -84,7 +87,13 @@ def _from_journal(lines: Sequence[JournalLine]) -> list[_Story]:
             written = since if isinstance(since, int) else us_from_iso(line.wall_ts)
             by = data.get("by")
             stories.append(
-                _Story(command=command, written_us=written, by=by if isinstance(by, str) else "", seen=line.wall_ts)
+                _Story(
+                    command=command,
+                    written_us=written,
+                    is_exact=isinstance(since, int),
+                    by=by if isinstance(by, str) else "",
+                    seen=line.wall_ts,
+                )
             )
             continue
         if line.type is JournalType.CONTROL_DONE and line.status == "released" and isinstance(command, str):
@@ -123,9 +132,20 @@ def _note_release(stories: list[_Story], command: str, line: JournalLine) -> Non
 
 
 def _add_unseen_files(stories: list[_Story], files: Iterable[AssertedCommand]) -> None:
-    """Asserted commands that the journal does not know yet. A file's time is what the daemon journals as well."""
+    """Asserted commands that the journal does not know yet. A file's time is what our daemon journals as well.
+
+    Another bot may leave it out, and may write its own times to the second.
+    """
     for file in files:
-        known = any(story.command == file.name and story.written_us >= file.since_us - 1000 for story in stories)
+        known = [
+            story
+            for story in stories
+            if story.command == file.name
+            and story.written_us >= file.since_us - (1000 if story.is_exact else _WHOLE_SECOND_US)
+        ]
+        for story in known:
+            if not story.is_exact:
+                story.written_us, story.by = file.since_us, story.by or file.by or ""
         if not known:
             stories.append(_Story(command=file.name, written_us=file.since_us, by=file.by or ""))
 
@@ -166,7 +186,8 @@ def _receipt(story: _Story, now_us: int, command_line: Callable[[str], str]) -> 
         steps.append(Step(word=f"not seen for {wording.age((now_us - story.written_us) / 1000)}", state="failed"))
     else:
         steps.append(_step("seen", story.seen))
-    if story.command in ("stop", "flatten") and not late:
+    # A bot for which there is nothing between seeing and having done says no `control_started`.
+    if story.command in ("stop", "flatten") and not late and (story.started or not story.done):
         steps.append(_step("started", story.started))
     if story.refused:
         steps[2:] = [
