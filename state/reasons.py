@@ -86,8 +86,8 @@ _ALL = (
     _red(
         "journal_failed",
         "JOURNAL FAILED",
-        "operator",
-        "The journal cannot be written, so no new risk is taken. Free the disk or fix it, then restart the daemon.",
+        "reset",
+        "The journal could not be written: no new risk. Mend it, restart, ./bifrost reset --by NAME --reason TEXT.",
     ),
     _red(
         "journal_damaged",
@@ -214,6 +214,12 @@ _ALL = (
         "STALE FLATTEN",
         "operator",
         "A flatten could not start within 60 s and will not fire by surprise. Touch it again, or remove it.",
+    ),
+    _red(
+        "disk_low",
+        "DISK LOW",
+        "itself",
+        "The desk's disk is nearly full, so no new hedge leaves; flatten still works. Make room: see the runbook.",
     ),
     _red(
         "force_hedge_refused",

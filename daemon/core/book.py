@@ -95,6 +95,17 @@ class FlattenView(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None = None
 
 
+class DiskView(msgspec.Struct, frozen=True, kw_only=True):
+    """The desk's disk as last measured, and what that means. None before the first measurement or if not counted."""
+
+    free_mib: float | None = None
+    free_inodes: float | None = None
+    slowest_append_ms: float | None = None
+    low: bool = False
+    """Too little room for a new hedge; clears a tenth above the limit."""
+    slow: bool = False
+
+
 class DayView(msgspec.Struct, frozen=True, kw_only=True):
     """The day's figures at the newest complete set of marks. Keys of `marks`: instrument -> price per share."""
 
@@ -161,7 +172,10 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     feed_probe_failed: bool = False
     """No underlying tick between two machine-time probes while the session is open."""
     journal_failed: str | None = None
-    """The error that ended journaling; None while it works."""
+    """The error that ended new risk in this run; None while the journal works."""
+    failed_sinks: dict[str, str] = {}
+    """`tape` or `history` -> the error that ended it in this run. Without them nothing unsafe is done."""
+    disk: DiskView = DiskView()
     loop_lag_ms: float = 0.0
     stop_signal: str | None = None
 
@@ -205,6 +219,7 @@ def _in_reject_backoff(book: Book) -> bool:
 _EMBARGOES: tuple[tuple[str, Callable[[Book], bool]], ...] = (
     ("journal_failed", lambda book: book.journal_failed is not None),
     ("halted", lambda book: bool(book.ledger.halts)),
+    ("disk_low", lambda book: book.disk.low),
     ("link_down", lambda book: book.link.state == "DOWN"),
     ("link_not_synced", lambda book: book.link.state not in ("DOWN", "SYNCED")),
     ("not_reconciled", lambda book: not book.reconciled),

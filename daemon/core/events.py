@@ -217,10 +217,19 @@ class BookRequest(Event, frozen=True, kw_only=True, tag="book_request"):
 
 
 class SinkFailed(Event, frozen=True, kw_only=True, tag="sink_failed"):
-    """The journal (or snapshot) could not be written: no new risk from here on."""
+    """A sink could not be written. Of the journal it ends all new risk until the operator acts."""
 
     what: Literal["journal", "snapshot", "tape", "history"]
     error: str
+
+
+class DiskReport(Event, frozen=True, kw_only=True, tag="disk_report"):
+    """The desk's disk: room for this user, and the longest journal append of the last minute."""
+
+    free_mib: float
+    free_inodes: float | None
+    """Files that can still be made; None where the file system does not count them."""
+    slowest_append_ms: float
 
 
 class StopSignal(Event, frozen=True, kw_only=True, tag="stop_signal"):
@@ -249,5 +258,6 @@ AnyEvent = (
     | Control
     | BookRequest
     | SinkFailed
+    | DiskReport
     | StopSignal
 )

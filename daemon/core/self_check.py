@@ -3,7 +3,8 @@
 from typing import Literal
 
 from config.schema import Profile
-from daemon.core.book import Book
+from daemon.core.book import Book, DiskView
+from daemon.core.disk import MIN_FREE_INODES
 from daemon.core.flatten_fsm import FlattenState
 from daemon.core.strategy import Strategy
 from state.records import Check, SelfCheck
@@ -15,6 +16,7 @@ def self_check(profile: Profile, strategy: Strategy, book: Book) -> SelfCheck:
     """All checks of core and strategy; the status is the worst of them."""
     checks = (
         *_sink_checks(book),
+        *_disk_checks(profile, book),
         *_link_checks(profile, book),
         *_book_checks(book),
         *_order_checks(profile, book),
@@ -71,6 +73,34 @@ def _sink_checks(book: Book) -> tuple[Check, ...]:
             measured=", ".join(book.control.unknown_names) if book.control.unknown_names else "known",
         ),
     )
+
+
+def _disk_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
+    disk, storage = book.disk, profile.storage
+    room = f"{storage.min_free_mib:g} MiB and {MIN_FREE_INODES} files free"
+    return (
+        _check("disk_space", ok=not disk.low, reason="disk_low", measured=_room(disk), limit=room),
+        _check(
+            "disk_speed",
+            ok=not disk.slow,
+            reason="slow_disk",
+            severity="yellow",
+            measured=disk.slowest_append_ms,
+            limit=storage.slow_sync_ms,
+        ),
+        *(
+            _check(what, ok=False, reason=reason, severity="yellow", measured=book.failed_sinks[what])
+            for what, reason in (("tape", "tape_failed"), ("history", "history_failed"))
+            if what in book.failed_sinks
+        ),
+    )
+
+
+def _room(disk: DiskView) -> str | None:
+    if disk.free_mib is None:
+        return None
+    files = "" if disk.free_inodes is None else f", {disk.free_inodes:.0f} files"
+    return f"{disk.free_mib:.0f} MiB{files}"
 
 
 def _link_checks(profile: Profile, book: Book) -> tuple[Check, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from config.schema import Profile
-from daemon.core import control, day, fills, flatten, link, orders, ownership, reconcile
+from daemon.core import control, day, disk, fills, flatten, link, orders, ownership, reconcile
 from daemon.core.book import Book, FlattenView, OptionQuoteState, QuoteState, embargoes
 from daemon.core.daemon_fsm import DAEMON, DaemonState, DaemonTrigger
 from daemon.core.effects import AnyEffect, RequestReconcile, StartTimer
@@ -23,6 +23,7 @@ from daemon.core.events import (
     Clock,
     Commission,
     Control,
+    DiskReport,
     Execution,
     Instruments,
     Link,
@@ -237,8 +238,14 @@ def _on_periodic(turn: Turn) -> None:
 
 
 def _on_sink_failed(turn: Turn, event: SinkFailed) -> None:
-    if event.what in ("journal", "tape"):
-        turn.put(journal_failed=f"{event.what}: {event.error}")
+    if event.what == "journal":
+        # Latched, so that no restart trades on before somebody has looked: what is on the disk may not be all.
+        turn.put(journal_failed=event.error)
+        turn.halt("journal_failed", event.error)
+        # A working hedge that fills now is risk that could not be recorded.
+        orders.cancel_in_flight(turn, "journal failed", closing_too=False)
+    elif event.what in ("tape", "history"):
+        turn.put(failed_sinks={**turn.book.failed_sinks, event.what: event.error})
 
 
 _TIMERS: dict[str, Callable[[Turn], None]] = {
@@ -285,6 +292,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     Control: control.on_control,
     BookRequest: ownership.on_request,
     SinkFailed: _on_sink_failed,
+    DiskReport: disk.on_report,
     StopSignal: control.on_stop_signal,
 }
 """Every event has exactly one handler; a test compares this with the closed list of events."""

@@ -76,8 +76,21 @@ class Turn:
 
     def halt(self, code: str, detail: str) -> None:
         """Latch a halt; only the operator's reset ends it. A code that is already latched is not repeated."""
-        if any(halt.code == code for halt in self.book.ledger.halts):
-            return
-        halt = Halt(code=code, since_us=self.book.ts_us, detail=detail)
-        self.change_ledger(halts=(*self.book.ledger.halts, halt))
-        self.record(JournalType.HALT, reason=code, status="latched", data={"detail": detail})
+        after = latched(self.book, code, detail)
+        if after is not self.book:
+            self.book = after
+            self.do(halted(code, detail))
+
+
+def latched(book: Book, code: str, detail: str) -> Book:
+    """The book with a halt; the very same where that code is latched already."""
+    halts = book.ledger.halts
+    if any(halt.code == code for halt in halts):
+        return book
+    halt = Halt(code=code, since_us=book.ts_us, detail=detail)
+    return msgspec.structs.replace(book, ledger=msgspec.structs.replace(book.ledger, halts=(*halts, halt)))
+
+
+def halted(code: str, detail: str) -> Record:
+    """The journal's line of a halt."""
+    return Record(type=JournalType.HALT, reason=code, status="latched", data={"detail": detail})

@@ -153,12 +153,17 @@ class Engine:
         if self._tape is None:
             return None, None
         try:
-            return self._tape.write(event, self.latest.book), None
+            tape_seq = self._tape.write(event, self.latest.book)
         except TapeError as error:
             # A tape with a hole cannot be replayed: it ends here, and the core is told once.
             self._tape = None
             _log.critical("tape_failed", error=str(error))
             return None, SinkFailed(ts_us=self._clock.now_us(), what="tape", error=str(error))
+        if isinstance(event, SinkFailed) and event.what == "journal":
+            # The last room on the disk is the journal's: the tape ends with the reason.
+            self._tape = None
+            _log.critical("tape_ended", reason="journal_failed")
+        return tape_seq, None
 
 
 class StepProbe:

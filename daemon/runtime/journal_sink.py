@@ -1,4 +1,9 @@
-"""From the core's records to durable journal lines; and what remains when the disk gives up."""
+"""From the core's records to durable journal lines; and what remains when the disk gives up.
+
+The first failure ends all new risk, whatever is written later. Where the disk is only full (or a descriptor or a
+permission was refused) the writer's reserve is given up, and what lowers risk is journaled on in that room; where a
+sync failed or the disk is broken, records go to stderr and the log instead.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -6,9 +11,10 @@ import msgspec
 import structlog
 
 from daemon.core.effects import Record
-from daemon.runtime.clocks import wall_us
+from daemon.runtime.clocks import monotonic_ns, wall_us
 from daemon.runtime.logging_setup import say
-from state.journal import JournalError, JournalWriter
+from daemon.runtime.slowest_append import SlowestAppend
+from state.journal import JournalError, JournalWriter, Repair
 from state.records import JournalLine, JournalType
 from state.times import iso_from_us
 
@@ -18,9 +24,9 @@ _log = structlog.stdlib.get_logger("bifrost.runtime.journal")
 class JournalSink:
     """Writes the records of one step in one durable append.
 
-    The one rule: after the first error nothing is written again in this process's life (a failed fsync may have
-    lost pages that a retry would seem to save); records then go to stderr and the log, loudly, and `failed` says why.
-    `checkpoint` gives the record that opens every new segment: the ledger as it stands before these records.
+    The one rule: once `failed` says why, no new risk may be taken in this process's life, although what lowers it
+    may still be journaled. `checkpoint` gives the record that opens every new segment: the ledger as it stands
+    before these records. `rotated` is called when a segment was closed; `slowest` measures every append.
     """
 
     def __init__(
@@ -37,6 +43,8 @@ class JournalSink:
         self._run_id = run_id
         self._wall = wall
         self.checkpoint = checkpoint
+        self.rotated: Callable[[], None] = lambda: None
+        self.slowest = SlowestAppend()
         self.failed: str | None = None
 
     @property
@@ -45,44 +53,85 @@ class JournalSink:
         return self._writer.head
 
     def write(self, records: Sequence[Record], *, ts_us: int, tape_seq: int | None) -> str | None:
-        """Make the records durable. Returns the error that ended journaling, once, at the write that met it."""
-        if self.failed is not None:
+        """Make the records durable. Returns the error that ended new risk, once, at the write that met it."""
+        if self.failed is not None and self._writer.broken is not None:
             self._fall_back(records, ts_us)
             return None
-        opens = records[0].type is JournalType.LEDGER_CHECKPOINT
+        first_seq, segment = self._writer.next_seq, self._writer.segment_number
         try:
-            if not opens and self.checkpoint is not None and self._writer.rotation_due():
-                records = [self.checkpoint(), *records]
+            records = self._opening_segment(records)
             self._append(records, ts_us, tape_seq)
         except (JournalError, OSError, ValueError) as error:
-            # ValueError: a number that is not finite. What cannot be journaled must not be acted on as if it were.
-            self.failed = str(error)
-            say(f"bifrost: the journal cannot be written, no new risk from here on: {error}")
-            _log.critical("journal_failed", error=self.failed)
-            self._fall_back(records, ts_us)
-            return self.failed
+            news = self._fail(error)
+            landed = self._rescue(records, first_seq, ts_us, tape_seq)
+            self._fall_back(records[landed:], ts_us)
+            return news
+        if segment not in (0, self._writer.segment_number):
+            self.rotated()
         return None
 
     def close(self) -> None:
         """Close the file; nothing may be written afterwards."""
         self._writer.close()
 
+    def _opening_segment(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Where a segment is due, the ledger comes first."""
+        opens = records[0].type is JournalType.LEDGER_CHECKPOINT
+        if not opens and self.checkpoint is not None and self._writer.rotation_due():
+            return [self.checkpoint(), *records]
+        return records
+
+    def _fail(self, error: Exception) -> str | None:
+        """Note the first failure and raise the alarm."""
+        # A ValueError is a number that is not finite. What cannot be journaled must not be acted on as if it were.
+        _log.critical("journal_failed", error=str(error))
+        if self.failed is not None:
+            say(f"bifrost: the journal cannot be written any more: {error}")
+            return None
+        self.failed = str(error)
+        say(f"bifrost: ALARM journal_failed: the journal cannot be written, no new risk from here on: {error}")
+        return self.failed
+
+    def _rescue(self, records: Sequence[Record], first_seq: int, ts_us: int, tape_seq: int | None) -> int:
+        """Give up the writer's reserve for what could not be written; how many of `records` are journaled after it."""
+        opened = self._writer.last_words()
+        if opened is None:
+            return 0
+        landed = opened.head_seq + 1 - first_seq
+        left = list(records[landed:])
+        if opened.repaired is not None:
+            left.append(repaired(opened.repaired))
+        try:
+            if left:
+                left = list(self._opening_segment(left))
+                self._append(left, ts_us, tape_seq)
+        except (JournalError, OSError, ValueError) as error:
+            _log.critical("last_words_failed", error=str(error))
+            return landed
+        say("bifrost: the journal's reserve was given up: what closes the position is still journaled")
+        _log.critical("reserve_given_up")
+        return len(records)
+
     def _append(self, records: Sequence[Record], ts_us: int, tape_seq: int | None) -> None:
         first, wall_ts, ts = self._writer.next_seq, iso_from_us(self._wall()), iso_from_us(ts_us)
-        self._writer.append(
-            [
-                JournalLine(
-                    seq=first + offset,
-                    ts=ts,
-                    wall_ts=wall_ts,
-                    desk=self._desk,
-                    run_id=self._run_id,
-                    tape_seq=tape_seq,
-                    **msgspec.structs.asdict(record),
-                )
-                for offset, record in enumerate(records)
-            ]
-        )
+        lines = [
+            JournalLine(
+                seq=first + offset,
+                ts=ts,
+                wall_ts=wall_ts,
+                desk=self._desk,
+                run_id=self._run_id,
+                tape_seq=tape_seq,
+                **msgspec.structs.asdict(record),
+            )
+            for offset, record in enumerate(records)
+        ]
+        began_ns = monotonic_ns()
+        try:
+            self._writer.append(lines)
+        finally:
+            ended_ns = monotonic_ns()
+            self.slowest.add(ended_ns, (ended_ns - began_ns) / 1e6)
 
     def _fall_back(self, records: Sequence[Record], ts_us: int) -> None:
         for record in records:
@@ -90,3 +139,8 @@ class JournalSink:
             line = msgspec.json.encode({"ts": iso_from_us(ts_us), **fields}).decode()
             say(f"bifrost: not journaled: {line}")
             _log.critical("not_journaled", record=line)
+
+
+def repaired(repair: Repair) -> Record:
+    """The journal's line about a torn end that was cut off."""
+    return Record(type=JournalType.REPAIRED, status="repaired", reason="torn_end", data=msgspec.to_builtins(repair))

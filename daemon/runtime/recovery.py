@@ -1,21 +1,24 @@
 """Opens a desk's journal for a new run: repair, fold, and the lines that every run starts with."""
 
 import os
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
 from daemon.core.book import Book
 from daemon.core.effects import Record
 from daemon.core.recovery import Recovered, checkpoint, recover
+from daemon.core.turn import halted
 from daemon.runtime.clocks import wall_us
-from daemon.runtime.journal_sink import JournalSink
+from daemon.runtime.journal_sink import JournalSink, repaired
 from state.journal import JournalDamaged, JournalError, JournalWriter, Opened
 from state.journal_reader import lines_backwards, read_since_checkpoint
 from state.layout import DeskPaths
 from state.records import JournalType
 from state.snapshot import read_snapshot
 from state.times import us_from_iso
+
+FAILED: Final = "journal_failed"
 
 
 class DamagedJournalError(Exception):
@@ -35,12 +38,16 @@ class Opens(Protocol):
 
 
 class OpenedDesk(NamedTuple):
-    """A journal ready to be written, what it remembers, and the newest `ts` in it (0 for a new desk)."""
+    """A journal ready to be written, what it remembers, and the newest `ts` in it (0 for a new desk).
+
+    `failed_before` says why an earlier run could not write the journal, where only its last snapshot remembers.
+    """
 
     writer: JournalWriter
     opened: Opened
     recovered: Recovered
     last_ts_us: int
+    failed_before: str | None
 
 
 def open_journal(paths: DeskPaths) -> OpenedDesk:
@@ -55,28 +62,28 @@ def open_journal(paths: DeskPaths) -> OpenedDesk:
     try:
         recovered = recover(read_since_checkpoint(paths.journal))
         newest = next(iter(lines_backwards(paths.journal)), None)
+        failed_before = _unjournaled_failure(paths, recovered)
+    except OSError as error:
+        writer.close()
+        raise UnwritableJournalError(f"{paths.journal}: cannot be read: {error}") from error
     except (JournalError, msgspec.MsgspecError, ValueError, KeyError) as error:
         writer.close()
         raise DamagedJournalError(f"{paths.journal}: {error}; see the runbook, journal_damaged") from error
     last_ts_us = 0 if newest is None else us_from_iso(newest.ts)
-    return OpenedDesk(writer=writer, opened=opened, recovered=recovered, last_ts_us=last_ts_us)
+    return OpenedDesk(
+        writer=writer, opened=opened, recovered=recovered, last_ts_us=last_ts_us, failed_before=failed_before
+    )
 
 
 def start_run(
-    sink: JournalSink, opened: Opened, book: Book, *, ts_us: int, identity: dict[str, str | int]
+    sink: JournalSink, desk: OpenedDesk, book: Book, *, ts_us: int, identity: dict[str, str | int]
 ) -> str | None:
     """Write the lines every run starts with, durably; returns the error if the disk refuses them."""
     records = [checkpoint(book)]
-    repair = opened.repaired
-    if repair is not None:
-        records.append(
-            Record(
-                type=JournalType.REPAIRED,
-                status="repaired",
-                reason="torn_end",
-                data=msgspec.to_builtins(repair),
-            )
-        )
+    if desk.opened.repaired is not None:
+        records.append(repaired(desk.opened.repaired))
+    if desk.failed_before is not None:
+        records.append(halted(FAILED, desk.failed_before))
     records.append(Record(type=JournalType.RUN_STARTED, status="started", data={**identity, "pid": os.getpid()}))
     return sink.write(records, ts_us=ts_us, tape_seq=None)
 
@@ -91,6 +98,26 @@ def answered_requests(paths: DeskPaths, *, within_us: int = 120_000_000) -> froz
         if line.data is not None and "request_id" in line.data:
             ids.add(str(line.data["request_id"]))
     return frozenset(ids)
+
+
+def _unjournaled_failure(paths: DeskPaths, recovered: Recovered) -> str | None:
+    """Why the last run could not write its journal, where it could not write the halt either.
+
+    Then its last snapshot alone remembers, until a reset stands in the journal behind the head that it knew.
+    """
+    snapshot = read_snapshot(paths.snapshot).snapshot
+    if snapshot is None or FAILED not in snapshot.self_check.block_reasons:
+        return None
+    if recovered.ledger is not None and any(halt.code == FAILED for halt in recovered.ledger.halts):
+        return None
+    known_seq = 0 if snapshot.journal_seq is None else snapshot.journal_seq
+    for line in lines_backwards(paths.journal):
+        if line.seq <= known_seq:
+            break
+        if line.type is JournalType.RESET:
+            return None
+    said = [check.measured for check in snapshot.self_check.checks if check.reason == FAILED]
+    return str(said[0]) if said and said[0] is not None else "by the word of the last snapshot"
 
 
 def _anchor(paths: DeskPaths) -> tuple[int, str] | None:

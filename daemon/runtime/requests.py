@@ -6,7 +6,7 @@ from pathlib import Path
 import structlog
 
 from daemon.core.effects import Record
-from daemon.core.events import AnyEvent, BookRequest
+from daemon.core.events import AnyEvent, BookRequest, SinkFailed
 from daemon.runtime.journal_sink import JournalSink
 from daemon.runtime.logging_setup import say
 from state.control import ControlError, RequestRead, remove_request
@@ -47,7 +47,9 @@ class RequestDesk:
                 reason="request_unreadable",
                 data={"command": read.name, "problem": read.problem},
             )
-            self._journal.write([refusal], ts_us=self._now_us(), tape_seq=None)
+            error = self._journal.write([refusal], ts_us=self._now_us(), tape_seq=None)
+            if error is not None:
+                self._emit(SinkFailed(ts_us=self._now_us(), what="journal", error=error))
             self._remove(read.name)
             return
         if request.id in self._known:

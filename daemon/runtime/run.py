@@ -17,8 +17,10 @@ from daemon.core.events import AnyEvent, Control, Link, SinkFailed, StopSignal, 
 from daemon.core.presentation import present
 from daemon.core.recovery import checkpoint
 from daemon.core.step import Core
+from daemon.core.turn import latched
 from daemon.runtime.clocks import Clock, MarketClock
 from daemon.runtime.control_watch import ControlWatch
+from daemon.runtime.disk_watch import DiskWatch
 from daemon.runtime.effects import EffectRunner
 from daemon.runtime.engine import DecisionError, Engine, StepProbe
 from daemon.runtime.exit_codes import ExitCode
@@ -26,7 +28,7 @@ from daemon.runtime.journal_sink import JournalSink
 from daemon.runtime.last_look import LastLook
 from daemon.runtime.locks import Locks, LockTakenError, account_lock_path
 from daemon.runtime.logging_setup import say
-from daemon.runtime.recovery import OpenedDesk, answered_requests, start_run
+from daemon.runtime.recovery import FAILED, OpenedDesk, answered_requests, start_run
 from daemon.runtime.requests import RequestDesk
 from daemon.runtime.rhythm import LatencyWindow, Prober, Ticker
 from daemon.runtime.signals import on_stop_signal
@@ -124,6 +126,8 @@ class Daemon:
             new_ledger_id=secrets.token_hex(4),
             ts_us=clock.now_us(),
         )
+        if self._desk.failed_before is not None:
+            book = latched(book, FAILED, self._desk.failed_before)
         # Which requests were answered is read before this run writes its own first lines.
         known = answered_requests(self._paths)
         failures = self._open_sinks(book)
@@ -140,6 +144,14 @@ class Daemon:
         self._journal.checkpoint = lambda: checkpoint(self._engine.book)
         self._wire_commands(known)
         self._wire_effects()
+        self._disk = DiskWatch(
+            self._paths.folder,
+            limits=self._profile.storage,
+            clock=clock,
+            emit=self._engine.emit,
+            slowest=self._journal.slowest,
+        )
+        self._disk.look()
         for failed in failures:
             self._engine.emit(failed)
 
@@ -149,7 +161,7 @@ class Daemon:
         self._journal = JournalSink(self._desk.writer, desk=self._paths.desk, run_id=self._run_id)
         failure = start_run(
             self._journal,
-            self._desk.opened,
+            self._desk,
             book,
             ts_us=now_us,
             identity={"profile": identity.profile, "profile_hash": identity.profile_hash, "version": identity.version},
@@ -183,6 +195,7 @@ class Daemon:
             latency=self._latency.percentiles,
             failed=self._sink_failed,
         )
+        self._journal.rotated = self._publisher.rotated
         self._timers = Timers(lambda key: self._engine.emit(TimerFired(ts_us=clock.now_us(), key=key)))
         self._last_look = LastLook(control_folder=control_folder, venue=self._venue, journal=self._journal)
         self._engine.effects = EffectRunner(
@@ -208,6 +221,7 @@ class Daemon:
         self._tasks.start("engine", self._decide(finished))
         self._tasks.start("ticker", Ticker(self._engine, self._clock, period_ms=rhythm.period_ms).run())
         self._tasks.start("control_watch", self._watch.run())
+        self._tasks.start("disk_watch", self._disk.run())
         if isinstance(self._clock, MarketClock):
             clock = self._clock
             clock.on_stamp = self._engine.wake

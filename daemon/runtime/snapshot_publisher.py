@@ -74,10 +74,16 @@ class SnapshotPublisher:
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._halts: tuple[str, ...] = ()
+        self._sync_due = False
         self._seq = _last_seq(paths.snapshot)
 
     def decided(self) -> None:
         """A decision was made: publish soon."""
+        self._wake.set()
+
+    def rotated(self) -> None:
+        """A journal segment was closed: the next snapshot, which remembers the chain's head, is synced to disk."""
+        self._sync_due = True
         self._wake.set()
 
     def sample(self, sample: Sample, book: Book) -> None:
@@ -108,16 +114,18 @@ class SnapshotPublisher:
             latest.book, latest.journal_head, loop_age_ms=(monotonic_ns() - latest.alive_ns) / 1e6
         )
         halts = tuple(halt.code for halt in latest.book.ledger.halts)
-        sync = sync or halts != self._halts
-        self._halts = halts
+        due, self._sync_due = self._sync_due, False
+        sync = sync or due or halts != self._halts
         samples = []
         while self._samples:
             sample, book = self._samples.popleft()
             samples.append(self._history_line(sample, self._snapshot(book, latest.journal_head, loop_age_ms=0.0)))
-        if samples and self._write("history", snapshot, samples, sync=sync):
-            return
         # Without samples, or when the history takes none: the present must still be seen.
-        self._write("snapshot", snapshot, (), sync=sync)
+        written = bool(samples) and self._write("history", snapshot, samples, sync=sync)
+        if written or self._write("snapshot", snapshot, (), sync=sync):
+            self._halts = halts
+        elif due:
+            self._sync_due = True
 
     def _snapshot(self, book: Book, journal_head: tuple[int, str], *, loop_age_ms: float) -> Snapshot:
         return Snapshot(
