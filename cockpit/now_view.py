@@ -176,8 +176,10 @@ def headline(snapshot: Snapshot | None, light: Light) -> str:
     state = tables.strategy_state(snapshot)
     if state is not None and state.words:
         return state.words
-    checks = snapshot.self_check.checks
-    return f"All {len(checks)} checks pass" if light.state == "green" and checks else ""
+    count = len(snapshot.self_check.checks)
+    if light.state != "green" or count == 0:
+        return ""
+    return "The one check passes" if count == 1 else f"All {count} checks pass"
 
 
 def mode(snapshot: Snapshot | None) -> Mode:

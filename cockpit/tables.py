@@ -90,12 +90,15 @@ def legs(snapshot: Snapshot | None) -> Table:
             f"theta {wording.number(greeks.theta_usd_day, decimals=2)} USD/day · "
             f"vega {wording.number(greeks.vega, decimals=1)}"
         )
+    is_others = snapshot is not None and state is None
     return Table(
         title="Option legs",
         columns=LEG_COLUMNS,
         rows=rows,
         aside=aside,
-        empty="No option leg yet: the options that the profile names appear here once the account reports them.",
+        empty="This desk tells of no option legs."
+        if is_others
+        else "No option leg yet: the options that the profile names appear here once the account reports them.",
     )
 
 
@@ -149,7 +152,9 @@ def positions(snapshot: Snapshot | None) -> Table:
         aside="shares or contracts; foreign is shown and never touched",
         columns=POSITION_COLUMNS,
         rows=rows,
-        empty="No position in this account.",
+        empty="This desk tells of no account."
+        if snapshot is not None and snapshot.account is None
+        else "No position in this account.",
     )
 
 
