@@ -1,15 +1,21 @@
 """The pages that promise the file format and the runbook say what the code does."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
 import state.records
+from state.journal_reader import read_journal
 from state.layout import DeskPaths
+from state.look import look_at
 from state.reasons import REASONS
 from state.records import JournalType, Snapshot
+from state.times import us_from_iso
+from state.verification import verify
 
 DOCS = Path(__file__).parents[2] / "docs"
 FORMAT = (DOCS / "file-format.md").read_text()
@@ -65,6 +71,37 @@ def test_the_folders_of_a_desk_are_on_the_page(tmp_path: Path) -> None:
     for name in properties:
         relative = getattr(paths, name).relative_to(paths.folder).as_posix()
         assert f"`{relative}/`" in FORMAT or f"`{relative}`" in FORMAT
+
+
+def example(name: str) -> str:
+    """The block of code after a marker."""
+    found = re.search(rf"<!-- example: {name} -->\n```\w+\n(.*?)```", FORMAT, re.DOTALL)
+    assert found is not None, name
+    return found.group(1)
+
+
+def test_the_example_of_a_snapshot_is_read_and_green(tmp_path: Path) -> None:
+    paths = DeskPaths(tmp_path, "mybot")
+    paths.create()
+    paths.snapshot.write_text(example("snapshot"))
+    written_us = us_from_iso("2026-11-21T10:00:17Z")
+    assert look_at(paths, written_us + 900_000).light.state == "green"
+    assert look_at(paths, written_us + 3_100_000).light.state == "not_live"
+
+
+def test_the_example_of_a_journal_holds(tmp_path: Path) -> None:
+    (tmp_path / "20261121-0001.jsonl").write_text(example("journal"))
+    found = verify(tmp_path)
+    assert (found.ok, found.records) == (True, 2)
+    assert [line.type for line in read_journal(tmp_path)] == [JournalType.RUN_STARTED, JournalType.CONTROL_SEEN]
+
+
+def test_the_recipes_of_a_hash_give_the_examples_lines() -> None:
+    first, _ = example("journal").splitlines()
+    said = subprocess.run(["sh", "-c", example("shell")], capture_output=True, text=True, check=True).stdout
+    assert said == f"{first}\n"
+    ran = subprocess.run([sys.executable, "-P", "-c", example("python")], capture_output=True, text=True, check=True)
+    assert ran.stdout == example("journal")
 
 
 def test_the_runbook_has_an_entry_for_every_reason_in_its_order() -> None:
