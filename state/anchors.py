@@ -6,15 +6,16 @@ Anchors are kept for ever, so that what remains can still be verified and what w
 """
 
 import os
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import msgspec
 
 from state.atomic import sync_folder, write_all
-from state.chain import GENESIS, Head, seal
+from state.chain import Head, LineError, check, seal
 from state.records import SegmentAnchor
-from state.segments import JournalDamaged, Segment, checked_lines, cut_torn_end, list_segments, scan
+from state.segments import JournalDamaged, Segment, checked_lines, cut_torn_end, head_at_end, list_segments, scan
 
 ANCHORS_NAME = "anchors.jsonl"
 _anchor_decoder = msgspec.json.Decoder(SegmentAnchor)
@@ -34,6 +35,9 @@ def read_chain(folder: Path) -> Chain:
     """
     segments = list_segments(folder)
     if not segments:
+        for anchor in iterate_anchors(folder):
+            detail = f"no segment is left, but segment number {anchor.number} was followed by another when it went"
+            raise JournalDamaged(path=folder, line=0, kind="missing_segment", detail=detail)
         return Chain(start=Head(), segments=())
     for earlier, later in pairwise(segments):
         if later.number != earlier.number + 1:
@@ -41,10 +45,15 @@ def read_chain(folder: Path) -> Chain:
     return Chain(start=_start(folder, segments[0]), segments=segments)
 
 
+def head_before(chain: Chain, index: int) -> Head:
+    """The head at the start of a segment, by the last line of the one before. Raises JournalDamaged, OSError."""
+    return head_at_end(chain.segments[index - 1]) if index > 0 else chain.start
+
+
 def _start(folder: Path, first: Segment) -> Head:
     if first.number == 1:
-        return Head(0, GENESIS)
-    for anchor in read_anchors(folder):
+        return Head()
+    for anchor in iterate_anchors(folder):
         if anchor.number == first.number - 1:
             return Head(anchor.last_seq, anchor.last_hash)
     raise _missing(first, first.number - 1)
@@ -56,21 +65,50 @@ def _missing(segment: Segment, number: int) -> JournalDamaged:
 
 
 def read_anchors(folder: Path) -> tuple[SegmentAnchor, ...]:
-    """The anchors of removed segments, oldest first, their own chain checked; empty when nothing was removed.
+    """As `iterate_anchors`, all of them. Raises JournalDamaged, OSError."""
+    return tuple(iterate_anchors(folder))
 
-    An unfinished last line is left out: its segment was not removed yet. Raises JournalDamaged, OSError.
+
+def iterate_anchors(folder: Path) -> Iterator[SegmentAnchor]:
+    """The anchors of removed segments, oldest first; none when nothing was removed. Raises JournalDamaged, OSError.
+
+    Their own chain is checked, that together they account for every segment from the first on without a gap, and
+    that each opening line continues the chain where its segment did. An unfinished last line is left out: its
+    segment was not removed yet.
     """
     file = _anchors_file(folder)
     if not file.path.exists():
-        return ()
-    found: list[SegmentAnchor] = []
-    for body, _, _ in checked_lines(file, Head(), last=True):
+        return
+    stood = Head()
+    for number, (body, _, _) in enumerate(checked_lines(file, Head(), last=True), start=1):
         try:
-            found.append(_anchor_decoder.decode(body))
+            anchor = _anchor_decoder.decode(body)
+            _require_account(anchor, number, stood)
         except msgspec.MsgspecError as error:
-            line = len(found) + 1
-            raise JournalDamaged(path=file.path, line=line, kind="not_a_line", detail=str(error)) from error
-    return tuple(found)
+            raise JournalDamaged(path=file.path, line=number, kind="not_a_line", detail=str(error)) from error
+        except LineError as error:
+            raise JournalDamaged(path=file.path, line=number, kind=error.kind, detail=str(error)) from error
+        stood = Head(anchor.last_seq, anchor.last_hash)
+        yield anchor
+
+
+def _require_account(anchor: SegmentAnchor, number: int, stood: Head) -> None:
+    """Raise LineError unless the anchor goes on from where the segment before its own had ended."""
+    if anchor.number != number:
+        raise LineError("missing_segment", f"accounts for segment number {anchor.number}, expected {number}")
+    if anchor.first_seq != stood.seq + 1 or anchor.last_seq != stood.seq + anchor.lines:
+        said = f"seq {anchor.first_seq} to {anchor.last_seq} in {anchor.lines} lines"
+        raise LineError("sequence", f"the anchor of {anchor.segment} says {said}, but {stood.seq} came before it")
+    if anchor.previous_hash != stood.hash:
+        raise LineError("hash", f"the anchor of {anchor.segment} does not begin where the one before it ended")
+    if anchor.lines == 0:
+        return
+    try:
+        _, opened = check(stood, anchor.opening.encode() + b"\n")
+    except LineError as error:
+        raise LineError(error.kind, f"the opening line of {anchor.segment}: {error}") from error
+    if anchor.lines == 1 and opened.hash != anchor.last_hash:
+        raise LineError("hash", f"the anchor of {anchor.segment} does not end with its only line")
 
 
 def append_anchor(folder: Path, anchor: SegmentAnchor) -> None:

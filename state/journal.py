@@ -16,7 +16,7 @@ from typing import Any
 import filelock
 import msgspec
 
-from state.anchors import Chain, read_chain
+from state.anchors import head_before, read_chain
 from state.atomic import sync_folder, write_again, write_all
 from state.chain import Head, seal
 from state.records import JournalLine, JournalType
@@ -27,7 +27,6 @@ from state.segments import (
     Segment,
     cut_torn_end,
     day_of,
-    head_at_end,
     scan,
     segment_path,
 )
@@ -277,11 +276,6 @@ class JournalWriter:
         self._segment = Segment(path, day, number)
         self._size = 0
         return descriptor
-
-
-def head_before(chain: Chain, index: int) -> Head:
-    """The head at the start of a segment, by the last line of the one before. Raises JournalDamaged."""
-    return head_at_end(chain.segments[index - 1]) if index > 0 else chain.start
 
 
 def require_anchor(folder: Path, head: Head, anchor: tuple[int, str] | None) -> None:

@@ -1,17 +1,21 @@
 """Reading a journal: checked from the start, or newest first. Never writes, never locks."""
 
+import gzip
 import os
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import IO, cast
 
 import msgspec
 
-from state.anchors import Chain, read_chain
-from state.journal import head_before
+from state.anchors import Chain, head_before, read_chain
 from state.records import JournalLine, JournalType
-from state.segments import JournalDamaged, Segment, checked_lines, list_segments, open_segment
+from state.segments import ARCHIVE_ERRORS, JournalDamaged, Segment, checked_lines, list_segments, open_segment
 
 _CHUNK_BYTES = 64 * 1024
+_SPOOL_BYTES = 1024 * 1024
 _line_decoder = msgspec.json.Decoder(JournalLine)
 
 
@@ -63,8 +67,12 @@ def decode_line(raw: bytes) -> JournalLine | None:
 
 
 def raw_lines_backwards(path: Path) -> Iterator[bytes]:
-    """The whole lines of one file, last first, reading only as much as is consumed. An unfinished end is left out."""
-    with path.open("rb") as file:
+    """The whole lines of one segment's file, last first, unchecked. An unfinished end is left out. Raises OSError.
+
+    Of a plain file only as much is read as is consumed. A compressed one is unpacked into a temporary file first;
+    where it is damaged, the lines before the damage are given.
+    """
+    with _unpacked(path) if path.suffix == ".gz" else path.open("rb") as file:
         position = file.seek(0, os.SEEK_END)
         rest: bytes | None = None
         while position > 0:
@@ -82,10 +90,27 @@ def raw_lines_backwards(path: Path) -> Iterator[bytes]:
             yield rest
 
 
+def _unpacked(path: Path) -> IO[bytes]:
+    spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115 - the caller closes it
+    with gzip.open(path, "rb") as file, suppress(*ARCHIVE_ERRORS):
+        while chunk := file.read1(_CHUNK_BYTES):
+            spool.write(chunk)
+    return cast("IO[bytes]", spool)
+
+
 def lines_backwards(folder: Path) -> Iterator[JournalLine]:
-    """The journal newest first, unchecked; lines that this version cannot read are left out."""
+    """The journal newest first, unchecked; lines that this version cannot read are left out. Raises OSError."""
     for segment in reversed(list_segments(folder)):
-        for raw in raw_lines_backwards(segment.path):
+        for raw in segment_backwards(segment):
             line = decode_line(raw)
             if line is not None:
                 yield line
+
+
+def segment_backwards(segment: Segment) -> Iterator[bytes]:
+    """As `raw_lines_backwards`, also of a segment that was compressed since it was listed, or removed (no lines)."""
+    compressed = segment.path.with_name(f"{segment.name}.jsonl.gz")
+    for path in dict.fromkeys((segment.path, compressed)):
+        with suppress(FileNotFoundError):
+            yield from raw_lines_backwards(path)
+            return

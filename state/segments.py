@@ -98,11 +98,19 @@ def list_segments(folder: Path) -> tuple[Segment, ...]:
 def open_segment(segment: Segment) -> BinaryIO:
     """The segment's bytes as they were written, whether it is compressed or not. Raises OSError.
 
-    Reading a compressed one may raise what `ARCHIVE_ERRORS` lists.
+    A segment that was compressed since it was listed is found all the same; FileNotFoundError means that it is
+    gone. Reading a compressed one may raise what `ARCHIVE_ERRORS` lists.
     """
     if segment.is_compressed:
-        return cast("BinaryIO", gzip.open(segment.path, "rb"))
-    return segment.path.open("rb")
+        return _open_compressed(segment.path)
+    try:
+        return segment.path.open("rb")
+    except FileNotFoundError:
+        return _open_compressed(segment.path.with_name(f"{segment.path.name}.gz"))
+
+
+def _open_compressed(path: Path) -> BinaryIO:
+    return cast("BinaryIO", gzip.open(path, "rb"))
 
 
 ARCHIVE_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
@@ -132,40 +140,44 @@ def checked_lines(segment: Segment, head: Head, *, last: bool) -> Iterator[tuple
 
 
 def scan(segment: Segment, head: Head, *, last: bool) -> Scan:
-    """Check a whole segment. Raises JournalDamaged."""
+    """Check a whole segment. Raises JournalDamaged, OSError.
+
+    Only the `last` segment may have a torn end; of another `torn_bytes` is 0.
+    """
     lines = 0
     good_bytes = 0
     for _, after, offset in checked_lines(segment, head, last=last):
         head = after
         lines += 1
         good_bytes = offset
-    return Scan(head, lines, good_bytes, segment.path.stat().st_size - good_bytes)
+    torn_bytes = segment.path.stat().st_size - good_bytes if last else 0
+    return Scan(head, lines, good_bytes, torn_bytes)
 
 
 def head_at_end(segment: Segment) -> Head:
-    """The head by the words of a closed segment's last line. Raises JournalDamaged.
+    """The head by the words of a closed segment's last line. Raises JournalDamaged, OSError.
 
     Of a plain segment only the end is read; a compressed one has to be unpacked from its start.
     """
     try:
-        last = _last_line_unpacked(segment) if segment.is_compressed else _last_line(segment.path)
-        return read_head(last)
+        return read_head(_last_line(segment))
     except LineError as error:
         raise JournalDamaged(path=segment.path, line=0, kind=error.kind, detail=f"last line: {error}") from error
     except ARCHIVE_ERRORS as error:
         raise _not_unpacked(segment, 0, error) from error
 
 
-def _last_line(path: Path) -> bytes:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        start = size
-        tail = b""
-        while start > 0 and tail.count(b"\n") < 2:
-            start = max(0, start - _TAIL_BYTES)
+def _last_line(segment: Segment) -> bytes:
+    if segment.is_compressed:
+        return _last_line_unpacked(segment)
+    try:
+        with segment.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            start = last_line_break(file, size - 1) + 1
             file.seek(start)
-            tail = file.read(size - start)
-    return tail[tail.rfind(b"\n", 0, -1) + 1 :]
+            return file.read(size - start)
+    except FileNotFoundError:
+        return _last_line_unpacked(segment)
 
 
 def _last_line_unpacked(segment: Segment) -> bytes:
@@ -174,6 +186,18 @@ def _last_line_unpacked(segment: Segment) -> bytes:
         for last in file:  # noqa: B007 - only the last one is wanted
             pass
     return last
+
+
+def last_line_break(file: BinaryIO, end: int) -> int:
+    """Offset of the last line break before `end`, or -1; reads backwards and only as far as needed."""
+    while end > 0:
+        start = max(0, end - _TAIL_BYTES)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found
+        end = start
+    return -1
 
 
 def _not_unpacked(segment: Segment, line: int, error: Exception) -> JournalDamaged:
