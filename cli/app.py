@@ -15,6 +15,7 @@ from cli import (
     journal_commands,
     profile_commands,
     run_commands,
+    salvage_command,
     test_command,
     up_command,
 )
@@ -48,6 +49,7 @@ for _module in (
     control_commands,
     book_commands,
     journal_commands,
+    salvage_command,
     profile_commands,
     doctor_command,
     test_command,

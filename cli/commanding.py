@@ -68,31 +68,33 @@ class Commanding:
 
         return read_control(self._paths.control, self._now_us()).files.get(name)
 
-    def write(self, name: "Command", *, reason: str | None = None) -> bool:
-        """Assert the file; false when it stood already. Raises CommandError."""
+    def write(self, name: "Command", *, reason: str | None = None, shares: float | None = None) -> bool:
+        """Assert the file; false when it stood already. `shares` is a flatten's number. Raises CommandError."""
         from state.control import ControlError, assert_command
         from state.times import iso_from_us
 
         words = self._reason if reason is None else reason
         try:
-            new = assert_command(self._paths.control, name, by=operator(), reason=words, at=iso_from_us(self._now_us()))
+            at = iso_from_us(self._now_us())
+            new = assert_command(self._paths.control, name, by=operator(), reason=words, at=at, shares=shares)
         except ControlError as error:
             audit(self._paths, name, "failed", words)
             raise CommandError(str(error)) from error
-        audit(self._paths, name, "asserted" if new else "stood already", words)
+        facts = None if shares is None else {"confirmed_shares": shares}
+        audit(self._paths, name, "asserted" if new else "stood already", words, data=facts)
         return new
 
-    def assert_one(self, name: "Command") -> int:
+    def assert_one(self, name: "Command", shares: float | None = None) -> int:
         """Assert one command and wait where that was asked for."""
-        new = self.write(name)
+        new = self.write(name, shares=shares)
         if self._wait_s is None:
             return self._tell(name, ("asserted" if new else "asserted already") + self._unless_live(), None)
         line = self._await(name, self._since_us(name), self._wait_s)
         return self._finish(name, line)
 
-    def assert_both(self) -> int:
+    def assert_both(self, shares: float | None = None) -> int:
         """Flatten, then stop."""
-        self.write("flatten")
+        self.write("flatten", shares=shares)
         self.write("stop")
         if self._wait_s is None:
             return self._tell("stop", f"flatten and stop asserted{self._unless_live()}", None)

@@ -1,17 +1,13 @@
 """`stop`, `start`, `pause`, `resume`, `flatten`: the same three files as `touch` and `rm`, with receipts."""
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli.commanding import Commanding
-from cli.errors import CommandError, ExitCode
-from cli.options import DeskOption, JsonOption, ReasonOption, RootOption, Settings, WaitOption, settings
+from cli.flatten_question import ConfirmOption, ask_before_flatten
+from cli.options import DeskOption, JsonOption, ReasonOption, RootOption, WaitOption, settings
 from cli.output import complain
-
-if TYPE_CHECKING:
-    from state.layout import DeskPaths
 
 SUPERVISOR = "supervisor"
 """Who signs a stop that no human asserted."""
@@ -42,6 +38,7 @@ def stop(
     reason: ReasonOption = "",
     wait: WaitOption = None,
     yes: YesOption = False,
+    confirm_shares: ConfirmOption = None,
     desk: DeskOption = None,
     root: RootOption = None,
     as_json: JsonOption = False,
@@ -52,9 +49,9 @@ def stop(
     given = Commanding(chosen, paths, reason, wait)
     if not also_flatten:
         return given.assert_one("stop")
-    _confirm_flatten(chosen, paths, yes=yes)
+    shares = ask_before_flatten(chosen, paths, confirm_shares, yes=yes)
     # Flatten first: it outranks stop, and a daemon that saw the stop alone would be gone before the flatten.
-    return given.assert_both()
+    return given.assert_both(shares)
 
 
 def pause(
@@ -77,6 +74,7 @@ def flatten(
     reason: ReasonOption = "",
     wait: WaitOption = None,
     yes: YesOption = False,
+    confirm_shares: ConfirmOption = None,
     desk: DeskOption = None,
     root: RootOption = None,
     as_json: JsonOption = False,
@@ -84,8 +82,8 @@ def flatten(
     """Stop hedging, cancel own orders, bring own hedge shares to target, verify; then the desk is paused."""
     chosen = settings(context, desk, root, as_json=as_json)
     paths = chosen.existing_paths()
-    _confirm_flatten(chosen, paths, yes=yes)
-    return Commanding(chosen, paths, reason, wait).assert_one("flatten")
+    shares = ask_before_flatten(chosen, paths, confirm_shares, yes=yes)
+    return Commanding(chosen, paths, reason, wait).assert_one("flatten", shares)
 
 
 def resume(
@@ -121,39 +119,3 @@ def start(
         given.write("pause", reason=f"start after a stop by the supervisor{': ' + reason if reason else ''}")
         complain("bifrost: the stop was the supervisor's: the desk comes up paused; look why, then `bifrost resume`")
     return given.release("stop", "start")
-
-
-def _confirm_flatten(chosen: Settings, paths: "DeskPaths", *, yes: bool) -> None:
-    """Say what will happen and ask for the desk's name; `--yes` skips the question, not the words."""
-    complain(f"flatten {chosen.desk}: {_preview(paths)}")
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise CommandError("flatten needs a terminal to confirm at, or --yes", ExitCode.USAGE)
-    try:
-        typed = input(f"Type {chosen.desk} to flatten: ")
-    except EOFError:
-        typed = ""
-    if typed.strip() != chosen.desk:
-        raise CommandError("not confirmed; nothing was done", ExitCode.FAILED)
-
-
-def _preview(paths: "DeskPaths") -> str:
-    """What a flatten would do, from the newest snapshot."""
-    from cli.desk_commands import look
-
-    seen = look(paths)
-    snapshot = seen.snapshot
-    if snapshot is None or snapshot.own_shares is None:
-        return "own shares are not known now (no readable snapshot); the daemon sizes it from its own ledger"
-    age = "" if seen.light.age_ms is None else f" ({seen.light.age_ms / 1000:.1f} s ago)"
-    # A desk that does not name a target flattens to none.
-    target = 0.0 if snapshot.flatten_target_shares is None else snapshot.flatten_target_shares
-    words = f"own {snapshot.own_shares:+g} shares{age} are brought to {target:g}"
-    greeks = (snapshot.strategy or {}).get("greeks")
-    net = greeks.get("net_delta_shares") if isinstance(greeks, dict) else None
-    if isinstance(net, int | float):
-        words += f"; a net delta of {net - snapshot.own_shares + target:+.1f} shares stays open"
-    if snapshot.foreign_shares:
-        words += f"; {snapshot.foreign_shares:+g} foreign shares stay untouched"
-    return f"{words}; then the desk is paused"

@@ -48,6 +48,11 @@ class DeskPaths:
         return self.folder / "journal"
 
     @property
+    def salvaging(self) -> Path:
+        """A new journal that a salvage prepares. While it is there, a salvage was cut short."""
+        return self.folder / "journal.salvaging"
+
+    @property
     def history(self) -> Path:
         """Samples, a file per day."""
         return self.folder / "history"
@@ -86,6 +91,11 @@ class DeskPaths:
     def simulator(self) -> Path:
         """The simulator's book and market clock."""
         return self.folder / "simulator"
+
+    @property
+    def cache(self) -> Path:
+        """What the reading side keeps to answer faster; it may be deleted at any time."""
+        return self.folder / "cache"
 
     def exists(self) -> bool:
         """Whether the desk has a folder, that is, was ever started."""

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from config.schema import Profile
 from daemon.core.book import Book, QuoteState
+from daemon.core.consent import claims
 from daemon.core.flatten import target_shares
 from daemon.core.ledger import foreign_traded
 from daemon.core.self_check import self_check
@@ -192,6 +193,7 @@ def _counters(book: Book) -> dict[str, Any]:
         "fills_today": len(ledger.fills),
         "rejects_in_a_row": ledger.consecutive_rejects,
         "foreign_traded_shares": foreign_traded(ledger, book.underlying),
+        "foreign_known_shares": claims(book).foreign_shares,
         "modelled_marks": list(book.day.modelled),
     }
 

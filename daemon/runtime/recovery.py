@@ -19,6 +19,7 @@ from state.snapshot import read_snapshot
 from state.times import us_from_iso
 
 FAILED: Final = "journal_failed"
+_WAY_OUT: Final = "run ./bifrost salvage once you have read the runbook, journal_damaged"
 
 
 class DamagedJournalError(Exception):
@@ -52,11 +53,14 @@ class OpenedDesk(NamedTuple):
 
 def open_journal(paths: DeskPaths) -> OpenedDesk:
     """Open, repair a torn end and fold. Raises DamagedJournalError or UnwritableJournalError."""
+    if paths.salvaging.exists():
+        # An empty journal/ beside it must not begin anew: the desk's shares are in what was put aside.
+        raise DamagedJournalError(f"{paths.salvaging}: a salvage was cut short; run ./bifrost salvage again")
     writer = JournalWriter(paths.journal, wall_us=wall_us)
     try:
-        opened = writer.open(anchor=_anchor(paths))
+        opened = writer.open(anchor=snapshot_anchor(paths))
     except JournalDamaged as error:
-        raise DamagedJournalError(f"{error}; see the runbook, journal_damaged") from error
+        raise DamagedJournalError(f"{error}; {_WAY_OUT}") from error
     except JournalError as error:
         raise UnwritableJournalError(str(error)) from error
     try:
@@ -68,7 +72,7 @@ def open_journal(paths: DeskPaths) -> OpenedDesk:
         raise UnwritableJournalError(f"{paths.journal}: cannot be read: {error}") from error
     except (JournalError, msgspec.MsgspecError, ValueError, KeyError) as error:
         writer.close()
-        raise DamagedJournalError(f"{paths.journal}: {error}; see the runbook, journal_damaged") from error
+        raise DamagedJournalError(f"{paths.journal}: {error}; {_WAY_OUT}") from error
     last_ts_us = 0 if newest is None else us_from_iso(newest.ts)
     return OpenedDesk(
         writer=writer, opened=opened, recovered=recovered, last_ts_us=last_ts_us, failed_before=failed_before
@@ -120,7 +124,7 @@ def _unjournaled_failure(paths: DeskPaths, recovered: Recovered) -> str | None:
     return str(said[0]) if said and said[0] is not None else "by the word of the last snapshot"
 
 
-def _anchor(paths: DeskPaths) -> tuple[int, str] | None:
+def snapshot_anchor(paths: DeskPaths) -> tuple[int, str] | None:
     """The chain's head as the last snapshot remembers it: the chain alone cannot miss its own last lines."""
     snapshot = read_snapshot(paths.snapshot).snapshot
     if snapshot is None or snapshot.journal_seq is None or snapshot.journal_hash is None:

@@ -14,7 +14,7 @@ from tests.cli.conftest import Cli, Desk
 
 RUNNING = ["up", "daemon", "supervise", "simulator", "cockpit", "test"]
 ASKING = ["status", "ops", "verify", "profile"]
-COMMANDING = ["stop", "start", "pause", "resume", "flatten", "reset", "book"]
+COMMANDING = ["stop", "start", "pause", "resume", "flatten", "reset", "book", "salvage"]
 COMMANDS = [*RUNNING, *ASKING, *COMMANDING]
 SUBCOMMANDS = [
     *COMMANDS,
@@ -33,6 +33,7 @@ ABOUT_A_DESK = [
     "ops",
     "verify",
     "reset --by anna --reason x",
+    "salvage --by anna --reason x --yes",
     "book adopt --shares 1 --reason x",
     "book release --shares 1 --reason x",
     "book acknowledge --shares 1 --reason x",

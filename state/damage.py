@@ -1,0 +1,182 @@
+"""A damaged journal: where it breaks first, and what of it can still be believed. Never writes.
+
+A line is believed when its hash follows from the line before it. After a damaged line the chain goes on from what
+that line says its own hash is: the lines behind it vouch for one another again, though the damaged one stays
+unbelieved. So a journal falls into stretches, and the last stretch that holds a `ledger_checkpoint` is enough to
+rebuild a ledger as it stood at that stretch's end.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from state.anchors import read_anchors, read_chain
+from state.chain import Head, LineError, check, read_head
+from state.journal import require_anchor
+from state.records import JournalLine, JournalType
+from state.segments import ARCHIVE_ERRORS, JournalDamaged, Segment, checked_lines, list_segments, open_segment
+
+_CHECKPOINT = b'"type":"ledger_checkpoint"'
+_ORDER_REF = re.compile(rb'"order_ref":"([^"\\]+)\.(\d{1,15})"')
+_line_decoder = msgspec.json.Decoder(JournalLine)
+
+
+class Remains(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a journal can be believed: the newest checkpoint that verifies and the verified lines behind it."""
+
+    lines: tuple[JournalLine, ...]
+    """Oldest first; the first is a `ledger_checkpoint`. Empty when none verifies."""
+    head: Head
+    """Of the last of them."""
+    lines_after: int
+    """Lines that come later and are left out: damaged, or without a believed checkpoint before them."""
+    newest_order: dict[str, int]
+    """What comes before the number in an order_ref -> the highest number in the lines left out."""
+
+
+def first_damage(folder: Path, *, anchor: tuple[int, str] | None = None) -> JournalDamaged | None:
+    """Where the journal breaks first; None when all of it holds. A torn end is no damage. Raises PermissionError.
+
+    `anchor` is the snapshot's (journal_seq, journal_hash): the chain alone cannot miss its own last lines.
+    """
+    head, anchored = Head(), None
+    path = folder
+    try:
+        chain = read_chain(folder)
+        head = chain.start
+        for index, segment in enumerate(chain.segments):
+            path = segment.path
+            for _, after, _ in checked_lines(segment, head, last=index == len(chain.segments) - 1):
+                head = after
+                if anchor is not None and head.seq == anchor[0]:
+                    anchored = head.hash
+        require_anchor(folder, head, anchor)
+    except JournalDamaged as damage:
+        return damage
+    except PermissionError:
+        raise
+    except OSError as error:
+        return JournalDamaged(path=path, line=0, kind="unreadable", detail=str(error))
+    if anchor is not None and anchored is not None and anchored != anchor[1]:
+        detail = f"the line with seq {anchor[0]} is not the one that the snapshot remembers"
+        return JournalDamaged(path=folder, line=0, kind="hash", detail=detail)
+    return None
+
+
+def what_holds(folder: Path) -> Remains:
+    """Read everything that is there and keep what can be believed. Raises JournalDamaged, PermissionError.
+
+    JournalDamaged is raised for a believed line that this version does not know: another version wrote it.
+    """
+    stretches = _Stretches()
+    before: Segment | None = None
+    segments = list_segments(folder)
+    for segment in segments:
+        if before is None or segment.number != before.number + 1:
+            stretches.start_at(_start(folder, segment) if before is None else None)
+        try:
+            for raw in _raw_lines(segment):
+                stretches.read(raw, unfinished=segment is segments[-1] and not raw.endswith(b"\n"))
+        except PermissionError:
+            raise
+        except (*ARCHIVE_ERRORS, OSError):
+            stretches.start_at(None)
+        before = segment
+    return Remains(
+        lines=tuple(_decoded(folder, body) for body in stretches.believed),
+        head=stretches.believed_head,
+        lines_after=stretches.lines_after,
+        newest_order=stretches.newest_order,
+    )
+
+
+class _Stretches:
+    """Feeds on raw lines in order and keeps the newest stretch that can be folded."""
+
+    def __init__(self) -> None:
+        self.believed: list[bytes] = []
+        self.believed_head = Head()
+        self.lines_after = 0
+        self.newest_order: dict[str, int] = {}
+        self._head: Head | None = None
+        self._in_believed = False
+
+    def start_at(self, head: Head | None) -> None:
+        """The next line follows this one; None when nobody knows what came before it."""
+        self._head = head
+        self._in_believed = False
+
+    def read(self, raw: bytes, *, unfinished: bool) -> None:
+        """Take one line as it stands in the file."""
+        if not unfinished and self._head is not None:
+            try:
+                body, head = check(self._head, raw)
+            except LineError:
+                self.start_at(_stated(raw))
+            else:
+                self._head = head
+                if self._take(body, head):
+                    return
+        elif not unfinished:
+            self.start_at(_stated(raw))
+        self._leave_out(raw)
+
+    def _take(self, body: bytes, head: Head) -> bool:
+        """Keep a verified line; False where no checkpoint comes before it."""
+        if _CHECKPOINT in body and _is_checkpoint(body):
+            self.believed, self._in_believed = [], True
+        if not self._in_believed:
+            return False
+        self.believed.append(body)
+        self.believed_head = head
+        self.lines_after = 0
+        self.newest_order = {}
+        return True
+
+    def _leave_out(self, raw: bytes) -> None:
+        self.lines_after += 1
+        for owner, number in _ORDER_REF.findall(raw):
+            name = owner.decode("utf-8", "replace")
+            self.newest_order[name] = max(self.newest_order.get(name, 0), int(number))
+
+
+def _raw_lines(segment: Segment) -> Iterator[bytes]:
+    with open_segment(segment) as file:
+        yield from file
+
+
+def _start(folder: Path, first: Segment) -> Head | None:
+    """Where the chain stands before its first segment, as far as the anchors can say."""
+    if first.number == 1:
+        return Head()
+    try:
+        anchors = read_anchors(folder)
+    except JournalDamaged:
+        return None
+    found = [anchor for anchor in anchors if anchor.number == first.number - 1]
+    return Head(found[0].last_seq, found[0].last_hash) if found else None
+
+
+def _stated(raw: bytes) -> Head | None:
+    """The head after a line by its own words, which the next line confirms or not."""
+    try:
+        return read_head(raw)
+    except LineError:
+        return None
+
+
+def _is_checkpoint(body: bytes) -> bool:
+    try:
+        return _line_decoder.decode(body).type is JournalType.LEDGER_CHECKPOINT
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+
+
+def _decoded(folder: Path, body: bytes) -> JournalLine:
+    try:
+        return _line_decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        detail = f"a line that holds is none of this version: {error}; use the version that wrote it"
+        raise JournalDamaged(path=folder, line=0, kind="unknown_type", detail=detail) from error
