@@ -99,9 +99,7 @@ class Core:
             del turn.effects[asked:]
             turn.halt("illegal_transition", str(error))
             return turn.book, tuple(turn.effects)
-        # An option's quote alone decides nothing: within one market step the underlying's quote follows it, and
-        # a decision between the two would pair new volatilities with an old price.
-        if not isinstance(event, OptionQuote) and turn.book.daemon_state != DaemonState.STOPPED:
+        if not isinstance(event, _UNDECIDING) and turn.book.daemon_state != DaemonState.STOPPED:
             try:
                 _decide(turn)
             except IllegalTransitionError as error:
@@ -299,3 +297,9 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
 
 _PRICING = (Quote, Execution, Commission, BrokerReport, Clock)
 """Events after which the book is priced anew."""
+
+_UNDECIDING = (OptionQuote, OrderBlocked)
+"""Events on which nothing is decided. An option's quote: within one market step the underlying's quote follows it,
+and a decision between the two would pair new volatilities with an old price. An order kept here at the last look: what
+kept it (a stop, a full request queue) reaches the book by an event of its own, and a new order before that event would
+be kept here likewise, for ever, without the loop ever turning."""

@@ -129,6 +129,8 @@ class EffectRunner:
                 refusal = str(error)
         if refusal is not None:
             _log.warning("order_blocked", order_ref=order.order_ref, reason=refusal)
+            # Where a control file is the reason, the core has not heard of it yet.
+            self._look_at_control()
             return OrderBlocked(ts_us=self._clock.now_us(), order_ref=order.order_ref, reason=refusal)
         latency_ms = (monotonic_ns() - decided_ns) / 1e6
         self._sent(latency_ms)

@@ -14,6 +14,7 @@ from daemon.core.flatten_fsm import FlattenState
 from daemon.core.order_life import OrderState
 from daemon.core.recovery import checkpoint, recover
 from daemon.core.step import _HANDLERS
+from daemon.core.strategy import Wish
 from state.records import JournalLine, JournalType
 from tests.support.core_driver import LEG, SECOND, Driver, profile
 
@@ -113,6 +114,18 @@ def test_a_blocked_order_ends_and_frees_the_way() -> None:
     assert driver.book.orders[ref].state == OrderState.BLOCKED
     assert not driver.book.in_flight()
     assert driver.book.ledger.hedges_today == 0
+
+
+def test_a_blocked_order_is_not_replaced_before_another_event() -> None:
+    """What blocks an order is unknown to the book; deciding on the block itself would spin and never hear of it."""
+    driver = Driver(answer=False).connect()
+    ref = driver.order("SELL", 40)
+    driver.strategy.wish = Wish(
+        instrument="XYZ", side="SELL", quantity=40, state_code="", reason="eager", decision_mid=70.0
+    )
+    effects = driver.feed(OrderBlocked(ts_us=driver.now_us, order_ref=ref, reason="stop_asserted"))
+    assert not [effect for effect in effects if isinstance(effect, PlaceOrder)]
+    assert [effect for effect in driver.quote() if isinstance(effect, PlaceOrder)]
 
 
 def test_three_rejects_in_a_row_halt_with_growing_back_off() -> None:

@@ -163,6 +163,17 @@ def test_touch_stop_cancels_and_exits_0_and_at_the_start_exits_3(daemon: Process
     assert [(line.data or {})["command"] for line in daemon.lines(JournalType.CONTROL_SEEN)] == ["stop", "stop"]
 
 
+def test_a_stop_in_the_middle_of_one_order_after_another_is_heard_at_once(daemon: Process) -> None:
+    """The last look keeps the next order here; the daemon must then listen, not decide on the same order again."""
+    process = daemon.start("--hedges", "100000")
+    daemon.until_hedged(5)
+    (daemon.paths.control / "stop").touch()
+    assert process.wait(15) == 0
+    daemon.check_invariants()
+    kept = [line for line in daemon.lines(JournalType.REFUSED) if line.status == "not_sent"]
+    assert len(kept) <= 3
+
+
 def test_a_stop_that_cannot_be_confirmed_exits_6(daemon: Process) -> None:
     process = daemon.start("--mode", "ignore", "--hedges", "1", "--stop-timeout", "0.5")
     daemon.until_hedged(1)
