@@ -63,12 +63,17 @@ class System:
         }
 
     # --- processes -------------------------------------------------------------------------------
-    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start `bifrost NAME ARGUMENTS` in the background; its output goes to a file of that name."""
+    def start(
+        self, name: str, *arguments: str, under: tuple[str, ...] = (), module: str = "cli"
+    ) -> subprocess.Popen[bytes]:
+        """Start `bifrost NAME ARGUMENTS` in the background; its output goes to a file of that name.
+
+        `under` is a command that runs it (a tracer), `module` what stands in for the command's own.
+        """
         log = (self.root / f"{name}.log").open("ab")
         with log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "cli", name, *arguments],
+                [*under, sys.executable, "-P", "-m", module, name, *arguments],
                 env=self.environment,
                 cwd=self.root,
                 stdin=subprocess.DEVNULL,
