@@ -69,9 +69,10 @@ class _Record:
         self._folder, self._name, self._record, self._findings = folder, name, record, findings
         self._unknown: Counter[str] = Counter()
         self._count = 0
+        self._all_read = True
 
     def walk(self, remembered: int | None) -> tuple[Head, str | None] | None:
-        """The head at the end, and the hash of line `remembered`; None where the segments do not follow each other."""
+        """The head at the end, and the hash of line `remembered`; None where that is not known for lack of a file."""
         try:
             chain = read_chain(self._folder / self._name)
         except JournalDamaged as error:
@@ -105,8 +106,10 @@ class _Record:
                     head = self._walk_line(path, number, raw, head)
                     yield head
         except ARCHIVE_ERRORS as error:
+            self._all_read = False
             self._findings.fault(path, f"does not unpack: {error}", "restore it from a backup", line=number + 1)
         except OSError as error:
+            self._all_read = False
             self._findings.fault(path, f"cannot be read: {error.strerror}", "let the cockpit's user read it")
 
     def _walk_line(self, path: str, number: int, raw: bytes, head: Head) -> Head:

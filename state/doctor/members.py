@@ -72,6 +72,8 @@ def _unreadable_members(record: type[msgspec.Struct], found: dict[str, Any], ins
 
 def _unreadable(hint: Any, value: Any, place: str) -> Iterator[Wrong]:
     """What keeps one value from being read, as deep inside as it can be told."""
+    if hint is msgspec.Raw:
+        hint = dict[str, Any]  # what the tape holds inside is told by its members, never converted here
     try:
         msgspec.convert(value, hint)
     except msgspec.ValidationError:
