@@ -35,6 +35,7 @@ MAX_VOLATILITY = 10.0
 _SQRT_HALF = math.sqrt(0.5)
 _INV_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
 _MIN_VOLATILITY = 1e-6
+_NO_DEVIATION = 1e-100  # below it the quotients underflow; the price is the expired one's long before
 _MAX_STEPS = 100
 _RELATIVE_ERROR = 1e-13
 
@@ -63,10 +64,10 @@ def greeks(right: Right, spot: float, strike: float, years: float, rate: float, 
     """Price and all sensitivities at once; the shared terms are computed only once."""
     if not (spot > 0.0 and strike > 0.0):
         raise ValueError(f"spot and strike must be positive: spot {spot}, strike {strike}")
-    if years <= 0.0 or volatility <= 0.0:
-        return _degenerate(right, spot, strike, max(years, 0.0), rate)
-    root = math.sqrt(years)
+    root = math.sqrt(max(years, 0.0))
     deviation = volatility * root
+    if deviation < _NO_DEVIATION:
+        return _degenerate(right, spot, strike, max(years, 0.0), rate)
     d1 = (math.log(spot / strike) + (rate + 0.5 * volatility * volatility) * years) / deviation
     density = _INV_SQRT_TWO_PI * math.exp(-0.5 * d1 * d1)
     discounted = strike * math.exp(-rate * years)
