@@ -135,7 +135,7 @@ _ALL = (
         "journal_salvaged",
         "HALTED",
         "reset",
-        "The book was salvaged from a damaged journal. Compare own shares with TWS, then ./bifrost flatten or reset.",
+        "Own shares come from a damaged journal. Compare them with TWS, then ./bifrost flatten, or ./bifrost reset.",
     ),
     _red(
         "overfill",
