@@ -9,7 +9,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,6 +21,9 @@ from state.times import iso_from_us
 
 _NAME = re.compile(r"(\d{8})-(\d{4,})\.jsonl(\.gz)?")
 _TAIL_BYTES = 64 * 1024
+
+Progress = Callable[[int, int], None]
+"""Told how many segments are done, of how many."""
 
 
 class JournalError(Exception):
@@ -39,6 +42,12 @@ class JournalDamaged(JournalError):  # noqa: N818 - a state of the file, and the
         self.path = path
         self.line = line
         self.kind: Kind = kind
+
+
+def unreadable(folder: Path, error: OSError) -> JournalDamaged:
+    """A refusal of the system while the record in `folder` was read, as damage of the file that it concerns."""
+    path = folder if error.filename is None else Path(error.filename)
+    return JournalDamaged(path=path, line=0, kind="unreadable", detail=error.strerror or str(error))
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -137,6 +146,9 @@ def checked_lines(segment: Segment, head: Head, *, last: bool) -> Iterator[tuple
             raise JournalDamaged(path=segment.path, line=number, kind=error.kind, detail=str(error)) from error
         except ARCHIVE_ERRORS as error:
             raise _not_unpacked(segment, number + 1, error) from error
+        except OSError as error:
+            error.filename = error.filename or str(segment.path)  # a failed read does not know of what
+            raise
 
 
 def scan(segment: Segment, head: Head, *, last: bool) -> Scan:

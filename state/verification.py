@@ -5,74 +5,155 @@ from pathlib import Path
 
 import msgspec
 
-from state.anchors import read_chain
-from state.chain import Head
-from state.segments import JournalDamaged, Segment, checked_lines
+from state.anchors import iterate_anchors, read_chain
+from state.chain import Head, Kind
+from state.records import SegmentAnchor
+from state.segments import JournalDamaged, Progress, Segment, checked_lines, unreadable
 
 _SETTLE_S = 0.01
+_ATTEMPTS = 3
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict on a journal: whether it holds, how far, and if not, the file, line and kind of the first damage."""
+    """The verdict on a record: whether it holds, how far, and if not, the file, line and kind of the first damage."""
 
     ok: bool
     records: int
+    """Lines that hold."""
     head_seq: int
     head_hash: str
+    segments: int = 0
+    """Files that hold."""
+    removed_segments: int = 0
+    """That retention took away, and that anchors account for."""
     problem: str | None = None
+    file: str | None = None
+    """The damaged file, or the folder where the record as a whole does not hold."""
+    line: int | None = None
+    """Within the file, from 1; 0 where all of it is meant."""
+    kind: Kind | None = None
 
 
-def verify(folder: Path, *, anchor: tuple[int, str] | None = None) -> Verification:
-    """Check the whole chain, and against `anchor` (the snapshot's journal_seq and journal_hash) where one is known.
+def verify(folder: Path, *, anchor: tuple[int, str] | None = None, progress: Progress | None = None) -> Verification:
+    """Check every byte of a journal or audit, and against `anchor` (the snapshot's journal_seq and journal_hash).
 
     Only the chain is judged, not whether this version knows every type. A half-written last line that does not
     become whole while we look is a problem too. Never raises for what is in the files; OSError becomes a problem.
     """
-    head = Head()
-    records = 0
-    anchored: str | None = None
-    problem: str | None = None
-    try:
-        chain = read_chain(folder)
-        head, segments = chain.start, chain.segments
-        for index, segment in enumerate(segments):
-            last = index == len(segments) - 1
-            good_bytes = 0
-            for _, after, offset in checked_lines(segment, head, last=last):
-                head, good_bytes = after, offset
-                records += 1
-                if anchor is not None and head.seq == anchor[0]:
-                    anchored = head.hash
-            if last:
-                problem = _unfinished(segment, good_bytes, records)
-    except (JournalDamaged, OSError) as error:
-        problem = str(error)
-    if problem is None:
-        problem = _against_anchor(folder, head, anchor, anchored)
-    return Verification(ok=problem is None, records=records, head_seq=head.seq, head_hash=head.hash, problem=problem)
+    for attempt in range(_ATTEMPTS):
+        judge = _Judge(folder, anchor, progress)
+        try:
+            judge.read()
+        except JournalDamaged as damage:
+            return judge.verdict(damage)
+        except FileNotFoundError as error:
+            # Retention removed a segment after it was listed: look again, unless it keeps happening.
+            if attempt == _ATTEMPTS - 1:
+                return judge.verdict(unreadable(folder, error))
+        except OSError as error:
+            return judge.verdict(unreadable(folder, error))
+        else:
+            break
+    return judge.verdict(None)
 
 
-def _unfinished(segment: Segment, good_bytes: int, records: int) -> str | None:
-    """Words for a last line that stays half written; a line that a living writer completes meanwhile is fine."""
-    for _ in range(3):
+class _Judge:
+    """One reading of a record from its first byte to its last."""
+
+    def __init__(self, folder: Path, anchor: tuple[int, str] | None, progress: Progress | None) -> None:
+        self._folder = folder
+        self._anchor = anchor
+        self._progress = progress
+        self._head = Head()
+        self._start = Head()
+        self._records = 0
+        self._segments = 0
+        self._removed = 0
+        self._anchored: str | None = None
+
+    def verdict(self, damage: JournalDamaged | None) -> Verification:
+        """What was found, up to the damage."""
+        return Verification(
+            ok=damage is None,
+            records=self._records,
+            head_seq=self._head.seq,
+            head_hash=self._head.hash,
+            segments=self._segments,
+            removed_segments=self._removed,
+            problem=None if damage is None else str(damage),
+            file=None if damage is None else str(damage.path),
+            line=None if damage is None else damage.line,
+            kind=None if damage is None else damage.kind,
+        )
+
+    def read(self) -> None:
+        """Raises JournalDamaged at the first damage, OSError."""
+        chain = read_chain(self._folder)
+        self._head = self._start = chain.start
+        first = chain.segments[0].number if chain.segments else 1
+        accounts: dict[int, SegmentAnchor] = {}
+        for account in iterate_anchors(self._folder):
+            if account.number < first:
+                self._removed += 1
+            else:
+                accounts[account.number] = account  # retention was interrupted before it removed the segment
+        for done, segment in enumerate(chain.segments):
+            self._report(done, len(chain.segments))
+            self._read_segment(segment, last=segment is chain.segments[-1], account=accounts.get(segment.number))
+        self._report(len(chain.segments), len(chain.segments))
+        self._require_anchor()
+
+    def _report(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(done, total)
+
+    def _read_segment(self, segment: Segment, *, last: bool, account: SegmentAnchor | None) -> None:
+        before = self._head
+        lines = good_bytes = 0
+        for _, after, offset in checked_lines(segment, before, last=last):
+            self._head, good_bytes = after, offset
+            lines += 1
+            self._records += 1
+            if self._anchor is not None and after.seq == self._anchor[0]:
+                self._anchored = after.hash
+        if last:
+            _require_whole(segment, lines, good_bytes)
+        if account is not None:
+            _require_same(segment, account, before, self._head)
+        self._segments += 1
+
+    def _require_anchor(self) -> None:
+        """Raise JournalDamaged where the snapshot remembers another line, or one that is no longer there."""
+        if self._anchor is None or self._anchor[0] < self._start.seq or self._anchor[0] == 0:
+            return
+        seq, remembered = self._anchor
+        if seq > self._head.seq:
+            detail = f"ends at seq {self._head.seq}, but the snapshot remembers seq {seq}"
+            raise JournalDamaged(path=self._folder, line=0, kind="lost_tail", detail=detail)
+        found = self._start.hash if seq == self._start.seq else self._anchored
+        if found != remembered:
+            detail = f"the line with seq {seq} is not the one that the snapshot remembers"
+            raise JournalDamaged(path=self._folder, line=0, kind="hash", detail=detail)
+
+
+def _require_whole(segment: Segment, lines: int, good_bytes: int) -> None:
+    """Raise JournalDamaged for a last line that stays half written; a living writer completes its own meanwhile."""
+    if segment.is_compressed:
+        return
+    for _ in range(_ATTEMPTS):
         with segment.path.open("rb") as file:
             file.seek(good_bytes)
             rest = file.read()
         if not rest or b"\n" in rest:
-            return None
+            return
         time.sleep(_SETTLE_S)
-    return (
-        f"{segment.path}, after {records} good records: {len(rest)} bytes of an unfinished line (torn); "
-        "the daemon cuts them off and keeps a copy at its next start"
-    )
+    detail = f"{len(rest)} bytes of an unfinished line; the next writer cuts them off and keeps a copy"
+    raise JournalDamaged(path=segment.path, line=lines + 1, kind="torn", detail=detail)
 
 
-def _against_anchor(folder: Path, head: Head, anchor: tuple[int, str] | None, anchored: str | None) -> str | None:
-    if anchor is None or anchor[0] == 0:
-        return None
-    seq, remembered = anchor
-    if seq > head.seq:
-        return f"{folder}: ends at seq {head.seq}, but the snapshot remembers seq {seq} (lost_tail)"
-    if anchored != remembered:
-        return f"{folder}: the line with seq {seq} is not the one that the snapshot remembers (hash)"
-    return None
+def _require_same(segment: Segment, account: SegmentAnchor, before: Head, after: Head) -> None:
+    """Raise JournalDamaged where a segment is not the one that its anchor speaks of."""
+    said = Head(account.first_seq - 1, account.previous_hash), Head(account.last_seq, account.last_hash)
+    if (before, after) != said:
+        detail = f"is not the segment that its anchor remembers (seq {account.first_seq} to {account.last_seq})"
+        raise JournalDamaged(path=segment.path, line=0, kind="hash", detail=detail)

@@ -17,6 +17,7 @@ from state.layout import DeskPaths
 from state.records import JournalType
 from state.snapshot import read_snapshot
 from state.times import us_from_iso
+from state.verified import verify_closed
 
 FAILED: Final = "journal_failed"
 _WAY_OUT: Final = "run ./bifrost salvage once you have read the runbook, journal_damaged"
@@ -58,11 +59,14 @@ def open_journal(paths: DeskPaths) -> OpenedDesk:
         raise DamagedJournalError(f"{paths.salvaging}: a salvage was cut short; run ./bifrost salvage again")
     writer = JournalWriter(paths.journal, wall_us=wall_us)
     try:
+        verify_closed(paths.journal)  # the writer itself looks at the last segment only
         opened = writer.open(anchor=snapshot_anchor(paths))
     except JournalDamaged as error:
         raise DamagedJournalError(f"{error}; {_WAY_OUT}") from error
     except JournalError as error:
         raise UnwritableJournalError(str(error)) from error
+    except OSError as error:
+        raise UnwritableJournalError(f"{paths.journal}: cannot be read: {error}") from error
     try:
         recovered = recover(read_since_checkpoint(paths.journal))
         newest = next(iter(lines_backwards(paths.journal)), None)
