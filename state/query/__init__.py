@@ -1,0 +1,30 @@
+"""Questions to a journal, for command and cockpit alike: newest operations, the life of an intent, counts by group.
+
+`JournalIndex` is the way in. The newest lines are read from the journal's end; closed segments are looked up in a
+cache of Parquet files, which the reading side builds and which may be deleted at any time. The cache only says
+where a line is: what is shown is read from the journal itself. DuckDB is loaded when the cache is first asked.
+"""
+
+from state.query.aggregates import GROUPS, Count, GroupBy, TooManyGroups
+from state.query.build import Built
+from state.query.engine import CacheStatus, Counted, Found, JournalIndex
+from state.query.filters import ROUTINE, Filter, matches
+from state.query.tail import life_of_intent, newest, newest_without_routine
+
+__all__ = [
+    "GROUPS",
+    "ROUTINE",
+    "Built",
+    "CacheStatus",
+    "Count",
+    "Counted",
+    "Filter",
+    "Found",
+    "GroupBy",
+    "JournalIndex",
+    "TooManyGroups",
+    "life_of_intent",
+    "matches",
+    "newest",
+    "newest_without_routine",
+]

@@ -1,0 +1,123 @@
+"""What may be asked of a journal line, and whether one answers it."""
+
+from typing import Literal
+
+import msgspec
+
+from state.records import JournalLine, JournalType
+from state.times import us_from_iso
+
+ROUTINE = frozenset({JournalType.LEDGER_CHECKPOINT, JournalType.TRANSITION})
+"""What a desk writes all day long by itself: left out of a first look, shown when it is asked for."""
+
+
+_FIRST_US = us_from_iso("0001-01-01T00:00:00Z")
+_LAST_US = us_from_iso("9999-12-31T23:59:59.999999Z")
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """What to show; None asks nothing. Times are of `ts`, in microseconds since the epoch, half-open [since, until)."""
+
+    since_us: int | None = None
+    until_us: int | None = None
+    types: frozenset[JournalType] | None = None
+    side: Literal["BUY", "SELL"] | None = None
+    reason: str | None = None
+    """The whole reason, as the registry spells its code."""
+    intent_id: str | None = None
+    order_ref: str | None = None
+    run_id: str | None = None
+    instrument: str | None = None
+    text: str | None = None
+    """Anywhere in reason, status or state code, whatever the case."""
+
+
+EQUAL_FIELDS = ("side", "reason", "intent_id", "order_ref", "run_id", "instrument")
+"""The fields of a filter that ask for one value of the line's field of the same name."""
+
+
+def matches(line: JournalLine, wanted: Filter) -> bool:
+    """Whether a line answers the filter."""
+    if wanted.types is not None and line.type not in wanted.types:
+        return False
+    for name in EQUAL_FIELDS:
+        asked = getattr(wanted, name)
+        if asked is not None and asked != getattr(line, name):
+            return False
+    if wanted.text is not None and not any(wanted.text.casefold() in word for word in words_of(line)):
+        return False
+    return _within(line, wanted)
+
+
+def words_of(line: JournalLine) -> list[str]:
+    """What `text` is looked for in, whatever the case."""
+    return [word.casefold() for word in (line.reason, line.status, line.state_code) if word is not None]
+
+
+def time_of(line: "JournalLine | _Timed") -> int | None:
+    """The line's `ts` in microseconds; None where it is no time."""
+    try:
+        ts_us = us_from_iso(line.ts)
+    except ValueError:
+        return None
+    return ts_us if _FIRST_US <= ts_us <= _LAST_US else None  # an offset may lead out of the calendar
+
+
+def _within(line: "JournalLine | _Timed", wanted: Filter) -> bool:
+    if wanted.since_us is None and wanted.until_us is None:
+        return True
+    ts_us = time_of(line)
+    if ts_us is None:
+        return False
+    return (wanted.since_us is None or ts_us >= wanted.since_us) and (
+        wanted.until_us is None or ts_us < wanted.until_us
+    )
+
+
+class Sieve:
+    """Tells by the bytes that lines cannot answer a filter, at a fraction of the cost of reading them.
+
+    Only what is sure is left out: JSON without any backslash holds its texts as they are, so a text that is asked
+    for must stand there; and a line whose `ts` alone is outside the asked time need not be read as a whole.
+    """
+
+    def __init__(self, wanted: Filter) -> None:
+        asked = [getattr(wanted, name) for name in EQUAL_FIELDS]
+        self._texts = [value.encode("utf-8", "surrogatepass") for value in asked if value is not None]
+        self._kinds = None if wanted.types is None else [kind.value.encode() for kind in wanted.types]
+        self._times = wanted if wanted.since_us is not None or wanted.until_us is not None else None
+        self.lets_all_pass = not self._texts and self._kinds is None and self._times is None
+
+    def may_hold(self, raw: bytes) -> bool:
+        """False only where no line in these bytes, one or many, can match."""
+        if b"\\" in raw:
+            return True
+        for text in self._texts:
+            if text not in raw:
+                return False
+        if self._kinds is None:
+            return True
+        for kind in self._kinds:  # noqa: SIM110 - a generator costs more than the search
+            if kind in raw:
+                return True
+        return False
+
+    def may_match(self, raw: bytes) -> bool:
+        """False only where this line surely does not match."""
+        if not self.may_hold(raw):
+            return False
+        if self._times is None:
+            return True
+        try:
+            return _within(_timed.decode(raw), self._times)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return False
+
+
+class _Timed(msgspec.Struct, frozen=True):
+    """As much of a line as tells when it was."""
+
+    ts: str
+
+
+_timed = msgspec.json.Decoder(_Timed)
