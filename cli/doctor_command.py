@@ -8,7 +8,7 @@ import typer
 
 from cli.errors import CommandError, ExitCode
 from cli.options import DeskOption, JsonOption, RootOption, Settings, settings
-from cli.output import coloured, say, say_json, to_the_second
+from cli.output import coloured, complain, say, say_json, to_the_second
 
 if TYPE_CHECKING:
     from state.doctor import Finding, Findings
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _RANK = {"fault": 0, "warning": 1, "info": 2, "ok": 3}
 _COLOUR = {"fault": "red", "warning": "yellow", "info": "bold", "ok": "green"}
 _PATH_WIDTH = 34
+_LONG_MIB = 100
+_MIB_A_SECOND = 15
 
 
 def register(app: typer.Typer) -> None:
@@ -76,6 +78,7 @@ def _examine(chosen: Settings, folder: Path, watch_s: float, findings: "Findings
     from state.look import look_at
     from state.snapshot import read_snapshot
 
+    _announce(folder)
     try:
         first = examine_desk(folder, wall_us(), findings)
     except OSError as error:
@@ -89,6 +92,13 @@ def _examine(chosen: Settings, folder: Path, watch_s: float, findings: "Findings
         return to_the_second(look_at(chosen.paths(), wall_us()).light.line)
     except (CommandError, DeskNameError):
         return ""
+
+
+def _announce(folder: Path) -> None:
+    """Years of lines take minutes: say so before."""
+    mib = sum(path.stat().st_size for path in folder.glob("*/*.jsonl*")) / (1024 * 1024)
+    if mib > _LONG_MIB:
+        complain(f"doctor: reading {mib:.0f} MiB of lines, about {mib / _MIB_A_SECOND:.0f} s ...")
 
 
 def _examine_machine(chosen: Settings, profile: str, findings: "Findings") -> None:

@@ -1,16 +1,17 @@
 """Whether a JSON object holds what a record asks for: each member that does not, by its name. Pure."""
 
 import difflib
+import functools
 import re
 import types
 import typing
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from state.records import JournalType
-from state.times import us_from_iso
 
 _EXACT_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
 _TIMES = frozenset({"ts", "wall_ts", "since", "until", "at"})
@@ -105,7 +106,12 @@ def _nearest_type(value: Any) -> str:
 
 def unknown_members(record: type[msgspec.Struct], found: dict[str, Any]) -> list[str]:
     """Names at the top that the record does not know; readers skip them."""
-    return sorted(found.keys() - set(record.__struct_fields__))
+    return sorted(found.keys() - _names(record))
+
+
+@functools.cache
+def _names(record: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(record.__struct_fields__)
 
 
 def _short(value: Any) -> str:
@@ -148,18 +154,19 @@ def _wrong_times(found: Any, place: str) -> Iterator[Wrong]:
     if not isinstance(found, dict):
         return
     for name, value in found.items():
-        inside = f"{place}.{name}" if place else name
         if name in _TIMES and isinstance(value, str):
             problem = _time_problem(value)
             if problem is not None:
-                yield Wrong(inside, problem, _TIME_REMEDY)
-        elif name not in _FREE:
-            yield from _wrong_times(value, inside)
+                yield Wrong(f"{place}.{name}" if place else name, problem, _TIME_REMEDY)
+        elif isinstance(value, dict | list) and name not in _FREE:
+            yield from _wrong_times(value, f"{place}.{name}" if place else name)
 
 
 def _time_problem(text: str) -> str | None:
     try:
-        us_from_iso(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
-        return f"{_short(text)} is no time with its zone"
+        return f"{_short(text)} is no time"
+    if moment.tzinfo is None:
+        return f"{_short(text)} is a time without its zone"
     return None if _EXACT_TIME.fullmatch(text) else f"{_short(text)} is not spelled as the contract's UTC"
