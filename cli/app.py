@@ -18,6 +18,7 @@ from cli import (
     salvage_command,
     test_command,
     up_command,
+    verify_command,
 )
 from cli.errors import CommandError, ExitCode
 from cli.options import DeskOption, JsonOption, RootOption, default_root, store_globals
@@ -49,6 +50,7 @@ for _module in (
     control_commands,
     book_commands,
     journal_commands,
+    verify_command,
     salvage_command,
     profile_commands,
     doctor_command,

@@ -1,4 +1,4 @@
-"""`ops` and `verify`: reading a desk's journal."""
+"""`ops`: reading a desk's journal."""
 
 import re
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-RUNBOOK = "docs/runbook.md"
 _TIME_HELP = "a time (2026-11-21T14:30:00Z), a day (2026-11-21) or an age (90s, 15m, 2h, 1d)"
 
 
@@ -27,11 +26,6 @@ def register(app: typer.Typer) -> None:
         short_help="The newest operations of the journal",
         epilog="Example: ./bifrost ops --type fill --type refused --since 2h --limit 20",
     )(operations)
-    app.command(
-        "verify",
-        short_help="Check the journal's hash chain",
-        epilog="Example: ./bifrost verify --desk demo && echo intact",
-    )(verify_journal)
 
 
 def operations(
@@ -133,30 +127,3 @@ def _newest_ts_us(paths: "DeskPaths") -> int:
 
     lines = newest(paths.journal, Filter(), 1)
     return us_from_iso(lines[0].ts) if lines else wall_us()
-
-
-def verify_journal(
-    context: typer.Context, *, desk: DeskOption = None, root: RootOption = None, as_json: JsonOption = False
-) -> int:
-    """Check the journal's hash chain from its first line: exit 1 with file, line and kind where it is broken."""
-    from state.snapshot import read_snapshot
-    from state.verification import verify
-
-    chosen = settings(context, desk, root, as_json=as_json)
-    paths = chosen.existing_paths()
-    # The snapshot first: the journal may have grown since, but must never be shorter than what it remembers.
-    snapshot = read_snapshot(paths.snapshot).snapshot
-    anchor = None
-    if snapshot is not None and snapshot.journal_seq is not None and snapshot.journal_hash is not None:
-        anchor = (snapshot.journal_seq, snapshot.journal_hash)
-    found = verify(paths.journal, anchor=anchor)
-    code = ExitCode.DONE if found.ok else ExitCode.FAILED
-    if chosen.as_json:
-        say_json({"desk": chosen.desk, "exit_code": int(code), "verification": found})
-    elif found.ok and found.records == 0:
-        say(f"{chosen.desk}: the journal is empty, nothing to check")
-    elif found.ok:
-        say(f"{chosen.desk}: intact, {found.records} operations, head {found.head_hash[:12]} at seq {found.head_seq}")
-    else:
-        raise CommandError(f"{chosen.desk}: the journal is broken: {found.problem}; see {RUNBOOK}#journal_damaged")
-    return code

@@ -129,34 +129,3 @@ def test_a_filter_that_cannot_be_meant(cli: Cli, day: Desk, arguments: str, word
     assert answer.code == 2
     assert answer.err.startswith(f"bifrost: {words}")
     assert len(answer.err.splitlines()) == 1
-
-
-def test_verify_intact(cli: Cli, day: Desk) -> None:
-    answer = cli("verify")
-    assert answer.code == 0
-    assert answer.out.startswith("demo: intact, 6 operations, head ")
-
-
-def test_verify_of_an_empty_journal_does_not_call_it_intact(cli: Cli, desk: Desk) -> None:
-    answer = cli("verify")
-    assert (answer.code, answer.out) == (0, "demo: the journal is empty, nothing to check\n")
-
-
-def test_verify_names_the_place_of_a_changed_byte(cli: Cli, day: Desk) -> None:
-    [segment] = day.paths.journal.glob("*.jsonl")
-    segment.write_bytes(segment.read_bytes().replace(b"70.525", b"70.535"))
-    answer = cli("verify")
-    assert answer.code == 1
-    assert answer.err.startswith(f"bifrost: demo: the journal is broken: {segment}")
-    assert answer.err.endswith("; see docs/runbook.md#journal_damaged\n")
-    assert len(answer.err.splitlines()) == 1
-    found = json.loads(cli("verify", "--json").out)
-    assert found["exit_code"] == 1
-    assert not found["verification"]["ok"]
-
-
-def test_verify_notices_a_tail_that_the_snapshot_remembers(cli: Cli, day: Desk) -> None:
-    day.shows(journal_seq=9, journal_hash="0" * 64)
-    answer = cli("verify")
-    assert answer.code == 1
-    assert "the snapshot remembers seq 9" in answer.err
