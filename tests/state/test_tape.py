@@ -43,16 +43,19 @@ def test_a_tape_is_a_checkpoint_and_then_events(tmp_path: Path) -> None:
 
 
 def test_a_full_file_is_followed_by_another_with_its_own_checkpoint(tmp_path: Path) -> None:
-    tape = make_tape(tmp_path, 2, file_bytes=250)
-    assert tape.rotation_due()
-    tape.start({"book": 2}, ts=TS, wall_ts=TS)
+    tape = make_tape(tmp_path, 3, file_bytes=300)
     assert not tape.rotation_due()
-    assert tape.append(Tick(9)) == 3
+    tape.append(Tick(3))
+    tape.append(Tick(4))
+    assert tape.rotation_due()
+    assert tape.start({"book": 2}, ts=TS, wall_ts=TS) == ()
+    assert not tape.rotation_due()
+    assert tape.append(Tick(9)) == 6
     tape.close()
     first, second = tape_files(tmp_path, "20261120T120000-7")
-    assert read_checkpoint(second).tape_seq == 2
-    assert [each.tape_seq for each in read_events(first)] == [1, 2]
-    assert [each.tape_seq for each in read_events(second)] == [3]
+    assert read_checkpoint(second).tape_seq == 5
+    assert [each.tape_seq for each in read_events(first)] == [1, 2, 3, 4, 5]
+    assert [each.tape_seq for each in read_events(second)] == [6]
 
 
 def test_an_unfinished_end_is_left_out_and_anything_else_named(tmp_path: Path) -> None:
