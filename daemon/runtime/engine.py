@@ -23,6 +23,8 @@ _log = structlog.stdlib.get_logger("bifrost.runtime.engine")
 
 _EVENTS_PER_TURN: Final = 16
 """Events decided before the loop may read the socket again: a burst must not starve control or timers."""
+_TURN_NS: Final = 100_000_000
+"""Nor may a few events on a slow disk, each of which waits for its own sync."""
 
 
 class DecisionError(Exception):
@@ -114,8 +116,9 @@ class Engine:
             await self._wake.wait()
             self._wake.clear()
             while self._urgent or self._waiting:
+                began_ns = monotonic_ns()
                 for _ in range(_EVENTS_PER_TURN):
-                    if not (self._urgent or self._waiting):
+                    if not (self._urgent or self._waiting) or monotonic_ns() - began_ns > _TURN_NS:
                         break
                     event, queued_ns = (self._urgent or self._waiting).popleft()
                     self.handle(event, queued_ns)

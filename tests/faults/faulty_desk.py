@@ -89,6 +89,7 @@ class FaultyDesk:
         deadline = time.monotonic() + seconds
         while not holds():
             shown = sorted(self.reasons())
+            assert self.daemon is None or self.daemon.poll() is None, f"the daemon ended: {self.said()[-1000:]}"
             assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}; {shown}; {self.said()[-1000:]}"
             time.sleep(0.02)
 
