@@ -109,7 +109,7 @@ def test_every_single_flipped_byte_is_located_and_what_holds_is_as_it_was_writte
     write(journal)
     written = {line.seq: line for line in read_journal(journal)}
     content = only(journal).read_bytes()
-    for place in range(0, len(content) - 1, 5):
+    for place in range(0, len(content) - 1, 11):
         changed = bytearray(content)
         changed[place] ^= 1 << (place % 8)
         only(journal).write_bytes(changed)
