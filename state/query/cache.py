@@ -76,6 +76,12 @@ class Cache:
             return False
         return entry.rows == 0 or self._parquet(entry) is not None
 
+    def is_complete(self, closed: Sequence[Segment]) -> bool:
+        """Whether a build would find nothing to do: each is cached or marked as damaged, and no other is kept."""
+        if self.manifest().entries.keys() != {segment.name for segment in closed}:
+            return False
+        return all(self.is_cached(segment) or self.problems([segment]) for segment in closed)
+
     def _parquet(self, entry: Entry) -> Path | None:
         path = parquet_path(self.folder, entry.segment)
         try:
