@@ -13,7 +13,7 @@ from state.records import JournalType
 from tests.cli.conftest import Cli, Desk
 
 RUNNING = ["up", "daemon", "supervise", "simulator", "cockpit", "test"]
-ASKING = ["status", "ops", "verify", "profile", "doctor"]
+ASKING = ["status", "ops", "verify", "profile", "doctor", "maintain"]
 COMMANDING = ["stop", "start", "pause", "resume", "flatten", "reset", "book", "salvage"]
 COMMANDS = [*RUNNING, *ASKING, *COMMANDING]
 SUBCOMMANDS = [
@@ -33,6 +33,7 @@ ABOUT_A_DESK = [
     "ops",
     "verify",
     "doctor",
+    "maintain --dry-run",
     "reset --by anna --reason x",
     "salvage --by anna --reason x --yes",
     "book adopt --shares 1 --reason x",
