@@ -167,7 +167,12 @@ class Daemon:
             identity={"profile": identity.profile, "profile_hash": identity.profile_hash, "version": identity.version},
         )
         failures = [] if failure is None else [SinkFailed(ts_us=now_us, what="journal", error=failure)]
-        self._tape = TapeSink(self._paths.tape, desk=self._paths.desk, run_id=self._run_id)
+        self._tape = TapeSink(
+            self._paths.tape,
+            desk=self._paths.desk,
+            run_id=self._run_id,
+            max_mib=self._profile.storage.tape_max_mib,
+        )
         try:
             self._tape.start(book)
         except TapeError as error:

@@ -106,7 +106,7 @@ class Bench:
         self.writer.open()
         self.journal = JournalSink(self.writer, desk="eager", run_id="r")
         start = synced_book() if book is None else book
-        self.tape = TapeSink(paths.tape, desk="eager", run_id="r")
+        self.tape = TapeSink(paths.tape, desk="eager", run_id="r", max_mib=64)
         self.tape.start(start)
         self.admitted: list[AnyEvent] = []
         self.decided: list[tuple[AnyEvent, bool]] = []
