@@ -10,6 +10,7 @@ from cli.control_commands import YesOption
 from cli.errors import CommandError, ExitCode
 from cli.options import DeskOption, JsonOption, RootOption, Settings, settings
 from cli.output import complain, say, say_json, to_the_second
+from cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,9 +76,9 @@ class _Salvage:
         if done is not None:
             complain(f"{self._chosen.desk}: an earlier salvage was cut short; it is finished now")
             return self._tell(done, "finished")
-        complain(f"{self._chosen.desk}: reading the whole journal ...")
         now_us = wall_us()
-        plan = plan_salvage(self._paths, wall_us=now_us)
+        with progress_bar("journal segments", quiet=self._chosen.as_json) as progress:
+            plan = plan_salvage(self._paths, wall_us=now_us, progress=progress)
         self._show(plan)
         if not yes:
             self._ask()
@@ -85,7 +86,7 @@ class _Salvage:
 
     def _show(self, plan: "Plan") -> None:
         """Everything that the operator decides on, also where JSON is wanted: that goes to stdout, this to stderr."""
-        complain(f"  damage         {plan.damage}")
+        complain(f"  damage         {plan.damage.problem}")
         first, last = plan.remains.lines[0], plan.last
         since = f"a checkpoint at seq {first.seq} ({to_the_second(first.ts)})"
         complain(f"  holds          {since} and on, up to seq {last.seq} ({to_the_second(last.ts)})")

@@ -36,6 +36,10 @@ def verify_records(
 
     chosen = settings(context, desk, root, as_json=as_json)
     paths = chosen.existing_paths()
+    if paths.salvaging.exists():
+        raise CommandError(
+            f"{chosen.desk}: a salvage was cut short; run {chosen.shell()} salvage again; see {_RUNBOOK}"
+        )
     # The snapshot first: the journal may have grown since, but must never be shorter than what it remembers.
     anchor = _anchor(paths)
     with progress_bar("journal segments", quiet=chosen.as_json) as progress:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import msgspec
 
-from state.anchors import read_anchors, read_chain
+from state.anchors import read_anchors
 from state.chain import Head, LineError, check, read_head
 from state.journal import require_anchor
 from state.records import JournalLine, JournalType
-from state.segments import ARCHIVE_ERRORS, JournalDamaged, Segment, checked_lines, list_segments, open_segment
+from state.segments import ARCHIVE_ERRORS, JournalDamaged, Progress, Segment, list_segments, open_segment
+from state.verification import Verification, verify
 
 _CHECKPOINT = b'"type":"ledger_checkpoint"'
 _ORDER_REF = re.compile(rb'"order_ref":"([^"\\]+)\.(\d{1,15})"')
@@ -36,32 +37,21 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
     """What comes before the number in an order_ref -> the highest number in the lines left out."""
 
 
-def first_damage(folder: Path, *, anchor: tuple[int, str] | None = None) -> JournalDamaged | None:
-    """Where the journal breaks first; None when all of it holds. A torn end is no damage. Raises PermissionError.
+def first_damage(
+    folder: Path, *, anchor: tuple[int, str] | None = None, progress: Progress | None = None
+) -> Verification | None:
+    """Where the journal breaks first; None when all of it holds, but for a torn end, which the writer repairs.
 
     `anchor` is the snapshot's (journal_seq, journal_hash): the chain alone cannot miss its own last lines.
     """
-    head, anchored = Head(), None
-    path = folder
+    found = verify(folder, anchor=anchor, progress=progress)
+    if found.kind != "torn":
+        return None if found.ok else found
     try:
-        chain = read_chain(folder)
-        head = chain.start
-        for index, segment in enumerate(chain.segments):
-            path = segment.path
-            for _, after, _ in checked_lines(segment, head, last=index == len(chain.segments) - 1):
-                head = after
-                if anchor is not None and head.seq == anchor[0]:
-                    anchored = head.hash
-        require_anchor(folder, head, anchor)
+        # What is torn may be a line that somebody remembers as whole.
+        require_anchor(folder, Head(found.head_seq, found.head_hash), anchor)
     except JournalDamaged as damage:
-        return damage
-    except PermissionError:
-        raise
-    except OSError as error:
-        return JournalDamaged(path=path, line=0, kind="unreadable", detail=str(error))
-    if anchor is not None and anchored is not None and anchored != anchor[1]:
-        detail = f"the line with seq {anchor[0]} is not the one that the snapshot remembers"
-        return JournalDamaged(path=folder, line=0, kind="hash", detail=detail)
+        return msgspec.structs.replace(found, problem=str(damage), file=str(folder), line=0, kind=damage.kind)
     return None
 
 

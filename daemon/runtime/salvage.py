@@ -1,6 +1,7 @@
 """A damaged journal's way back to a desk that can be flattened: what it holds, what will stand, and doing it."""
 
 import os
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -13,9 +14,10 @@ from state.damage import Remains, first_damage, what_holds
 from state.layout import DeskPaths
 from state.records import JournalLine
 from state.salvage import KEPT_IN, Salvaged, SalvageError, discard, name_for_kept, prepare, put_in_place, standing
-from state.segments import JournalDamaged, JournalError
+from state.segments import JournalDamaged, JournalError, Progress
 from state.snapshot import read_snapshot
 from state.times import iso_from_us
+from state.verification import Verification
 
 NOTHING_HOLDS: Final = (
     "no checkpoint in it verifies, so nothing says what is own; close the desk's shares by hand in TWS, "
@@ -30,7 +32,8 @@ class CannotSalvageError(Exception):
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a salvage would do, before anything is done."""
 
-    damage: JournalDamaged
+    damage: Verification
+    """Where it breaks first."""
     remains: Remains
     ledger: Ledger
     kept_in: str
@@ -48,10 +51,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """For the journal, the audit and `--json`."""
         return {
             KEPT_IN: self.kept_in,
-            "file": self.damage.path.name,
+            "file": Path(self.damage.file or "").name,
             "line": self.damage.line,
             "kind": self.damage.kind,
-            "detail": str(self.damage),
+            "detail": self.damage.problem,
             "checkpoint_seq": self.remains.lines[0].seq,
             "last_good_seq": self.remains.head.seq,
             "last_good_hash": self.remains.head.hash,
@@ -64,10 +67,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def plan_salvage(paths: DeskPaths, *, wall_us: int) -> Plan:
+def plan_salvage(paths: DeskPaths, *, wall_us: int, progress: Progress | None = None) -> Plan:
     """Look, change nothing. Raises CannotSalvageError; PermissionError where the files may not be read."""
     snapshot = read_snapshot(paths.snapshot).snapshot
-    damage = first_damage(paths.journal, anchor=snapshot_anchor(paths))
+    damage = first_damage(paths.journal, anchor=snapshot_anchor(paths), progress=progress)
     if damage is None:
         raise CannotSalvageError("the journal holds, nothing to salvage; start the daemon")
     try:
@@ -77,10 +80,10 @@ def plan_salvage(paths: DeskPaths, *, wall_us: int) -> Plan:
         raise CannotSalvageError(str(error)) from error
     except (msgspec.MsgspecError, ValueError, KeyError) as error:
         raise CannotSalvageError(
-            f"{damage}; the lines that hold cannot be folded: {error}; use the version that wrote them"
+            f"{damage.problem}; the lines that hold cannot be folded: {error}; use the version that wrote them"
         ) from error
     if ledger is None:
-        raise CannotSalvageError(f"{damage}; {NOTHING_HOLDS}")
+        raise CannotSalvageError(f"{damage.problem}; {NOTHING_HOLDS}")
     return Plan(
         damage=damage,
         remains=remains,

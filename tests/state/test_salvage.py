@@ -99,7 +99,7 @@ def test_one_flipped_bit_costs_no_more_than_it_must(folder: Path, number: int, h
     edit(only(folder), flipped(number))
     damage = first_damage(folder)
     assert damage is not None
-    assert (damage.path, damage.line) == (only(folder), number)
+    assert (damage.file, damage.line) == (str(only(folder)), number)
     found = seqs(what_holds(folder))
     assert (found[0], found[-1]) == holds
 
@@ -202,6 +202,16 @@ def test_a_lost_tail_is_told_by_the_snapshots_memory_alone(folder: Path) -> None
     assert seqs(what_holds(folder)) == list(range(31, 37))
 
 
+def test_a_torn_end_that_the_snapshot_remembers_whole_is_damage(folder: Path) -> None:
+    head = what_holds(folder).head
+    only(folder).write_bytes(only(folder).read_bytes()[:-5])
+    assert first_damage(folder) is None
+    damage = first_damage(folder, anchor=(head.seq, head.hash))
+    assert damage is not None
+    assert damage.kind == "lost_tail"
+    assert seqs(what_holds(folder)) == list(range(31, 40))
+
+
 def test_another_line_at_the_place_that_the_snapshot_remembers(folder: Path) -> None:
     damage = first_damage(folder, anchor=(20, "0" * 64))
     assert damage is not None
@@ -251,7 +261,7 @@ def test_retired_segments_are_no_damage_and_damaged_anchors_are(segments: Path) 
     edit(segments / ANCHORS_NAME, flipped(2))
     damage = first_damage(segments)
     assert damage is not None
-    assert damage.path.name == ANCHORS_NAME
+    assert damage.file == str(segments / ANCHORS_NAME)
     # The first segment's opening line has lost its witness; the next one's is vouched for.
     assert seqs(what_holds(segments)) == list(range(31, 41))
 
