@@ -298,8 +298,9 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
 _PRICING = (Quote, Execution, Commission, BrokerReport, Clock)
 """Events after which the book is priced anew."""
 
-_UNDECIDING = (OptionQuote, OrderBlocked)
+_UNDECIDING = (OptionQuote, OrderBlocked, DiskReport)
 """Events on which nothing is decided. An option's quote: within one market step the underlying's quote follows it,
 and a decision between the two would pair new volatilities with an old price. An order kept here at the last look: what
 kept it (a stop, a full request queue) reaches the book by an event of its own, and a new order before that event would
-be kept here likewise, for ever, without the loop ever turning."""
+be kept here likewise, for ever, without the loop ever turning. A measurement of the disk: it belongs to this machine,
+and must not say at which moment of a replayed day something is decided."""
