@@ -27,14 +27,14 @@ _MIB: Final = 1024 * 1024
 
 
 class DiskWatch:
-    """Samples `folder` and emits `DiskReport`.
+    """Samples the disk under `folders`, where they lie on several the fullest, and emits `DiskReport`.
 
     The one rule: `look` is called in the loop's thread before any order can leave, then `run` goes on.
     """
 
     def __init__(
         self,
-        folder: Path,
+        folders: tuple[Path, ...],
         *,
         limits: Storage,
         clock: Clock,
@@ -42,7 +42,7 @@ class DiskWatch:
         slowest: SlowestAppend,
         every_s: float = _EVERY_S,
     ) -> None:
-        self._folder = folder
+        self._folders = folders
         self._limits = limits
         self._clock = clock
         self._emit = emit
@@ -65,14 +65,15 @@ class DiskWatch:
     def _measure(self) -> tuple[float, float | None]:
         """Free MiB for this user, and free inodes (None where the file system does not count them)."""
         try:
-            found = os.statvfs(self._folder)
+            found = [os.statvfs(folder) for folder in self._folders]
         except OSError as error:
             if not self._unreadable:
-                _log.error("disk_not_measured", folder=str(self._folder), error=str(error))
+                _log.error("disk_not_measured", error=str(error))
             self._unreadable = True
             return 0.0, None  # what cannot be asked has no room to offer
         self._unreadable = False
-        return found.f_bavail * found.f_frsize / _MIB, found.f_favail if found.f_files else None
+        inodes = [each.f_favail for each in found if each.f_files]
+        return min(each.f_bavail * each.f_frsize for each in found) / _MIB, min(inodes, default=None)
 
     def _tell(self, free_mib: float, free_inodes: float | None) -> None:
         now_ns = monotonic_ns()

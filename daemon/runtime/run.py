@@ -145,7 +145,7 @@ class Daemon:
         self._wire_commands(known)
         self._wire_effects()
         self._disk = DiskWatch(
-            self._paths.folder,
+            (self._paths.folder, self._paths.journal),
             limits=self._profile.storage,
             clock=clock,
             emit=self._engine.emit,
