@@ -32,7 +32,7 @@ ABOUT_A_DESK = [
     "flatten --yes",
     "ops",
     "verify",
-    "doctor",
+    "doctor --desk nobody",
     "maintain --dry-run",
     "reset --by anna --reason x",
     "salvage --by anna --reason x --yes",
