@@ -3,8 +3,7 @@ from typing import Any
 
 import pytest
 
-from state.follow import JournalTail
-from state.journal import JournalDamaged, JournalWriter
+from state.journal import JournalDamaged
 from state.journal_reader import (
     lines_backwards,
     raw_lines_backwards,
@@ -13,7 +12,7 @@ from state.journal_reader import (
 )
 from state.records import JournalType
 from state.verification import verify
-from tests.support.desk_files import NOON_US, make_journal, make_line
+from tests.support.desk_files import make_journal, make_line
 
 CHECKPOINT = JournalType.LEDGER_CHECKPOINT
 
@@ -25,7 +24,6 @@ def sequence(lines: Any) -> Any:
 def test_no_journal_is_an_empty_and_sound_one(tmp_path: Path) -> None:
     assert list(read_journal(tmp_path / "none")) == []
     assert verify(tmp_path / "none").ok
-    assert JournalTail(tmp_path / "none").poll() == []
 
 
 def test_a_ledger_needs_only_what_follows_the_newest_opening_checkpoint(tmp_path: Path) -> None:
@@ -79,67 +77,6 @@ def test_backwards_is_forwards_reversed_at_any_chunk_size(tmp_path: Path, monkey
             monkeypatch.setattr("state.journal_reader._CHUNK_BYTES", size)
             found = [row for row in raw_lines_backwards(path) if row]
             assert found == [row for row in reversed(rows) if row]
-
-
-def test_a_growing_last_line_is_followed_once_it_is_whole(tmp_path: Path) -> None:
-    writer = make_journal(tmp_path, 2)
-    tail = JournalTail(tmp_path)
-    everything = JournalTail(tmp_path, from_end=False)
-    assert tail.poll() == []
-    assert sequence(everything.poll()) == [1, 2]
-    writer.append([make_line(3)])
-    writer.close()
-    (segment,) = tmp_path.glob("*.jsonl")
-    whole = segment.read_bytes()
-    start = whole.rfind(b"\n", 0, -1) + 1
-    for length in range(start, len(whole)):
-        segment.write_bytes(whole[:length])
-        assert tail.poll() == []
-        assert sequence(read_journal(tmp_path)) == [1, 2]
-    segment.write_bytes(whole)
-    assert sequence(tail.poll()) == [3]
-    assert sequence(everything.poll()) == [3]
-    assert tail.poll() == []
-
-
-def test_a_tail_that_starts_on_an_unfinished_line_gets_it_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_journal(tmp_path, 2).close()
-    (segment,) = tmp_path.glob("*.jsonl")
-    whole = segment.read_bytes()
-    for chunk in (3, 100_000):
-        monkeypatch.setattr("state.follow._CHUNK_BYTES", chunk)
-        segment.write_bytes(whole[:-20])
-        tail = JournalTail(tmp_path)
-        segment.write_bytes(whole)
-        assert sequence(tail.poll()) == [2]
-
-
-def test_followers_see_every_line_once_over_rotations(tmp_path: Path) -> None:
-    writer = JournalWriter(tmp_path, wall_us=lambda: NOON_US, segment_bytes=700)
-    writer.open()
-    tails = [JournalTail(tmp_path) for _ in range(3)]
-    seen = [[], [], []]
-    for seq in range(1, 61):
-        writer.append([make_line(seq, CHECKPOINT if writer.rotation_due() else JournalType.INTENT)])
-        for every, (tail, lines) in enumerate(zip(tails, seen, strict=True), start=1):
-            if seq % (every * every) == 0:
-                lines.extend(sequence(tail.poll()))
-    for tail, lines in zip(tails, seen, strict=True):
-        lines.extend(sequence(tail.poll()))
-    writer.close()
-    assert len(list(tmp_path.glob("*.jsonl"))) > 5
-    assert seen == [list(range(1, 61))] * 3
-
-
-def test_a_journal_begun_anew_is_followed_from_its_start(tmp_path: Path) -> None:
-    make_journal(tmp_path / "journal", 5).close()
-    tail = JournalTail(tmp_path / "journal")
-    (tmp_path / "journal").rename(tmp_path / "archived")
-    assert tail.poll() == []
-    make_journal(tmp_path / "journal", 2).close()
-    assert sequence(tail.poll()) == [1, 2]
 
 
 def test_a_half_line_that_stays_is_a_problem_with_its_size(tmp_path: Path) -> None:
