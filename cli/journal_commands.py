@@ -1,42 +1,56 @@
-"""`ops`: reading a desk's journal."""
+"""`ops`: asking a desk's journal."""
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.errors import CommandError, ExitCode
-from cli.options import DeskOption, JsonOption, RootOption, settings
-from cli.output import coloured, say, say_json
+from cli.journal_question import TIME_HELP, groups_of, side_of, time_us, types_of
+from cli.options import DeskOption, JsonOption, RootOption, Settings, settings
+from cli.output import coloured, complain, say, say_json
+from cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from state.layout import DeskPaths
-    from state.query import Filter
-    from state.records import JournalLine, JournalType
+    from collections.abc import Sequence
 
-_AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])\Z")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_TIME_HELP = "a time (2026-11-21T14:30:00Z), a day (2026-11-21) or an age (90s, 15m, 2h, 1d)"
+    from state.query import Filter, Found, GroupBy, JournalIndex
+
+_MIB = 1024 * 1024
+READ_THROUGH_BYTES = 64 * _MIB
+"""So much of closed segments is read in a second or two; for more than that the cache is built first."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(
         "ops",
-        short_help="The newest operations of the journal",
-        epilog="Example: ./bifrost ops --type fill --type refused --since 2h --limit 20",
+        short_help="The newest operations of the journal, or how many there are",
+        epilog="Examples: ./bifrost ops --type fill --type refused --since 2h --limit 20   and   "
+        "./bifrost ops --type refused --count-by day --count-by reason",
     )(operations)
 
 
 def operations(
     context: typer.Context,
     *,
-    since: Annotated[str | None, typer.Option("--since", metavar="T", help=f"From: {_TIME_HELP}.")] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="T", help=f"Before: {_TIME_HELP}.")] = None,
+    since: Annotated[str | None, typer.Option("--since", metavar="T", help=f"From: {TIME_HELP}.")] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="T", help=f"Before: {TIME_HELP}.")] = None,
     types: Annotated[
         list[str] | None, typer.Option("--type", metavar="TYPE", help="Only this type; may be repeated.")
     ] = None,
+    side: Annotated[str | None, typer.Option("--side", metavar="BUY|SELL", help="Only this side.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only with just this reason.")] = None,
+    order: Annotated[str | None, typer.Option("--order", metavar="REF", help="Only of this order_ref.")] = None,
     intent: Annotated[str | None, typer.Option("--intent", metavar="ID", help="The whole life of one intent.")] = None,
+    count_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--count-by",
+            metavar="GROUP",
+            help="Count them instead: by day, week or month (UTC, of ts), type, reason, side or instrument; "
+            "may be repeated.",
+        ),
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also ledger_checkpoint and transition lines, which are left out at first.")
     ] = False,
@@ -45,85 +59,109 @@ def operations(
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """The newest operations of the journal, oldest first. Times are the desk's own `ts`; ages count from its newest."""
+    """The newest operations of the journal, oldest first. Times are the desk's own `ts`; ages count from its newest.
+
+    Counts are of all operations that match, routine ones included. The first count of a long journal builds a cache
+    of its closed segments, which may be deleted at any time.
+    """
+    from state.query import Filter, JournalIndex, TooManyGroups
+
     chosen = settings(context, desk, root, as_json=as_json)
     paths = chosen.existing_paths()
-    wanted = _filter(paths, since, until, types)
+    wanted = Filter(
+        since_us=time_us(paths, "--since", since),
+        until_us=time_us(paths, "--until", until),
+        types=types_of(types),
+        side=side_of(side),
+        reason=reason,
+        order_ref=order,
+    )
+    by = groups_of(count_by)
+    if by and intent is not None:
+        raise CommandError("--intent shows the life of one intent; leave --count-by out", ExitCode.USAGE)
+    index = JournalIndex.of(paths)
     try:
-        lines, left_out = _find(paths, wanted, intent, limit, everything=everything)
+        if by or intent is not None or order is not None:
+            _prepare(index, chosen)
+        if by:
+            return _say_counts(index, wanted, by, chosen)
+        return _say_operations(_found(index, wanted, intent, limit, everything=everything), chosen)
     except OSError as error:
         raise CommandError(f"the journal of {chosen.desk} cannot be read: {error}") from error
+    except TooManyGroups as error:
+        raise CommandError(f"--count-by: {error}", ExitCode.USAGE) from error
+
+
+def _prepare(index: "JournalIndex", chosen: Settings) -> None:
+    """Build the cache where reading everything would take long. Whatever comes of it, the question is answered."""
+    if index.status().uncached_bytes <= READ_THROUGH_BYTES:
+        return
+    with progress_bar("caching closed segments, once (MiB)", quiet=chosen.as_json) as show:
+        built = index.build(progress=None if show is None else lambda done, todo: show(done // _MIB, todo // _MIB))
+    if built.busy:
+        complain("bifrost: another process builds the journal's cache; reading without it")
+    elif not built.complete:
+        complain(f"bifrost: {'; '.join(built.problems)}; reading without it")
+
+
+def _found(index: "JournalIndex", wanted: "Filter", intent: str | None, limit: int, *, everything: bool) -> "Found":
+    """The operations, oldest first."""
+    import msgspec
+
+    from state.query import matches
+
+    if intent is not None:
+        life = index.life_of_intent(intent)
+        kept = [line for line in life.lines if matches(line, wanted)]
+        return msgspec.structs.replace(life, lines=tuple(kept[-limit:]))
+    found = index.newest(wanted, limit, routine=everything or wanted.types is not None)
+    return msgspec.structs.replace(found, lines=found.lines[::-1])
+
+
+def _say_operations(found: "Found", chosen: Settings) -> int:
     if chosen.as_json:
-        say_json({"desk": chosen.desk, "operations": lines, "left_out": left_out})
+        say_json(
+            {"desk": chosen.desk, "operations": found.lines, "left_out": found.left_out, "problems": found.problems}
+        )
         return ExitCode.DONE
-    if lines:
+    if found.lines:
         from cli.journal_table import print_table
 
-        print_table(lines)
+        print_table(found.lines)
     else:
-        say(f"{chosen.desk}: no operation matches")
-    if left_out:
-        words = f"{left_out} routine lines (ledger_checkpoint, transition) left out; --all shows them"
+        say(_nothing(chosen))
+    if found.left_out:
+        words = f"{found.left_out} routine lines (ledger_checkpoint, transition) left out; --all shows them"
         say(coloured(words, "dim"))
+    _say_problems(found.problems)
     return ExitCode.DONE
 
 
-def _find(
-    paths: "DeskPaths", wanted: "Filter", intent: str | None, limit: int, *, everything: bool
-) -> "tuple[list[JournalLine], int]":
-    """The lines, oldest first, and how many routine ones were left out among them. Raises OSError."""
-    from state.query import life_of_intent, matches, newest, newest_without_routine
+def _say_counts(index: "JournalIndex", wanted: "Filter", by: "Sequence[GroupBy]", chosen: Settings) -> int:
+    from cli.journal_counts import counts_as_json, print_counts
 
-    if intent is not None:
-        return [line for line in life_of_intent(paths.journal, intent) if matches(line, wanted)][-limit:], 0
-    if everything or wanted.types is not None:
-        return newest(paths.journal, wanted, limit)[::-1], 0
-    lines, left_out = newest_without_routine(paths.journal, wanted, limit)
-    return lines[::-1], left_out
-
-
-def _filter(paths: "DeskPaths", since: str | None, until: str | None, types: list[str] | None) -> "Filter":
-    from state.query import Filter
-
-    return Filter(
-        since_us=None if since is None else _time_us(paths, "--since", since),
-        until_us=None if until is None else _time_us(paths, "--until", until),
-        types=frozenset(_type(name) for name in types) if types else None,
-    )
+    counted = index.count_by(wanted, by)
+    if chosen.as_json:
+        counts = counts_as_json(counted.counts, by)
+        say_json({"desk": chosen.desk, "count_by": by, "counts": counts, "problems": counted.problems})
+        return ExitCode.DONE
+    if counted.counts:
+        print_counts(counted.counts, by, quantity=wanted.types is not None)
+    else:
+        say(_nothing(chosen))
+    _say_problems(counted.problems)
+    return ExitCode.DONE
 
 
-def _type(name: str) -> "JournalType":
-    import difflib
+def _nothing(chosen: Settings) -> str:
+    """What to do when there is nothing to show."""
+    from state.segments import list_segments
 
-    from state.records import JournalType
-
-    try:
-        return JournalType(name)
-    except ValueError:
-        known = [each.value for each in JournalType]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-        raise CommandError(f"--type {name}: no such operation; {hint}", ExitCode.USAGE) from None
+    if not any(segment.path.stat().st_size for segment in list_segments(chosen.paths().journal)):
+        return f"{chosen.desk}: the journal is empty: nothing was done yet"
+    return f"{chosen.desk}: no operation matches; ask for more time or fewer filters, or see all: {chosen.shell()} ops"
 
 
-def _time_us(paths: "DeskPaths", option: str, text: str) -> int:
-    """A time, a day or an age as microseconds since the epoch. Raises CommandError (2)."""
-    from state.times import us_from_iso
-
-    age = _AGE.match(text)
-    if age is not None:
-        return _newest_ts_us(paths) - int(float(age[1]) * _SECONDS[age[2]] * 1_000_000)
-    try:
-        return us_from_iso(f"{text}T00:00:00Z" if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) else text)
-    except ValueError:
-        raise CommandError(f"{option} {text!r}: write {_TIME_HELP}", ExitCode.USAGE) from None
-
-
-def _newest_ts_us(paths: "DeskPaths") -> int:
-    """The desk's own now: a replayed desk's day is long past. The wall clock when it has no journal."""
-    from daemon.runtime.clocks import wall_us
-    from state.query import Filter, newest
-    from state.times import us_from_iso
-
-    lines = newest(paths.journal, Filter(), 1)
-    return us_from_iso(lines[0].ts) if lines else wall_us()
+def _say_problems(problems: "Sequence[str]") -> None:
+    for problem in problems:
+        complain(f"bifrost: not all of the journal can be trusted: {problem}; see docs/runbook.md#journal_damaged")

@@ -36,7 +36,7 @@ _TEMPORARY = ".tmp"
 _encoder = msgspec.json.Encoder()
 
 Progress = Callable[[int, int], None]
-"""Told after every segment: bytes of segments done, bytes of segments to do."""
+"""Told after every segment: bytes of segments done, bytes of all segments to do."""
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):

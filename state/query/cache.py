@@ -1,5 +1,6 @@
 """Which closed segments the cache can answer for: an entry that fits its segment, and a file that fits its entry."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,8 +35,6 @@ class Cache:
         self.folder = folder
         self._manifest: Manifest | None = None
         self._manifest_stamp: Stamp | None = None
-        self._sound: dict[Stamp, Content] = {}
-        """Parquet files by stamp: what was found in them. They are read once by this process, at their first use."""
 
     def manifest(self) -> Manifest:
         """The manifest as it is now; read again only when the file changed."""
@@ -85,11 +84,13 @@ class Cache:
     def _parquet(self, entry: Entry) -> Path | None:
         path = parquet_path(self.folder, entry.segment)
         try:
-            stamp = stamp_of(path)
-            found = self._sound.get(stamp)
-            if found is None:
-                with path.open("rb") as file:
-                    found = self._sound[stamp] = content_of(file)
+            return path if _content_of(path, stamp_of(path)) == entry.file else None
         except OSError:
             return None
-        return path if found == entry.file else None
+
+
+@functools.lru_cache(maxsize=10_000)
+def _content_of(path: Path, _: Stamp) -> Content:
+    """What is in a Parquet file: a process reads each one whole, once, before it is used. Raises OSError."""
+    with path.open("rb") as file:
+        return content_of(file)

@@ -1,14 +1,20 @@
 import json
+from pathlib import Path
 
+import filelock
 import pytest
 from rich.console import Console
 
-from cli import journal_table
+from cli import journal_commands, journal_table
+from state.layout import DeskPaths
 from state.records import JournalType
 from state.times import iso_from_us, us_from_iso
 from tests.cli.conftest import Cli, Desk
+from tests.support.journal_segments import write_segments
 
 NOON_US = us_from_iso("2014-06-05T16:00:00Z")
+
+NOTHING = "demo: no operation matches; ask for more time or fewer filters, or see all: ./bifrost ops"
 
 
 @pytest.fixture
@@ -43,7 +49,7 @@ def test_routine_lines_are_left_out_counted_and_had_by_name(cli: Cli, day: Desk)
     assert json.loads(cli("ops", "--json").out)["left_out"] == 1
     said = "1 routine lines (ledger_checkpoint, transition) left out; --all shows them"
     assert cli("ops").out.splitlines()[-1] == said
-    assert cli("ops", "--since", "5m").out == f"demo: no operation matches\n{said}\n"
+    assert cli("ops", "--since", "5m").out == f"{NOTHING}\n{said}\n"
     assert "left out" not in cli("ops", "--all").out
     assert _types(cli("ops", "--json", "--type", "transition").out) == ["transition"]
 
@@ -105,6 +111,11 @@ def test_the_table_shows_what_was_traded_and_no_markup_is_obeyed(cli: Cli, day: 
         ("--intent r-1", ["intent", "order_sent", "fill"]),
         ("--intent r-1 --type fill", ["fill"]),
         ("--intent r-9", []),
+        ("--side sell", ["fill"]),
+        ("--side BUY", []),
+        ("--reason [red]cooldown[/red]", ["refused"]),
+        ("--reason cooldown", []),
+        ("--order demo.ab.1", ["order_sent", "fill"]),
     ],
 )
 def test_filters(cli: Cli, day: Desk, arguments: str, types: list[str]) -> None:
@@ -112,7 +123,10 @@ def test_filters(cli: Cli, day: Desk, arguments: str, types: list[str]) -> None:
 
 
 def test_nothing_found_is_said(cli: Cli, desk: Desk) -> None:
-    assert cli("ops").out == "demo: no operation matches\n"
+    assert cli("ops").out == "demo: the journal is empty: nothing was done yet\n"
+    desk.journal(JournalType.RUN_STARTED)
+    assert cli("ops", "--type", "fill").out == f"{NOTHING}\n"
+    assert cli("ops", "--type", "fill", "--count-by", "day").out == f"{NOTHING}\n"
 
 
 @pytest.mark.parametrize(
@@ -120,6 +134,10 @@ def test_nothing_found_is_said(cli: Cli, desk: Desk) -> None:
     [
         ("--type fil", "--type fil: no such operation; did you mean fill?"),
         ("--type zzz", "--type zzz: no such operation; known: run_started"),
+        ("--side buys", "--side buys: write BUY or SELL"),
+        ("--count-by dya", "--count-by dya: no such group; did you mean day?"),
+        ("--count-by zzz", "--count-by zzz: no such group; known: day, week, month, type"),
+        ("--count-by day --intent r-1", "--intent shows the life of one intent; leave --count-by out"),
         ("--since yesterday", "--since 'yesterday': write a time (2026-11-21T14:30:00Z)"),
         ("--until 2014-06-05T15:40:00", "--until '2014-06-05T15:40:00': write a time"),
     ],
@@ -129,3 +147,77 @@ def test_a_filter_that_cannot_be_meant(cli: Cli, day: Desk, arguments: str, word
     assert answer.code == 2
     assert answer.err.startswith(f"bifrost: {words}")
     assert len(answer.err.splitlines()) == 1
+
+
+def test_operations_are_counted_by_group(cli: Cli, day: Desk) -> None:
+    found = json.loads(cli("ops", "--json", "--count-by", "day", "--count-by", "side", "--type", "fill").out)
+    assert found["counts"] == [{"day": "2014-06-05", "side": "SELL", "count": 1, "quantity": 49.0}]
+    assert (found["count_by"], found["problems"]) == (["day", "side"], [])
+    by_type = json.loads(cli("ops", "--json", "--count-by", "type").out)["counts"]
+    assert [(count["type"], count["count"]) for count in by_type] == sorted(
+        (kind, 1) for kind in ("run_started", "intent", "order_sent", "fill", "refused", "transition")
+    )
+
+
+def test_counts_stand_right_aligned_over_their_sum(cli: Cli, day: Desk) -> None:
+    for _ in range(11):
+        day.journal(JournalType.REFUSED, ts=iso_from_us(NOON_US), reason="[b]gate")
+    head, *rows, total = cli("ops", "--count-by", "reason", "--since", "1h").out.splitlines()
+    assert head.split() == ["reason", "operations"]
+    assert [row.split() for row in rows] == [["[b]gate", "11"], ["[red]cooldown[/red]", "1"], ["\u2013", "5"]]
+    assert total.split() == ["all", "17"]
+    assert {len(line.rstrip()) for line in (head, *rows, total)} == {len(head.rstrip())}
+    assert "quantity" in cli("ops", "--count-by", "side", "--type", "fill").out
+
+
+@pytest.fixture
+def long_ago(root: Path) -> DeskPaths:
+    """A desk with three closed segments and one that is open."""
+    paths = DeskPaths(root, "demo")
+    paths.create()
+    write_segments(paths.journal, [30, 30, 30, 10])
+    return paths
+
+
+def test_a_long_journal_is_cached_before_it_is_counted(
+    cli: Cli, long_ago: DeskPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = cli("ops", "--count-by", "month")
+    assert not long_ago.cache.exists()
+    monkeypatch.setattr(journal_commands, "READ_THROUGH_BYTES", 1000)
+    assert cli("ops", "--count-by", "month") == answer
+    assert len(list((long_ago.cache / "journal").glob("*.parquet"))) == 3
+
+
+def test_a_cache_that_another_builds_or_that_cannot_be_written_is_done_without(
+    cli: Cli, long_ago: DeskPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = cli("ops", "--count-by", "type")
+    monkeypatch.setattr(journal_commands, "READ_THROUGH_BYTES", 1000)
+    folder = long_ago.cache / "journal"
+    folder.mkdir(parents=True)
+    with filelock.FileLock(folder / ".lock"):
+        busy = cli("ops", "--count-by", "type")
+    assert (busy.code, busy.out) == (0, answer.out)
+    assert busy.err == "bifrost: another process builds the journal's cache; reading without it\n"
+    (folder / ".lock").unlink()
+    folder.rmdir()
+    folder.write_text("in the way")
+    without = cli("ops", "--count-by", "type")
+    assert (without.code, without.out) == (0, answer.out)
+    assert without.err.startswith(f"bifrost: the cache {folder} cannot be built: ")
+
+
+def test_a_damaged_segment_is_said_with_the_answer(
+    cli: Cli, long_ago: DeskPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_commands, "READ_THROUGH_BYTES", 1000)
+    second = sorted(long_ago.journal.glob("*.jsonl"))[1]
+    second.write_bytes(second.read_bytes().replace(b"cooldown", b"Cooldown", 1))
+    answer = cli("ops", "--count-by", "reason")
+    assert answer.code == 0
+    assert " Cooldown " in answer.out.replace("\n", " ")
+    [said] = answer.err.splitlines()
+    assert said.startswith(f"bifrost: not all of the journal can be trusted: {second}, line ")
+    assert said.endswith("see docs/runbook.md#journal_damaged")
+    assert json.loads(cli("ops", "--count-by", "reason", "--json").out)["problems"][0].startswith(str(second))

@@ -16,7 +16,7 @@ from state.query.filters import time_of
 from state.records import JournalType
 from state.segments import list_segments
 from state.times import iso_from_us
-from tests.state.query.conftest import HOUR_US, REASONS, START_US, compress, plain_scan, write_segments
+from tests.support.journal_segments import HOUR_US, REASONS, START_US, compress, plain_scan, write_segments
 
 CACHES = ("none", "full", "half", "flipped", "truncated", "foreign", "no manifest")
 STATES = st.sampled_from(CACHES)
