@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _TEMP_SUFFIX = ".tmp"
+_PARENTS = 3
+"""Folders above a record that a desk's start may make: the desk, the root of the desks, and where that lies."""
 _PART_BYTES = 1024 * 1024
 
 
@@ -66,6 +68,18 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_path_to(folder: Path) -> None:
+    """Make the names in a folder durable, and the names by which it is found: its own and those of its parents.
+
+    Also where all of them were there before us: whoever made them may have been killed before it could sync.
+    Raises OSError; a parent that this process may not read was not made by it.
+    """
+    sync_folder(folder)
+    for parent in list(folder.absolute().parents)[:_PARENTS]:
+        with suppress(PermissionError):
+            sync_folder(parent)
 
 
 def clean_stale_temporaries(path: Path) -> int:
