@@ -1,9 +1,12 @@
+import gzip
+import itertools
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from state.history import append_sample, read_history
+from state.history import append_sample, compress_day, history_days, history_files, read_history, remove_day
 from state.layout import DeskPaths
 from state.records import HistorySample
 from state.sink import write_present
@@ -44,6 +47,87 @@ def test_a_half_line_costs_one_sample_and_not_two(tmp_path: Path) -> None:
 def test_a_sample_without_a_time_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Invalid isoformat"):
         append_sample(tmp_path, HistorySample(schema=1, kind="fill", desk="d", run_id="r", ts="?", wall_ts="?"))
+
+
+def shares(folder: Path) -> list[float | None]:
+    return [each.own_shares for each in read_history(folder)]
+
+
+def test_a_day_that_was_put_away_is_read_like_any_other(tmp_path: Path) -> None:
+    for day, number in itertools.product(range(2), range(3)):
+        append_sample(tmp_path, sample(NOON_US + day * DAY_US, own_shares=10 * day + number))
+    sizes = compress_day(tmp_path, "20261120")
+    assert sizes is not None
+    assert [path.name for path in history_files(tmp_path, "20261120")] == ["20261120.jsonl.gz"]
+    assert history_days(tmp_path) == ("20261120", "20261121")
+    assert shares(tmp_path) == [0, 1, 2, 10, 11, 12]
+    assert [each.own_shares for each in read_history(tmp_path, since_us=NOON_US + DAY_US)] == [10, 11, 12]
+    assert compress_day(tmp_path, "20261120") is None
+    remove_day(tmp_path, "20261120")
+    assert history_days(tmp_path) == ("20261121",)
+
+
+def test_a_late_sample_is_read_after_the_others_and_joined_by_the_next_pass(tmp_path: Path) -> None:
+    append_sample(tmp_path, sample(NOON_US, own_shares=1))
+    compress_day(tmp_path, "20261120")
+    for late in (2, 3):
+        append_sample(tmp_path, sample(NOON_US, own_shares=late))
+        assert shares(tmp_path) == list(range(1, late + 1))
+        if late == 3:
+            path = tmp_path / "20261120.jsonl"
+            path.write_bytes(path.read_bytes()[:-1])  # a dead writer's last line
+        compress_day(tmp_path, "20261120")
+        assert [path.name for path in history_files(tmp_path, "20261120")] == ["20261120.jsonl.gz"]
+        assert shares(tmp_path) == list(range(1, late + 1))
+
+
+def test_a_pass_that_was_killed_after_joining_doubles_nothing(tmp_path: Path) -> None:
+    append_sample(tmp_path, sample(NOON_US, own_shares=1))
+    compress_day(tmp_path, "20261120")
+    append_sample(tmp_path, sample(NOON_US, own_shares=2))
+    plain = tmp_path / "20261120.jsonl"
+    late = plain.read_bytes()
+    compress_day(tmp_path, "20261120")
+    plain.write_bytes(late)  # as if the plain file had not been removed any more
+    assert shares(tmp_path) == [1, 2]
+    append_sample(tmp_path, sample(NOON_US, own_shares=3))
+    assert shares(tmp_path) == [1, 2, 3]
+    compress_day(tmp_path, "20261120")
+    assert not plain.exists()
+    assert shares(tmp_path) == [1, 2, 3]
+
+
+def test_samples_that_come_while_their_day_is_put_away_are_all_there_once(tmp_path: Path) -> None:
+    count, done = 300, threading.Event()
+
+    def write() -> None:
+        for number in range(count):
+            append_sample(tmp_path, sample(NOON_US, own_shares=number))
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    passes = 0
+    while not done.is_set():
+        passes += compress_day(tmp_path, "20261120") is not None
+        seen = shares(tmp_path)
+        assert seen == list(range(len(seen)))
+    writer.join()
+    compress_day(tmp_path, "20261120")
+    assert passes > 0
+    assert shares(tmp_path) == list(range(count))
+
+
+def test_a_damaged_archive_is_named_and_a_pass_leaves_it_alone(tmp_path: Path) -> None:
+    archive = tmp_path / "20261120.jsonl.gz"
+    archive.write_bytes(gzip.compress(b"{}\n")[:-6])
+    append_sample(tmp_path, sample(NOON_US))
+    there = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(OSError, match=r"20261120.jsonl.gz: the compressed file cannot be unpacked"):
+        list(read_history(tmp_path))
+    with pytest.raises(Exception, match="cannot be unpacked"):
+        compress_day(tmp_path, "20261120")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == there
 
 
 def test_present_and_past_go_through_one_call(tmp_path: Path) -> None:
