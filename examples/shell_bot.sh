@@ -9,9 +9,13 @@ umask 027
 folder=$1 desk=${1##*/} run=$(date +%s)-$$
 journal=$folder/journal control=$folder/control present=$folder/snapshot.json
 
+# UTC, with microseconds where date knows %N.
+utc() { date -u +%Y-%m-%dT%H:%M:%S.%6NZ | sed 's/\.[0-9]*[^0-9Z].*/.000000Z/'; }
+
 # record TYPE MEMBERS: append one operation, chained and durable. MEMBERS is JSON that begins with a comma, or nothing.
 record() {
-    now=$(date -u +%Y-%m-%dT%H:%M:%S.000000Z) day=$(date -u +%Y%m%d)
+    now=$(utc)
+    day=$(echo "${now%T*}" | tr -d -)
     case $segment in
         "$journal/$day"-*) ;;
         *) number=$((number + 1)) segment=$(printf '%s/%s-%04d.jsonl' "$journal" "$day" "$number") ;;
@@ -26,7 +30,7 @@ record() {
 
 # show STATE CHECK_OK STATUS: replace the snapshot; a reader sees the old one or the new one, whole.
 show() {
-    now=$(date -u +%Y-%m-%dT%H:%M:%S.000000Z) shown=$((shown + 1))
+    now=$(utc) shown=$((shown + 1))
     {
         printf '{"schema":1,"desk":"%s","run_id":"%s","pid":%d,"seq":%d,' "$desk" "$run" $$ "$shown"
         printf '"ts":"%s","wall_ts":"%s","period_ms":2000,"daemon_state":"%s",' "$now" "$now" "$1"

@@ -15,7 +15,7 @@ from config.schema import Profile
 from config.validation import schema_paths
 
 DOCS = CHECKOUT / "docs"
-PAGES = sorted([CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *DOCS.glob("*.md")])
+PAGES = sorted([CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", CHECKOUT / "examples/README.md", *DOCS.glob("*.md")])
 GLOBAL = {"--desk", "--root", "--json", "--help"}
 IN_CODE = re.compile(r"`([^`\n]+)`")
 FENCED = re.compile(r"```\w*\n(.*?)```", re.DOTALL)
@@ -49,7 +49,7 @@ def command_of(line: str) -> str:
     return two if two in commands() else words[0]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(CHECKOUT).as_posix())
 def test_every_command_line_on_a_page_is_one(page: Path) -> None:
     known = commands()
     for line in shell_lines(page):
@@ -69,7 +69,8 @@ def test_every_command_is_named_on_some_page() -> None:
 
 def places() -> list[str]:
     """Every file and folder of the checkout's packages and pages, folders with a slash at their end."""
-    roots = ("bench", "bifrost", "cli", "cockpit", "config", "daemon", "docs", "state", "tests", "pyproject.toml")
+    folders = ("bench", "cli", "cockpit", "config", "daemon", "docs", "examples", "state", "tests")
+    roots = (*folders, "bifrost", "pyproject.toml")
     paths = [path for name in roots for path in (CHECKOUT / name, *(CHECKOUT / name).rglob("*"))]
     return [
         "/" + path.relative_to(CHECKOUT).as_posix() + ("/" if path.is_dir() else "")
@@ -103,7 +104,7 @@ def test_every_file_of_the_code_map_lies_in_its_folder() -> None:
             assert is_there(word, known, folder), f"{folder} has no {word}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(CHECKOUT).as_posix())
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
