@@ -145,7 +145,8 @@ def _add_unseen_files(stories: list[_Story], files: Iterable[AssertedCommand]) -
         ]
         for story in known:
             if not story.is_exact:
-                story.written_us, story.by = file.since_us, story.by or file.by or ""
+                # Never later than it was seen: that would only say how coarse the bot's own times are.
+                story.written_us, story.by = min(story.written_us, file.since_us), story.by or file.by or ""
         if not known:
             stories.append(_Story(command=file.name, written_us=file.since_us, by=file.by or ""))
 

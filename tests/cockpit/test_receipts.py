@@ -146,3 +146,21 @@ def test_old_receipts_leave_the_page_but_open_ones_stay() -> None:
     later_s = KEEP_US / SECOND + 60
     assert told(STOP, now_s=later_s) == ()
     assert len(told(STOP[:2], now_s=later_s)) == 1
+
+
+def test_a_bot_that_writes_whole_seconds_and_no_start_is_followed() -> None:
+    """Another bot's lines: no `since_us`, times to the second, nothing between seeing and having done."""
+    lines = [
+        line(JournalType.CONTROL_SEEN, 0, "seen", command="stop"),
+        line(JournalType.CONTROL_DONE, 0, "done", command="stop"),
+    ]
+    (receipt,) = told(lines, files=(asserted("stop", 0.788),))
+    assert (receipt.state, receipt.by) == ("done", "by anna")
+    assert words(receipt) == [("written", "done"), ("seen", "done"), ("done", "done")]
+    assert len({step.time for step in receipt.steps}) == 1, "seen must not come before written"
+
+
+def test_a_file_asserted_again_is_not_taken_for_the_one_that_was_seen() -> None:
+    lines = [line(JournalType.CONTROL_SEEN, 0, "seen", command="pause")]
+    again, seen = told(lines, files=(asserted("pause", 2),), now_s=3)
+    assert (words(again)[1], words(seen)[1]) == (("seen", "todo"), ("seen", "done"))
