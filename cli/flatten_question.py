@@ -2,7 +2,7 @@
 
 import math
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,8 +24,6 @@ ConfirmOption = Annotated[
         show_default=False,
     ),
 ]
-_ASK_FOR_NUMBER = frozenset({"journal_salvaged", "flatten_conflict", "flatten_unconfirmed"})
-"""Reasons in a snapshot that make a flatten without a number be refused."""
 
 
 def ask_before_flatten(chosen: "Settings", paths: "DeskPaths", confirmed: float | None, *, yes: bool) -> float | None:
@@ -40,7 +38,7 @@ def ask_before_flatten(chosen: "Settings", paths: "DeskPaths", confirmed: float 
     seen = look(paths)
     _refuse_damaged(chosen, paths, seen.snapshot)
     complain(f"flatten {chosen.desk}: {_preview(seen)}")
-    if seen.snapshot is not None and _reasons(seen.snapshot) & _ASK_FOR_NUMBER:
+    if seen.snapshot is not None and seen.snapshot.flatten_choices_shares:
         complain(f"flatten {chosen.desk}: {_claims(seen.snapshot)}")
         if confirmed is None:
             return _typed_number(chosen)
@@ -107,12 +105,9 @@ def _preview(seen: "Look") -> str:
 
 
 def _claims(snapshot: "Snapshot") -> str:
-    """The numbers of which one must be confirmed."""
-    own, foreign = snapshot.own_shares, snapshot.foreign_shares
-    if own is None or foreign is None:
-        return "the account has not been compared with the book yet; start the daemon, or read both in TWS"
-    words = f"the book says own {own:+g} shares, the account holds {own + foreign:+g}"
-    known: Any = (snapshot.counters or {}).get("foreign_known_shares")
-    if isinstance(known, int | float):
-        words += f", of which {known:+g} are known to be foreign, so {own + foreign - known:+g} own by the account"
-    return f"{words}; compare with TWS and confirm the number of own shares that is right"
+    """The numbers of which one must be confirmed, as the desk last saw them."""
+    choices = " or ".join(f"{number:+g}" for number in snapshot.flatten_choices_shares)
+    account = ""
+    if snapshot.own_shares is not None and snapshot.foreign_shares is not None:
+        account = f"; the account holds {snapshot.own_shares + snapshot.foreign_shares:+g} in all"
+    return f"this desk needs the number of own shares: {choices} by book or account{account}; compare with TWS"

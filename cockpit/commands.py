@@ -33,8 +33,18 @@ def operator() -> str:
         return "operator"
 
 
-def carry_out(paths: DeskPaths, action: Action, *, now_us: int, reason: str, address: str | None = None) -> Outcome:
+def carry_out(
+    paths: DeskPaths,
+    action: Action,
+    *,
+    now_us: int,
+    reason: str,
+    address: str | None = None,
+    shares: float | None = None,
+) -> Outcome:
     """Write or remove the control file of `action` and audit it. Raises CommandError.
+
+    `shares` is the number that a flatten may need confirmed.
 
     What makes the desk safer comes first and stands without its audit line: a full disk must not keep anybody from
     stopping. What lets it trade again is audited first, and not done when that fails.
@@ -52,7 +62,13 @@ def carry_out(paths: DeskPaths, action: Action, *, now_us: int, reason: str, add
         return Outcome("written" if released else "was not asserted", None)
     try:
         new = assert_command(
-            paths.control, _ASSERTS[action], by=entry.by, reason=reason, at=entry.at, command_id=entry.command_id
+            paths.control,
+            _ASSERTS[action],
+            by=entry.by,
+            reason=reason,
+            at=entry.at,
+            command_id=entry.command_id,
+            shares=shares,
         )
     except ControlError as error:
         entry.append(f"failed: {error}")

@@ -39,6 +39,8 @@ class DeskView:
         self._paths = paths
         self._tail: JournalTail | None = None
         self._commands: deque[JournalLine] = deque(maxlen=_KEPT)
+        self._known = 0
+        """`seq` of the newest line among them."""
 
     def encoded(self, now_us: int) -> bytes:
         """The page as one line of JSON."""
@@ -78,10 +80,13 @@ class DeskView:
             back = islice(lines_backwards(self._paths.journal), _LOOK_BACK_LINES)
             found = [line for line in back if line.type in _RECEIPT_TYPES]
             self._commands = deque(found[:_KEPT][::-1], maxlen=_KEPT)
-        known = self._commands[-1].seq if self._commands else 0
+            self._known = self._commands[-1].seq if self._commands else 0
         for line in self._tail.poll():
-            if line.type in _RECEIPT_TYPES and (line.seq > known or line.seq == 1):
+            if line.seq == 1:
+                self._known = 0  # the journal was put away and begun anew, as a salvage does
+            if line.type in _RECEIPT_TYPES and line.seq > self._known:
                 self._commands.append(line)
+                self._known = line.seq
 
     def _history_version(self) -> str:
         """Changes when a sample was added."""

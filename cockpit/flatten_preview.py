@@ -67,6 +67,31 @@ def preview(snapshot: Snapshot) -> FlattenPreview:
     )
 
 
+def refusal(snapshot: Snapshot) -> str | None:
+    """Why a flatten asked for now could come to nothing at all; None while a daemon may obey it."""
+    if any(check.reason == "journal_damaged" for check in snapshot.self_check.checks):
+        return "The journal is damaged, so no daemon starts to flatten. First salvage it in a shell."
+    return None
+
+
+def question(snapshot: Snapshot) -> str | None:
+    """What the operator must type besides the word: the right one of two numbers; None where the book's is enough."""
+    choices = snapshot.flatten_choices_shares
+    if not choices:
+        return None
+    words = " or ".join(wording.shares(number, signed=True) for number in choices)
+    return f"Own shares by book or account are {words}. Compare with TWS and type the right number"
+
+
+def confirmed(snapshot: Snapshot, typed: str) -> float | None:
+    """The number that was typed, as the page writes it or plainly, when the desk would take it; None else."""
+    try:
+        number = float(typed.replace(",", "").replace("\N{MINUS SIGN}", "-"))
+    except ValueError:
+        return None
+    return next((choice for choice in snapshot.flatten_choices_shares if abs(choice - number) <= DUST_SHARES), None)
+
+
 def rows(plan: FlattenPreview) -> list[tuple[str, str]]:
     """Label and value, in the order an operator reads them."""
     order = f"nothing to trade: own shares are {wording.shares(plan.target_shares)} already"

@@ -30,7 +30,15 @@ _RANK: dict[LightState, int] = {"green": 0, "yellow": 1, "red": 2, "not_live": 3
 _REGISTRY_ORDER = {code: place for place, code in enumerate(REASONS)}
 _WORD: dict[Severity, str] = {"yellow": "DEGRADED", "red": "BLOCKED", "not_live": "NOT LIVE"}
 _OUTLIVES_STOP = frozenset(
-    {"stop_unconfirmed", "unknown_outcome", "stop_not_obeyed", "crash_loop", "journal_failed", "journal_damaged"}
+    {
+        "stop_unconfirmed",
+        "unknown_outcome",
+        "stop_not_obeyed",
+        "crash_loop",
+        "journal_failed",
+        "journal_damaged",
+        "journal_salvaged",
+    }
 )
 """Reasons that a stopped desk still has: somebody must look."""
 

@@ -260,6 +260,8 @@ class Snapshot(_Record, frozen=True, kw_only=True):
     target_shares: float | None = None
     flatten_target_shares: float | None = None
     """Own shares that a flatten would end with: 0, or what offsets the options where the profile says so."""
+    flatten_choices_shares: tuple[float, ...] = ()
+    """Own shares, by the book and by the account, of which the operator must confirm one for a flatten; mostly none."""
     foreign_shares: float | None = None
     account_net_delta_shares: float | None = None
     positions: tuple[Position, ...] = ()

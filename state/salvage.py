@@ -171,5 +171,6 @@ def _remember(paths: DeskPaths, prepared: Salvaged) -> None:
         posture=Posture(name="HALTED", reason="; ".join(verdict.block_reasons)),
         journal_seq=prepared.head.seq,
         journal_hash=prepared.head.hash,
+        flatten_choices_shares=() if prepared.repaired.quantity is None else (prepared.repaired.quantity,),
     )
     write_snapshot(paths.snapshot, told, sync=True)

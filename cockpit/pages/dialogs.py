@@ -10,6 +10,7 @@ from cockpit.clock import wall_us
 from cockpit.pages import frame
 from state.layout import DeskPaths
 from state.look import Look, look_at
+from state.records import Snapshot
 from state.times import iso_from_us
 
 CONFIRM_WORD = "FLATTEN"
@@ -43,10 +44,11 @@ def _end(paths: DeskPaths, action: str) -> None:
         frame.controls(paths, only_stop=True)
 
 
-def _carry_out(paths: DeskPaths, action: commands.Action, reason: str) -> bool:
+def _carry_out(paths: DeskPaths, action: commands.Action, reason: str, shares: float | None = None) -> bool:
     """Do it; an error stays in the dialog, so that it is read."""
+    address = st.context.ip_address
     try:
-        commands.carry_out(paths, action, now_us=wall_us(), reason=reason, address=st.context.ip_address)
+        commands.carry_out(paths, action, now_us=wall_us(), reason=reason, address=address, shares=shares)
     except commands.CommandError as error:
         _html(f'<p role="alert"><b>Not done:</b> {escape(str(error))}</p>')
         return False
@@ -118,6 +120,11 @@ def _flatten(paths: DeskPaths) -> None:
         st.markdown("There is no snapshot, so nothing can be previewed.")
         _end(paths, "flatten")
         return
+    refusal = flatten_preview.refusal(look.snapshot)
+    if refusal is not None:
+        st.warning(refusal)
+        _end(paths, "salvage --by NAME --reason TEXT")
+        return
     if look.light.state == "not_live":
         st.warning(f"These numbers are {wording.age(look.light.age_ms)} old: the desk does not run.")
     plan = flatten_preview.preview(look.snapshot)
@@ -129,14 +136,26 @@ def _flatten(paths: DeskPaths) -> None:
     closed = plan.market_open is False and plan.side is not None
     if closed:
         st.warning(f"The market is {plan.session}: the daemon would refuse at once.")
+    shares, unnumbered = _confirmed_shares(look.snapshot)
     typed = st.text_input(f"Type {CONFIRM_WORD} to confirm", key="flatten-word", live=True, autocomplete="off")
     if "flatten-shown" not in st.session_state:
         st.session_state["flatten-shown"] = plan.identity
-    pressed = st.button("Flatten now", key="confirm-flatten", disabled=typed != CONFIRM_WORD or closed)
+    unready = typed != CONFIRM_WORD or closed or unnumbered
+    pressed = st.button("Flatten now", key="confirm-flatten", disabled=unready)
     if st.session_state["flatten-shown"] != plan.identity:
         st.session_state["flatten-shown"] = plan.identity
         st.warning("The plan has changed while you read it. Read it again, then confirm.")
-    elif pressed and typed == CONFIRM_WORD and _carry_out(paths, "flatten", "from the cockpit"):
+    elif pressed and not unready and _carry_out(paths, "flatten", "from the cockpit", shares):
         del st.session_state["flatten-shown"]
         st.rerun()
-    _end(paths, "flatten")
+    _end(paths, "flatten" if not look.snapshot.flatten_choices_shares else "flatten --confirm-shares N")
+
+
+def _confirmed_shares(snapshot: Snapshot) -> tuple[float | None, bool]:
+    """The number that a flatten of this desk needs, and whether it is still missing."""
+    question = flatten_preview.question(snapshot)
+    if question is None:
+        return None, False
+    typed = st.text_input(question, key="flatten-number", live=True, autocomplete="off")
+    shares = flatten_preview.confirmed(snapshot, typed)
+    return shares, shares is None

@@ -45,13 +45,17 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
         opposite = self.own_shares * self.account_shares < 0
         return opposite or abs(self.account_shares) < abs(self.own_shares) - TOLERANCE
 
+    def choices(self) -> tuple[float, ...]:
+        """The numbers that may be confirmed: the ledger's, then the account's where that is another."""
+        other = self.own_by_account
+        if other is None or abs(other - self.own_shares) <= TOLERANCE:
+            return (self.own_shares,)
+        return self.own_shares, other
+
     def words(self) -> str:
         """One sentence with every number, and the command that confirms one."""
         foreign = "undecided" if self.foreign_shares is None else f"{self.foreign_shares:g}"
-        choices = [self.own_shares]
-        if self.own_by_account is not None and abs(self.own_by_account - self.own_shares) > TOLERANCE:
-            choices.append(self.own_by_account)
-        commands = " or ".join(f"--confirm-shares {choice:g}" for choice in choices)
+        commands = " or ".join(f"--confirm-shares {choice:g}" for choice in self.choices())
         return (
             f"the ledger owns {self.own_shares:g} shares, the account holds {self.account_shares:g} "
             f"(foreign: {foreign}); compare with TWS, then bifrost flatten {commands}"
@@ -66,6 +70,14 @@ def claims(book: Book) -> Claims:
         account_shares=book.account_positions.get(book.underlying, 0.0),
         foreign_shares=None if acknowledged is None else acknowledged + foreign_traded(book.ledger, book.underlying),
     )
+
+
+def choices(book: Book) -> tuple[float, ...]:
+    """The numbers of which a flatten needs one confirmed now; none where the ledger's word is enough."""
+    if not book.synced_once:
+        return (book.ledger.own_shares,) if book.ledger.is_salvaged else ()
+    found = claims(book)
+    return found.choices() if book.ledger.is_salvaged or found.contradict else ()
 
 
 def is_missing(book: Book) -> bool:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from config.schema import Profile
 from daemon.core.book import Book, QuoteState
-from daemon.core.consent import claims
+from daemon.core.consent import choices
 from daemon.core.flatten import target_shares
 from daemon.core.ledger import foreign_traded
 from daemon.core.self_check import self_check
@@ -44,6 +44,7 @@ def present(core: Core, book: Book) -> dict[str, Any]:
         "own_shares": book.ledger.own_shares,
         "target_shares": None if option_delta is None else profile.execution.target_shares - option_delta,
         "flatten_target_shares": target_shares(profile, strategy, book),
+        "flatten_choices_shares": choices(book),
         "foreign_shares": book.foreign_shares if book.synced_once else None,
         "account_net_delta_shares": _sum(option_delta, account_shares if book.synced_once else None),
         "positions": _positions(strategy, book),
@@ -193,7 +194,6 @@ def _counters(book: Book) -> dict[str, Any]:
         "fills_today": len(ledger.fills),
         "rejects_in_a_row": ledger.consecutive_rejects,
         "foreign_traded_shares": foreign_traded(ledger, book.underlying),
-        "foreign_known_shares": claims(book).foreign_shares,
         "modelled_marks": list(book.day.modelled),
     }
 

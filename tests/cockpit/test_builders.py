@@ -14,6 +14,7 @@ from state.light import Light
 from state.query import ROUTINE, Filter
 from state.records import (
     SCHEMA_VERSION,
+    Check,
     HistorySample,
     InstrumentQuote,
     JournalLine,
@@ -150,6 +151,25 @@ def test_the_flatten_plan_of_an_unknown_book_says_unknown() -> None:
         BARE, own_shares=10.0, instruments=(InstrumentQuote(symbol="TWX", kind="stock"),)
     )
     assert wording.DASH in dict(flatten_preview.rows(flatten_preview.preview(quoteless)))["Estimated"]
+
+
+def test_a_flatten_that_needs_a_number_takes_one_of_the_desks_and_no_other() -> None:
+    assert flatten_preview.question(BARE) is None
+    asked = msgspec.structs.replace(BARE, flatten_choices_shares=(-100.0, -130.0))
+    assert f"{wording.shares(-100.0, signed=True)} or " in str(flatten_preview.question(asked))
+    assert flatten_preview.confirmed(asked, "-130") == -130
+    many = msgspec.structs.replace(BARE, flatten_choices_shares=(-1300.0,))
+    assert flatten_preview.confirmed(many, wording.shares(-1300.0, signed=True)) == -1300
+    assert [flatten_preview.confirmed(asked, typed) for typed in ("", "100", "-99", "FLATTEN", "nan", "inf")] == [
+        None
+    ] * 6
+
+
+def test_a_damaged_journal_refuses_a_flatten_before_it_is_asked() -> None:
+    assert flatten_preview.refusal(BARE) is None
+    damaged = Check(name="journal", ok=False, severity="red", reason="journal_damaged")
+    told = msgspec.structs.replace(BARE, self_check=SelfCheck(status="blocked", checks=(damaged,)))
+    assert "salvage" in str(flatten_preview.refusal(told))
 
 
 def test_a_closed_market_is_known_to_the_plan() -> None:
