@@ -17,7 +17,7 @@ import filelock
 import msgspec
 
 from state.anchors import head_before, read_chain
-from state.atomic import sync_folder, write_again, write_all
+from state.atomic import sync_folder, sync_path_to, write_again, write_all
 from state.chain import Head, seal
 from state.records import JournalLine, JournalType
 from state.reserve import RESERVE_BYTES, Reserve
@@ -112,6 +112,8 @@ class JournalWriter:
             if self._segment is not None:
                 # The run before may have ended at a failed sync: what is read here need not be on the disk.
                 write_again(self._segment.path, self._size)
+            # Nor need the names, where the process that made them was killed before it could sync.
+            sync_path_to(self._folder)
         except OSError as error:
             self._let_go()
             raise JournalError(f"{self._folder}: cannot be opened: {error}") from error
