@@ -39,9 +39,9 @@ class Findings:
         """Something that does not hold what the contract says."""
         self._add(Finding(severity="fault", path=path, line=line, place=place, problem=problem, remedy=remedy))
 
-    def warning(self, path: str, problem: str, remedy: str, *, place: str = "") -> None:
+    def warning(self, path: str, problem: str, remedy: str, *, line: int = 0, place: str = "") -> None:
         """Something that is allowed and yet hardly meant."""
-        self._add(Finding(severity="warning", path=path, place=place, problem=problem, remedy=remedy))
+        self._add(Finding(severity="warning", path=path, line=line, place=place, problem=problem, remedy=remedy))
 
     def info(self, path: str, problem: str, remedy: str = "", *, place: str = "") -> None:
         """Something that is allowed and worth knowing."""

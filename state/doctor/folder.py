@@ -31,11 +31,22 @@ def examine_folder(folder: Path, wall_us: int, findings: Findings) -> None:
         if _is_temporary(entry, wall_us, entry.name, findings):
             continue
         if entry.name not in _KNOWN and not entry.name.startswith("."):
-            findings.info(entry.name, "is not part of the contract; readers leave it alone")
+            _examine_stranger(entry.name, findings)
             continue
         _examine_mode(entry, entry.name, findings)
         if entry.is_dir() and entry.name in ("journal", "audit", "history", "tape"):
             _examine_inside(entry, wall_us, findings)
+
+
+def _examine_stranger(name: str, findings: Findings) -> None:
+    """What the contract does not name: what a salvage leaves, and what is nobody's business."""
+    if name == "journal.salvaging":
+        remedy = "run ./bifrost salvage again: it goes on where it was cut short"
+        findings.fault(name, "a salvage was cut short, and no daemon starts while it is there", remedy)
+    elif name.startswith("journal.damaged-"):
+        findings.info(name, "a damaged journal that a salvage put aside; nothing removes it")
+    else:
+        findings.info(name, "is not part of the contract; readers leave it alone")
 
 
 def _examine_inside(folder: Path, wall_us: int, findings: Findings) -> None:

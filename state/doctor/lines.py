@@ -88,7 +88,11 @@ class _Record:
                 head = after
                 if head.seq == remembered:
                     then = head.hash
-        self._findings.ok(self._name, f"{self._count} lines in {len(chain.segments)} segments, the chain holds")
+            if not self._all_read:
+                break  # where the chain stands behind it is not known
+        if self._all_read:
+            segments = f"{len(chain.segments)} segment{'' if len(chain.segments) == 1 else 's'}"
+            self._findings.ok(self._name, f"{self._count} lines in {segments}, the chain holds")
         if self._unknown:
             words = ", ".join(f"{name} ({count} times)" for name, count in sorted(self._unknown.items()))
             self._findings.info(self._name, f"members that this version does not know, which readers skip: {words}")
@@ -108,6 +112,9 @@ class _Record:
         except ARCHIVE_ERRORS as error:
             self._all_read = False
             self._findings.fault(path, f"does not unpack: {error}", "restore it from a backup", line=number + 1)
+        except FileNotFoundError:
+            self._all_read = False
+            self._findings.warning(path, "was compressed or removed while we looked", "look again")
         except OSError as error:
             self._all_read = False
             self._findings.fault(path, f"cannot be read: {error.strerror}", "let the cockpit's user read it")
@@ -152,6 +159,11 @@ def examine_history(folder: Path, findings: Findings) -> None:
     for path, name in _files(folder, "history"):
         for number, raw in _lines(path, name, findings):
             count += 1
+            if not raw.endswith(b"}\n"):
+                # A writer that dies leaves half a line behind, which the next one ends.
+                remedy = "nothing to do after a crash; else write one JSON object per line"
+                findings.warning(name, "is cut short, so readers skip it", remedy, line=number)
+                continue
             found = _examine_line(name, number, raw, HistorySample, findings)
             if found is not None:
                 _examine_desk(name, number, found, folder.name, findings)
@@ -201,7 +213,10 @@ def _examine_desk(path: str, number: int, found: dict[str, Any], desk: str, find
 
 
 def _files(folder: Path, name: str) -> list[tuple[Path, str]]:
-    """The lines' files of a folder with their names for the report; a compressed one beside its plain one is left."""
+    """The lines' files of a folder with their names for the report.
+
+    A compressed tape file beside its plain one was not finished; a day of history may well have both.
+    """
     try:
         paths = sorted((folder / name).iterdir())
     except OSError:
@@ -210,7 +225,8 @@ def _files(folder: Path, name: str) -> list[tuple[Path, str]]:
     return [
         (path, f"{name}/{path.name}")
         for path in paths
-        if path.name.endswith(".jsonl") or (path.name.endswith(".jsonl.gz") and path.name[:-3] not in plain)
+        if path.name.endswith(".jsonl")
+        or (path.name.endswith(".jsonl.gz") and (name == "history" or path.name[:-3] not in plain))
     ]
 
 

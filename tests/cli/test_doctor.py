@@ -31,7 +31,7 @@ def test_a_healthy_desk_exits_0_and_ends_with_one_line(cli: Cli, player: DeskPla
     answer = cli("doctor")
     assert answer.code == 0, answer.out
     assert answer.out.splitlines()[-2:] == ["the light says: OK", "verdict: no fault"]
-    assert "19 lines in 1 segments, the chain holds" in answer.out
+    assert "19 lines in 1 segment, the chain holds" in answer.out
     assert answer.err == ""
 
 

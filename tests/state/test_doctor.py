@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from state.anchors import read_chain
 from state.audit import append_audit
 from state.chain import Head, read_head, seal
 from state.doctor import Finding, Findings, compare_snapshots, examine_desk
@@ -161,6 +162,13 @@ def compressed_garbage(folder: Path) -> None:
     path.with_name(f"{path.name}.gz").write_bytes(b"\x00" + packed[1:])
 
 
+def late_sample(folder: Path) -> None:
+    """A day in both forms, as it is until the next pass joins them; the compressed one tells of another desk."""
+    path = folder / "history" / "20140605.jsonl"
+    other = path.read_bytes().replace(b'"desk":"demo"', b'"desk":"old"')
+    path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(other))
+
+
 def unreadable(name: str) -> Plant:
     return lambda folder: (folder / name).chmod(0o000)
 
@@ -294,10 +302,23 @@ PLANTED: dict[str, tuple[Plant, str, str, int, str, str, str]] = {
         lines_of(lambda lines: [lines[0].replace(b"anna", b"otto")], "audit"),
         *("fault", "audit/SEGMENT", 1, "", "does not match its hash", "backup"),
     ),
+    "half a sample that a crash left": (
+        append_line("history", b'{"schema":1,"kin'),
+        *("warning", "history/20140605.jsonl", 7, "", "cut short", "after a crash"),
+    ),
     "a sample that is none": (
-        append_line("history", b"hello"),
+        append_line("history", b"{hello}"),
         *("fault", "history/20140605.jsonl", 7, "", "no JSON", "per line"),
     ),
+    "a salvage that was cut short": (
+        lambda f: (f / "journal.salvaging").mkdir(),
+        *("fault", "journal.salvaging", 0, "", "no daemon starts", "salvage again"),
+    ),
+    "a journal that was put aside": (
+        lambda f: (f / "journal.damaged-20261121T101500Z").mkdir(),
+        *("info", "journal.damaged-20261121T101500Z", 0, "", "put aside", ""),
+    ),
+    "a late sample of a compressed day": (late_sample, "fault", "history/20140605.jsonl.gz", 1, "desk", "'old'", ""),
     "a sample of another kind": (
         append_line("history", {"schema": 1, "kind": "hour"}),
         *("fault", "history/20140605.jsonl", 7, "kind", "'hour'", "minute"),
@@ -407,3 +428,21 @@ def test_two_looks_tell_whether_the_desk_lives() -> None:
     assert "while wall_ts moved" in compared(seq=7, wall_ts="2026-11-20T12:00:05.000000Z")[0]
     assert "longer than three periods" in compared(seq=7)[0]
     assert compared(seq=7, daemon_state="stopped") == []
+
+
+def test_a_segment_that_is_put_away_while_we_look_is_no_fault(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed, journal = read_chain(desk / "journal"), desk / "journal"
+    path = segment(desk)
+    path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    monkeypatch.setattr("state.doctor.lines.read_chain", lambda at: listed if at == journal else read_chain(at))
+    found = examine(desk)
+    assert of(found, "fault") == []
+    assert any("while we looked" in each.problem for each in of(found, "warning"))
+
+
+def test_a_journal_with_compressed_segments_is_judged_like_any_other(desk: Path) -> None:
+    path = segment(desk)
+    path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    assert of(examine(desk), "fault", "warning") == []
