@@ -1,5 +1,6 @@
 """The Now page in a real browser, over a desk that ticks."""
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as PageTimeoutError
 
 from state.records import Check, WorkingOrder
+from state.snapshot import read_snapshot
 from tests.cockpit.conftest import Visit
 from tests.support.cockpit_process import CockpitProcess
 from tests.support.desk_player import DeskPlayer, Mood, PlayingDesk
+from tests.support.system import wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -32,6 +35,7 @@ def calm_again(desk: PlayingDesk, visit: Visit) -> Iterator[None]:
     def calm(player: DeskPlayer) -> None:
         player.mood, player.own_shares, player.extra_checks = "green", 240.0, ()
         player.working, player.obeys, player.account_kind = (), True, "simulated"
+        player.flatten_choices = ()
 
     desk.change(calm)
     desk.frozen.clear()
@@ -195,6 +199,33 @@ def test_flatten_needs_its_word_and_shows_the_plan(visit: Visit, desk: PlayingDe
     expect(receipt).to_contain_text("done")
     expect(page.locator(".frame", has_text="Positions")).not_to_contain_text("+240")
     light_is(page, "yellow")
+
+
+def test_a_flatten_of_a_salvaged_book_takes_one_of_its_numbers_and_leaves_it_in_the_note(
+    visit: Visit, desk: PlayingDesk
+) -> None:
+    def salvaged(player: DeskPlayer) -> None:
+        player.flatten_choices, player.obeys = (240.0, 210.0), False
+
+    desk.change(salvaged)
+    wait_for("the numbers", lambda: read_snapshot(desk.player.paths.snapshot).snapshot.flatten_choices_shares, 5)
+    page = visit.page
+    page.locator("button.flatten").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("+240 or +210")
+    expect(dialog).to_contain_text("flatten --confirm-shares N")
+    confirm = dialog.get_by_role("button", name="Flatten now")
+    number, word = dialog.get_by_role("textbox").all()
+    word.fill("FLATTEN")
+    number.fill("200")
+    time.sleep(1.0)  # long enough for the page to have heard both
+    expect(confirm).to_be_disabled()
+    number.fill("210")
+    expect(confirm).to_be_enabled()
+    confirm.click()
+    note = control_file(desk, "flatten")
+    assert appears(note, within_s=3)
+    assert json.loads(note.read_text())["shares"] == 210
 
 
 def test_stop_is_one_click_away_in_a_dialog_too(visit: Visit, desk: PlayingDesk) -> None:

@@ -86,6 +86,7 @@ class DeskPlayer:
         self.working: tuple[WorkingOrder, ...] = ()
         self.stopped = False
         self.obeys = True
+        self.flatten_choices: tuple[float, ...] = ()
         self._peak = 0.0
         self._drawdown_pct = 0.0
         self._known: dict[str, int] = {}
@@ -257,6 +258,7 @@ class DeskPlayer:
             ),
             own_shares=self.own_shares,
             target_shares=236.8,
+            flatten_choices_shares=self.flatten_choices,
             foreign_shares=100.0,
             account_net_delta_shares=103.2,
             positions=self._positions(price),
