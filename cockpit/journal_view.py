@@ -1,16 +1,19 @@
 """The Operations page's question and its words: filters from the address, the command line that asks the same."""
 
 import re
+import shlex
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from state.query import Filter, newest, newest_without_routine
-from state.records import JournalLine, JournalType
+from state.query import Filter, Found, GroupBy, JournalIndex
+from state.records import JournalType
 from state.times import iso_from_us, us_from_iso
 
 LIMITS = (50, 200, 1000)
+SIDES: tuple[Literal["BUY", "SELL"], ...] = ("BUY", "SELL")
+COUNTS: tuple[GroupBy, ...] = ("day", "week", "month", "type", "reason", "side")
 ALL_TIME = "all"
 SPANS_S = {"15 min": 900, "1 h": 3600, "6 h": 21_600, "1 d": 86_400, "7 d": 604_800, ALL_TIME: None}
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?Z?")
@@ -23,6 +26,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = LIMITS[0]
     routine: bool = False
     """Whether routine lines (checkpoints, transitions) are shown where no type is chosen."""
+    count_by: GroupBy | None = None
+    """Count the operations in these groups instead of showing them."""
     problems: tuple[str, ...] = ()
 
 
@@ -42,7 +47,7 @@ def parse_time(text: str) -> int:
 
 
 def ask(values: Mapping[str, str | None], types: tuple[str, ...], *, newest_us: int | None) -> Asked:
-    """Make a filter of the page's fields: `since`, `until`, `span`, `intent`, `text`, `limit`.
+    """Make a filter of the page's fields: since, until, span, side, reason, intent, text, count, limit, routine.
 
     `newest_us` is the journal's newest time: a span counts back from there, because a replayed day lies in the past.
     """
@@ -67,21 +72,23 @@ def ask(values: Mapping[str, str | None], types: tuple[str, ...], *, newest_us: 
             since_us=bounds["since"],
             until_us=bounds["until"],
             types=chosen or None,
+            side=next((side for side in SIDES if side == values.get("side")), None),
+            reason=values.get("reason") or None,
             intent_id=values.get("intent") or None,
             text=values.get("text") or None,
         ),
         limit=int(limit) if limit.isdecimal() and int(limit) in LIMITS else LIMITS[0],
         routine=values.get("routine") == "yes",
+        count_by=next((name for name in COUNTS if name == values.get("count")), None),
         problems=tuple(problems),
     )
 
 
-def look_up(folder: Path, asked: Asked) -> tuple[list[JournalLine], int]:
-    """The lines, newest first, and how many routine ones were left out among them. Raises OSError."""
+def look_up(index: JournalIndex, asked: Asked) -> Found:
+    """The operations, newest first. Raises OSError."""
     wanted = asked.wanted
-    if asked.routine or wanted.types or wanted.intent_id is not None:
-        return newest(folder, wanted, asked.limit), 0
-    return newest_without_routine(folder, wanted, asked.limit)
+    routine = asked.routine or bool(wanted.types) or wanted.intent_id is not None
+    return index.newest(wanted, asked.limit, routine=routine)
 
 
 def cli_words(asked: Asked, desk: str) -> str:
@@ -94,9 +101,14 @@ def cli_words(asked: Asked, desk: str) -> str:
         words += f" --until {_short(wanted.until_us)}"
     for kind in sorted(wanted.types or ()):
         words += f" --type {kind.value}"
-    if wanted.intent_id is not None:
-        words += f" --intent {wanted.intent_id}"
-    elif not wanted.types and asked.routine:
+    if wanted.side is not None:
+        words += f" --side {wanted.side}"
+    for option, value in (("reason", wanted.reason), ("text", wanted.text), ("intent", wanted.intent_id)):
+        if value is not None:
+            words += f" --{option} {shlex.quote(value)}"
+    if asked.count_by is not None:
+        return f"{words} --count-by {asked.count_by}"
+    if wanted.intent_id is None and not wanted.types and asked.routine:
         words += " --all"
     return f"{words} --limit {asked.limit}"
 

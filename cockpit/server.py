@@ -21,6 +21,7 @@ from starlette.middleware import Middleware
 from streamlit.web import bootstrap
 
 from cockpit import context
+from cockpit.cache_keepers import keepers
 from cockpit.hub import Hub
 from cockpit.origin import LoopbackHostOnly, is_loopback
 from cockpit.routes import routes
@@ -145,7 +146,10 @@ def serve(*, root: Path, desk: str, host: str, port: int) -> int:
     shown_host = f"[{host}]" if ":" in host else host
     sys.stdout.write(f"cockpit: http://{shown_host}:{bound_port}/?desk={desk}\n")
     sys.stdout.flush()
-    _Server(config, hub).run(sockets=[listener])
+    try:
+        _Server(config, hub).run(sockets=[listener])
+    finally:
+        keepers.close()
     return EXIT_OK
 
 

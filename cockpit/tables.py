@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from cockpit import wording
+from state.query import Counted, GroupBy
 from state.records import GammaScalperState, JournalLine, JournalType, Leg, Snapshot
 
 Tone = Literal["foreign", "bad", "warn", "good"]
@@ -259,6 +260,35 @@ def _journal_row(line: JournalLine) -> Row:
         ),
         tone=tone_of(line.type),
     )
+
+
+def counts(counted: Counted, by: GroupBy) -> Table:
+    """Operations counted in groups."""
+    rows = tuple(
+        Row(
+            cells=(
+                each.key[0].replace("_", " ") if each.key[0] is not None else wording.DASH,
+                wording.shares(each.count),
+                wording.shares(each.quantity) if each.quantity is not None else "",
+            )
+        )
+        for each in counted.counts
+    )
+    total = sum(each.count for each in counted.counts)
+    return Table(
+        title=f"Operations by {by}",
+        aside=f"{wording.shares(total)} operations in {len(rows)} groups",
+        columns=(
+            Column(name="group", label=by.capitalize(), unit="UTC" if by in _CALENDAR else None),
+            _right("count", "Operations"),
+            _right("quantity", "Quantity"),
+        ),
+        rows=rows,
+        empty="No operation matches these filters.",
+    )
+
+
+_CALENDAR = ("day", "week", "month")
 
 
 def what_and_why(line: JournalLine) -> str:

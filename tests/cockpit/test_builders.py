@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cockpit import figures, flatten_preview, journal_view, now_view, tables, wording
 from state.control import AssertedCommand, ControlRead
 from state.light import Light
-from state.query import ROUTINE, Filter
+from state.query import ROUTINE, Filter, JournalIndex, newest
 from state.records import (
     SCHEMA_VERSION,
     Check,
@@ -279,12 +279,27 @@ def test_routine_lines_are_left_out_and_counted_unless_asked_for(player: DeskPla
     player.tell_a_day()
     player.record(JournalType.TRANSITION, status="ARMED", reason="in_band")
     player.record(JournalType.LEDGER_CHECKPOINT, status="checkpoint")
-    every, _ = journal_view.look_up(player.paths.journal, journal_view.ask({"routine": "yes"}, (), newest_us=None))
-    lines, left_out = journal_view.look_up(player.paths.journal, journal_view.ask({}, (), newest_us=None))
+    index = JournalIndex.of(player.paths)
+    every = journal_view.look_up(index, journal_view.ask({"routine": "yes"}, (), newest_us=None)).lines
+    found = journal_view.look_up(index, journal_view.ask({}, (), newest_us=None))
     routine = [line for line in every if line.type in ROUTINE]
     assert len(routine) == 2
-    assert lines == [line for line in every if line.type not in ROUTINE]
-    assert left_out == len(routine)
+    assert found.lines == tuple(line for line in every if line.type not in ROUTINE)
+    assert found.left_out == len(routine)
+
+
+def test_counts_are_a_table_with_the_whole_in_its_head(player: DeskPlayer) -> None:
+    player.tell_a_day()
+    found = asked(count="type", side="BUY")
+    assert found.count_by == "type"
+    assert found.wanted.side == "BUY"
+    counted = JournalIndex.of(player.paths).count_by(found.wanted, ("type",))
+    table = tables.counts(counted, "type")
+    assert [row.cells[0] for row in table.rows] == sorted(row.cells[0] for row in table.rows)
+    total = sum(int(row.cells[1]) for row in table.rows)
+    assert table.aside == f"{total} operations in {len(table.rows)} groups"
+    assert total == len(newest(player.paths.journal, found.wanted, 1000))
+    assert journal_view.cli_words(found, "demo") == "ops --desk demo --side BUY --count-by type"
 
 
 def test_lines_are_shown_with_their_units() -> None:
