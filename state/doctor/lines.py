@@ -96,7 +96,7 @@ class _Record:
         if self._unknown:
             words = ", ".join(f"{name} ({count} times)" for name, count in sorted(self._unknown.items()))
             self._findings.info(self._name, f"members that this version does not know, which readers skip: {words}")
-        return head, then
+        return (head, then) if self._all_read else None
 
     def _walk_segment(self, segment: Segment, head: Head, *, last: bool) -> Iterator[Head]:
         """The head after every line; a line that breaks the chain is told, and the chain taken up behind it."""
@@ -114,7 +114,7 @@ class _Record:
             self._findings.fault(path, f"does not unpack: {error}", "restore it from a backup", line=number + 1)
         except FileNotFoundError:
             self._all_read = False
-            self._findings.warning(path, "was compressed or removed while we looked", "look again")
+            self._findings.warning(path, "was removed while we looked", "look again")
         except OSError as error:
             self._all_read = False
             self._findings.fault(path, f"cannot be read: {error.strerror}", "let the cockpit's user read it")

@@ -441,6 +441,12 @@ def test_a_segment_that_retention_removes_while_we_look_is_no_fault(
     assert any("while we looked" in each.problem for each in of(found, "warning"))
 
 
+def test_behind_a_file_that_does_not_unpack_nothing_is_guessed(desk: Path) -> None:
+    compressed_garbage(desk)
+    (fault,) = of(examine(desk), "fault")
+    assert fault.problem.startswith("does not unpack")
+
+
 def test_a_journal_with_compressed_segments_is_judged_like_any_other(desk: Path) -> None:
     path = segment(desk)
     path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
