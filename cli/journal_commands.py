@@ -40,6 +40,9 @@ def operations(
     ] = None,
     side: Annotated[str | None, typer.Option("--side", metavar="BUY|SELL", help="Only this side.")] = None,
     reason: Annotated[str | None, typer.Option("--reason", metavar="CODE", help="Only with just this reason.")] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="WORDS", help="Only with this in reason, status or state code.")
+    ] = None,
     order: Annotated[str | None, typer.Option("--order", metavar="REF", help="Only of this order_ref.")] = None,
     intent: Annotated[str | None, typer.Option("--intent", metavar="ID", help="The whole life of one intent.")] = None,
     count_by: Annotated[
@@ -74,6 +77,7 @@ def operations(
         types=types_of(types),
         side=side_of(side),
         reason=reason,
+        text=text,
         order_ref=order,
     )
     by = groups_of(count_by)

@@ -27,7 +27,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     routine: bool = False
     """Whether routine lines (checkpoints, transitions) are shown where no type is chosen."""
     count_by: GroupBy | None = None
-    """Count the operations in these groups instead of showing them."""
+    """Count the operations in these groups instead of showing them; one intent's life is shown, not counted."""
     problems: tuple[str, ...] = ()
 
 
@@ -79,7 +79,7 @@ def ask(values: Mapping[str, str | None], types: tuple[str, ...], *, newest_us: 
         ),
         limit=int(limit) if limit.isdecimal() and int(limit) in LIMITS else LIMITS[0],
         routine=values.get("routine") == "yes",
-        count_by=next((name for name in COUNTS if name == values.get("count")), None),
+        count_by=None if values.get("intent") else next((name for name in COUNTS if name == values.get("count")), None),
         problems=tuple(problems),
     )
 

@@ -115,6 +115,7 @@ def test_the_table_shows_what_was_traded_and_no_markup_is_obeyed(cli: Cli, day: 
         ("--side BUY", []),
         ("--reason [red]cooldown[/red]", ["refused"]),
         ("--reason cooldown", []),
+        ("--text COOLDOWN", ["refused"]),
         ("--order demo.ab.1", ["order_sent", "fill"]),
     ],
 )
