@@ -12,7 +12,7 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from state.anchors import read_chain
+from state.anchors import iterate_anchors
 from state.chain import Head
 from state.journal_reader import decode_line
 from state.query.cache import Cache
@@ -112,10 +112,15 @@ class _Builder:
 
     def _start(self, closed: Sequence[Segment]) -> Head | None:
         """The head before the first segment; None where neither birth nor anchor accounts for it."""
+        if not closed or closed[0].number == 1:
+            return Head()
         try:
-            return read_chain(self._journal).start
-        except JournalDamaged:
-            return Head() if closed and closed[0].number == 1 else None
+            for anchor in iterate_anchors(self._journal):
+                if anchor.number == closed[0].number - 1:
+                    return Head(anchor.last_seq, anchor.last_hash)
+        except JournalDamaged as error:
+            self._problems.append(str(error))
+        return None
 
     def _fitting(self, segment: Segment, head: Head | None) -> Entry | None:
         """The entry where it is still true, with a fresh stamp; None where the segment must be looked at again."""

@@ -3,6 +3,7 @@
 An entry is of use only while its segment is the file it was made from; whatever does not fit is as good as absent.
 """
 
+import functools
 import hashlib
 import zlib
 from pathlib import Path
@@ -78,6 +79,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     entries: dict[str, Entry]
 
 
+@functools.cache
 def reader_mark() -> str:
     """Changes with the cache's form, and with every change to what this version takes for a journal line."""
     schema = msgspec.json.encode(msgspec.json.schema(JournalLine), order="sorted")
