@@ -3,7 +3,7 @@
 A line is believed when its hash follows from the line before it. After a damaged line the chain goes on from what
 that line says its own hash is: the lines behind it vouch for one another again, though the damaged one stays
 unbelieved. So a journal falls into stretches, and the last stretch that holds a `ledger_checkpoint` is enough to
-rebuild a ledger as it stood at that stretch's end.
+rebuild a ledger as it stood at that stretch's end. Where none does, the anchor of the newest removed segment holds one.
 """
 
 import re
@@ -15,7 +15,7 @@ import msgspec
 from state.anchors import read_anchors
 from state.chain import Head, LineError, check, read_head
 from state.journal import require_anchor
-from state.records import JournalLine, JournalType
+from state.records import JournalLine, JournalType, SegmentAnchor
 from state.segments import ARCHIVE_ERRORS, JournalDamaged, Progress, Segment, list_segments, open_segment
 from state.verification import Verification, verify
 
@@ -61,11 +61,14 @@ def what_holds(folder: Path) -> Remains:
     JournalDamaged is raised for a believed line that this version does not know: another version wrote it.
     """
     stretches = _Stretches()
+    anchors = _believed_anchors(folder)
+    for anchor in anchors[-1:]:
+        stretches.begin_with(anchor)
     before: Segment | None = None
     segments = list_segments(folder)
     for segment in segments:
         if before is None or segment.number != before.number + 1:
-            stretches.start_at(_start(folder, segment) if before is None else None)
+            stretches.start_at(_start(anchors, segment) if before is None else None)
         try:
             for raw in _raw_lines(segment):
                 stretches.read(raw, unfinished=segment is segments[-1] and not raw.endswith(b"\n"))
@@ -92,6 +95,13 @@ class _Stretches:
         self.newest_order: dict[str, int] = {}
         self._head: Head | None = None
         self._in_believed = False
+
+    def begin_with(self, anchor: SegmentAnchor) -> None:
+        """The checkpoint that opened the last removed segment: old, and better than none."""
+        before = Head(anchor.first_seq - 1, anchor.previous_hash)
+        self.start_at(before)
+        self.read(anchor.opening.encode() + b"\n", unfinished=False)
+        self.start_at(None)
 
     def start_at(self, head: Head | None) -> None:
         """The next line follows this one; None when nobody knows what came before it."""
@@ -137,14 +147,18 @@ def _raw_lines(segment: Segment) -> Iterator[bytes]:
         yield from file
 
 
-def _start(folder: Path, first: Segment) -> Head | None:
+def _believed_anchors(folder: Path) -> tuple[SegmentAnchor, ...]:
+    """Of the removed segments; none where their own file is damaged."""
+    try:
+        return read_anchors(folder)
+    except JournalDamaged:
+        return ()
+
+
+def _start(anchors: tuple[SegmentAnchor, ...], first: Segment) -> Head | None:
     """Where the chain stands before its first segment, as far as the anchors can say."""
     if first.number == 1:
         return Head()
-    try:
-        anchors = read_anchors(folder)
-    except JournalDamaged:
-        return None
     found = [anchor for anchor in anchors if anchor.number == first.number - 1]
     return Head(found[0].last_seq, found[0].last_hash) if found else None
 

@@ -266,6 +266,17 @@ def test_retired_segments_are_no_damage_and_damaged_anchors_are(segments: Path) 
     assert seqs(what_holds(segments)) == list(range(31, 41))
 
 
+def test_the_checkpoint_of_the_newest_removed_segment_is_the_last_resort(segments: Path) -> None:
+    retired(segments)
+    for segment in list_segments(segments):
+        edit(segment.path, flipped(1))
+    remains = what_holds(segments)
+    assert seqs(remains) == [11]
+    assert remains.lines_after == 20
+    edit(segments / ANCHORS_NAME, flipped(2))
+    assert seqs(what_holds(segments)) == []
+
+
 def test_all_segments_gone(segments: Path) -> None:
     for segment in list_segments(segments):
         segment.path.unlink()
