@@ -1,10 +1,15 @@
 """`salvage`, and a `flatten` that needs its number, over a journal that the real core wrote."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from cli.options import CHECKOUT
 from daemon.core.recovery import recover
 from daemon.runtime.clocks import wall_us
 from daemon.runtime.locks import Locks, desk_lock_path
@@ -194,3 +199,42 @@ def test_a_number_that_is_needed_is_asked_for_with_every_choice(cli: Cli, desk: 
 def test_what_is_no_number_of_shares_is_refused(cli: Cli, desk: Desk, number: str) -> None:
     assert cli("flatten", "--yes", f"--confirm-shares={number}").code == 2
     assert not desk.asserted("flatten")
+
+
+# --- at a terminal ---------------------------------------------------------------------------------
+def typed(root: Path, answer: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run one command with a terminal as its input, and type."""
+    controller, terminal = pty.openpty()
+    try:
+        os.write(controller, answer.encode())
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "cli", *words],
+            env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+            cwd=root.parent,
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(controller)
+        os.close(terminal)
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("\n", 1), ("n\n", 1), ("\x04", 1)])
+def test_the_question_is_answered_with_y_and_nothing_else(root: Path, paths: DeskPaths, answer: str, code: int) -> None:
+    damage(paths, JournalType.FILL)
+    done = typed(root, answer, *SALVAGE)
+    assert done.returncode == code, done.stderr
+    assert bool(list(paths.folder.glob("journal.damaged-*"))) == (code == 0)
+
+
+@pytest.mark.parametrize(("answer", "shares"), [("-130\n", -130.0), ("all\n", None), ("\x04", None)])
+def test_the_number_is_typed_where_it_was_not_given(root: Path, desk: Desk, answer: str, shares: float | None) -> None:
+    desk.shows(own_shares=-100.0, foreign_shares=270.0, flatten_choices_shares=(-100.0, -130.0))
+    done = typed(root, answer, "flatten")
+    assert done.returncode == (0 if shares is not None else 1), done.stderr
+    assert desk.asserted("flatten") == (shares is not None)
+    if shares is not None:
+        assert read_control(desk.paths.control, wall_us()).files["flatten"].shares == shares

@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from daemon.core.effects import PlaceOrder
 from daemon.core.events import BookRequest, OrderReport, TimerFired
@@ -262,6 +264,52 @@ def test_a_reset_ends_the_need_for_a_number_once_the_position_is_explained() -> 
     flatten(driver, None)
     finish(driver)
     assert driver.positions["XYZ"] == -30
+
+
+@given(
+    own_shares=st.integers(-200, 200),
+    foreign=st.integers(-300, 300),
+    drift=st.one_of(st.just(0), st.integers(-250, 250)),
+    number=st.one_of(st.none(), st.sampled_from(["ledger", "account", "all"]), st.integers(-300, 300)),
+    was_salvaged=st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_confirmed_only_what_was_confirmed_is_closed(
+    own_shares: int, foreign: int, drift: int, number: str | int | None, was_salvaged: bool
+) -> None:
+    """Closed is the ledger's number or the account's; afterwards ledger and account agree; else nothing is sent."""
+    driver = Driver()
+    driver.positions["XYZ"] = foreign
+    driver.connect()
+    if foreign:
+        acknowledge(driver, foreign)
+    if own_shares:
+        own(driver, own_shares)
+    if was_salvaged:
+        driver = salvaged(driver)
+        driver.connect()
+    held = own_shares + foreign + drift
+    driver.positions["XYZ"] = held
+    driver.report("periodic")
+    meant = {"ledger": own_shares, "account": own_shares + drift, "all": held}
+    confirmed = number if number is None or isinstance(number, int) else meant[number]
+    asked = set(present(driver.core, driver.book)["flatten_choices_shares"])
+    orders = len(driver.of(PlaceOrder))
+    flatten(driver, confirmed)
+    contradicts = drift != 0 and (own_shares * held < 0 or abs(held) < abs(own_shares))
+    assert bool(asked) == (was_salvaged or contradicts)
+    if asked and confirmed not in asked:
+        unsaid = was_salvaged and confirmed is None
+        assert refused(driver).reason == ("flatten_conflict" if contradicts and not unsaid else "flatten_unconfirmed")
+        assert len(driver.of(PlaceOrder)) == orders
+        assert driver.book.ledger.own_shares == own_shares
+        return
+    finish(driver)
+    closed = confirmed if asked else own_shares
+    assert driver.book.ledger.own_shares == 0
+    assert driver.positions["XYZ"] == held - closed
+    assert driver.book.unexplained == (() if asked or not drift else ("XYZ",))
+    assert len(driver.of(PlaceOrder)) - orders == (1 if closed else 0)
 
 
 # --- a conflict without any salvage ----------------------------------------------------------------
