@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from cockpit import wording
-from state.query import Counted, GroupBy
+from state.query import Count, Counted, GroupBy
 from state.records import GammaScalperState, JournalLine, JournalType, Leg, Snapshot
 
 Tone = Literal["foreign", "bad", "warn", "good"]
@@ -262,30 +262,28 @@ def _journal_row(line: JournalLine) -> Row:
     )
 
 
-def counts(counted: Counted, by: GroupBy) -> Table:
-    """Operations counted in groups."""
-    rows = tuple(
-        Row(
-            cells=(
-                each.key[0].replace("_", " ") if each.key[0] is not None else wording.DASH,
-                wording.shares(each.count),
-                wording.shares(each.quantity) if each.quantity is not None else "",
-            )
-        )
-        for each in counted.counts
-    )
-    total = sum(each.count for each in counted.counts)
+def counts(counted: Counted, by: GroupBy, *, quantity: bool) -> Table:
+    """Operations counted in groups; their `quantity` adds up only where the operations are of one kind."""
+    columns = [
+        Column(name="group", label=by.capitalize(), unit="UTC" if by in _CALENDAR else None),
+        _right("count", "Operations"),
+    ]
+    if quantity:
+        columns.append(_right("quantity", "Quantity"))
+    total, groups = sum(each.count for each in counted.counts), len(counted.counts)
     return Table(
         title=f"Operations by {by}",
-        aside=f"{wording.shares(total)} operations in {len(rows)} groups",
-        columns=(
-            Column(name="group", label=by.capitalize(), unit="UTC" if by in _CALENDAR else None),
-            _right("count", "Operations"),
-            _right("quantity", "Quantity"),
-        ),
-        rows=rows,
+        aside=f"{wording.shares(total)} operations in {groups} {'group' if groups == 1 else 'groups'}",
+        columns=tuple(columns),
+        rows=tuple(Row(cells=_count_cells(each)[: len(columns)]) for each in counted.counts),
         empty="No operation matches these filters.",
     )
+
+
+def _count_cells(count: Count) -> tuple[str, str, str]:
+    (group,) = count.key
+    name = wording.DASH if group is None else group.replace("_", " ")
+    return name, wording.shares(count.count), "" if count.quantity is None else wording.shares(count.quantity)
 
 
 _CALENDAR = ("day", "week", "month")

@@ -55,7 +55,7 @@ def _counts(paths: DeskPaths, index: JournalIndex, wanted: Filter, by: GroupBy) 
     except TooManyGroups as error:
         st.warning(str(error))
         return
-    table = tables.counts(counted, by)
+    table = tables.counts(counted, by, quantity=wanted.types is not None)
     components.table(key=f"counts-{paths.desk}", data={"table": tables.plain(table)}, on_follow_change=lambda: None)
     _warn(counted.problems)
 

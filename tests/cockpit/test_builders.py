@@ -294,7 +294,8 @@ def test_counts_are_a_table_with_the_whole_in_its_head(player: DeskPlayer) -> No
     assert found.count_by == "type"
     assert found.wanted.side == "BUY"
     counted = JournalIndex.of(player.paths).count_by(found.wanted, ("type",))
-    table = tables.counts(counted, "type")
+    table = tables.counts(counted, "type", quantity=False)
+    assert [column.name for column in table.columns] == ["group", "count"]
     assert [row.cells[0] for row in table.rows] == sorted(row.cells[0] for row in table.rows)
     total = sum(int(row.cells[1]) for row in table.rows)
     assert table.aside == f"{total} operations in {len(table.rows)} groups"
