@@ -47,11 +47,13 @@ def record(kind: str, **more: object) -> None:
     head.update(line)
 
 
-def show(state: str) -> None:
+def show(state: str, asserted: set[str]) -> None:
     """Replace the snapshot: a reader sees the old one or the new one, whole."""
     shown["seq"] += 1
-    check = {"name": "paused", "ok": state != "paused", "severity": "yellow"}
-    self_check = {"status": "ok" if check["ok"] else "degraded", "block_reasons": [], "checks": [check]}
+    paused = {"name": "paused", "ok": "pause" not in asserted, "severity": "yellow"}
+    refused = {"name": "flatten_refused", "ok": "flatten" not in asserted, "severity": "red"}
+    status = "blocked" if not refused["ok"] else "degraded" if not paused["ok"] else "ok"
+    self_check = {"status": status, "checks": [paused, refused]}
     needed = {"schema": 1, "pid": os.getpid(), "seq": shown["seq"], "period_ms": 1000, "self_check": self_check}
     wanted = {"account_kind": "simulated", "journal_seq": head["seq"], "journal_hash": head["hash"]}
     temporary = folder / f".snapshot.json.{os.getpid()}-0.tmp"
@@ -98,11 +100,12 @@ while True:
     for command in known - asserted:
         record("control_done", status="released", data={"command": command})
     if signals or "stop" in asserted:
-        record("run_stopped")
-        show("stopped")
-        sys.exit(3 if turn == 0 and not signals else 0)
+        code = 3 if turn == 0 and not signals else 0
+        record("run_stopped", data={"exit_code": code})
+        show("stopped", asserted)
+        sys.exit(code)
     if turn % 10 == 5 and "pause" not in asserted:
         record("refused", instrument="XYZ", side="BUY", quantity=10, unit="share", reason="dry_run")
-    show("paused" if "pause" in asserted else "running")
+    show("paused" if "pause" in asserted else "running", asserted)
     known, turn = asserted, turn + 1
     time.sleep(0.5)

@@ -28,14 +28,17 @@ record() {
     sync "$segment"
 }
 
-# show STATE CHECK_OK STATUS: replace the snapshot; a reader sees the old one or the new one, whole.
+# show STATE: replace the snapshot; a reader sees the old one or the new one, whole.
 show() {
-    now=$(utc) shown=$((shown + 1))
+    now=$(utc) shown=$((shown + 1)) status=ok not_paused=true not_refused=true
+    case $standing in *' pause '*) status=degraded not_paused=false ;; esac
+    case $standing in *' flatten '*) status=blocked not_refused=false ;; esac
     {
         printf '{"schema":1,"desk":"%s","run_id":"%s","pid":%d,"seq":%d,' "$desk" "$run" $$ "$shown"
         printf '"ts":"%s","wall_ts":"%s","period_ms":2000,"daemon_state":"%s",' "$now" "$now" "$1"
-        printf '"self_check":{"status":"%s","block_reasons":[],' "$3"
-        printf '"checks":[{"name":"paused","ok":%s,"severity":"yellow"}]},' "$2"
+        printf '"self_check":{"status":"%s","checks":[' "$status"
+        printf '{"name":"paused","ok":%s,"severity":"yellow"},' "$not_paused"
+        printf '{"name":"flatten_refused","ok":%s,"severity":"red"}]},' "$not_refused"
         printf '"account_kind":"simulated","journal_seq":%d,"journal_hash":"%s"}' "$seq" "$hash"
     } >"$folder/.snapshot.json.$$-0.tmp"
     mv -f "$folder/.snapshot.json.$$-0.tmp" "$present"
@@ -90,17 +93,19 @@ while :; do
     before=$standing standing=' '
     for command in flatten stop pause; do obey "$command"; done
     case $signal$standing in *' stop '* | yes*)
-        record run_stopped
-        show stopped true ok
-        if [ "$turn$signal" = 0no ]; then exit 3; else exit 0; fi ;;
+        code=0
+        if [ "$turn$signal" = 0no ]; then code=3; fi
+        record run_stopped ",\"data\":{\"exit_code\":$code}"
+        show stopped
+        exit "$code" ;;
     esac
     case $standing in
-        *' pause '*) show paused false degraded ;;
+        *' pause '*) show paused ;;
         *)
             if [ $((turn % 5)) = 2 ]; then
                 record refused ',"instrument":"XYZ","side":"BUY","quantity":10,"unit":"share","reason":"dry_run"'
             fi
-            show running true ok ;;
+            show running ;;
     esac
     turn=$((turn + 1))
     sleep 1 || :

@@ -148,6 +148,25 @@ def test_a_flatten_is_refused_for_there_is_nothing_to_close(bot: Bot) -> None:
     wait_for("the answer", lambda: len(bot.receipts("flatten")) == 2, 5)
     assert bot.receipts("flatten") == ["control_seen seen", "control_refused refused"]
     assert bot.state() == "running"
+    wait_for("the red light", lambda: bot.cli("status").returncode == 2, 10)
+    assert "flatten_refused" in bot.cli("status").stdout
+    (bot.paths.control / "flatten").unlink()
+    wait_for("the green light", lambda: bot.cli("status").returncode == 0, 10)
+    assert bot.receipts("flatten")[2:] == ["control_done released"]
+
+
+def test_our_commands_wait_for_its_receipts(bot: Bot) -> None:
+    assert bot.cli("pause", "--reason", "lunch", "--wait", "6").returncode == 0
+    assert bot.cli("resume", "--wait", "6").returncode == 0
+    refused = bot.cli("flatten", "--reason", "x", "--wait", "6", "--yes")
+    assert refused.returncode == 1
+    assert "holds_nothing" in refused.stderr
+    assert bot.cli("stop", "--wait", "8").returncode == 0
+    assert bot.exit_code() == 0
+    assert bot.cli("stop", "--wait", "8").returncode == 0, "it is over already"
+    assert bot.cli("start").returncode == 0
+    bot.start()
+    wait_for("its second life", lambda: bot.state() == "running", 10)
 
 
 def test_a_stop_that_stands_at_the_start_is_exit_3_and_the_chain_goes_on(bot: Bot) -> None:
