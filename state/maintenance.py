@@ -12,7 +12,7 @@ import filelock
 import msgspec
 
 from state.anchors import read_chain
-from state.archive import archive_path, clean_temporaries, compress_file, compress_segment
+from state.archive import Sizes, archive_path, clean_temporaries, compress_file, compress_segment
 from state.history import compress_day, history_days, history_files, remove_day
 from state.layout import DeskPaths
 from state.retention import age_days, expired_segments, remove_oldest
@@ -59,8 +59,9 @@ def maintenance_lock(paths: DeskPaths) -> filelock.BaseFileLock:
 
     Raises MaintenanceBusyError where another process holds it, OSError where the folder cannot be written.
     """
-    paths.journal.mkdir(mode=0o750, parents=True, exist_ok=True)
-    lock = filelock.FileLock(paths.journal / ".maintain.lock", timeout=0)
+    # A desk may have no journal, and a salvage in progress must not find one that was made for a lock.
+    folder = paths.journal if paths.journal.is_dir() else paths.folder
+    lock = filelock.FileLock(folder / ".maintain.lock", timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout as error:
@@ -98,8 +99,15 @@ def carry_out(paths: DeskPaths, step: Step, *, wall_us: int) -> int | None:
     elif step.part == "history":
         sizes = compress_day(paths.history, step.path.name[:8])
     else:
-        sizes = compress_file(step.path) if step.path.exists() else None
+        sizes = _compress_tape(step.path)
     return None if sizes is None else sizes.gzip_bytes
+
+
+def _compress_tape(path: Path) -> Sizes | None:
+    try:
+        return compress_file(path)
+    except FileNotFoundError:
+        return None  # the daemon needed its room
 
 
 def _remove(paths: DeskPaths, step: Step, wall_us: int) -> int | None:
