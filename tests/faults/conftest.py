@@ -1,7 +1,11 @@
-"""Where the system's tracer is needed, and what happens where there is none."""
+"""The system's tracer, where there is one; and a place for thousands of small trees."""
 
+import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +26,12 @@ def strace() -> str:
     if tried.returncode != 0:
         pytest.skip(f"strace may not trace here: {tried.stderr.strip()[:200]}")
     return path
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: thousands of small trees need no disk, syncs are not executed anyway."""
+    place = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else tmp_path  # noqa: S108 - what tmpfs is for
+    folder = Path(tempfile.mkdtemp(prefix="bifrost-", dir=place))
+    yield folder
+    shutil.rmtree(folder)
