@@ -90,7 +90,7 @@ class _Salvage:
         first, last = plan.remains.lines[0], plan.last
         since = f"a checkpoint at seq {first.seq} ({to_the_second(first.ts)})"
         complain(f"  holds          {since} and on, up to seq {last.seq} ({to_the_second(last.ts)})")
-        complain(f"  left out       {plan.remains.lines_after} later lines, which nothing vouches for")
+        complain(f"  left out       {plan.remains.lines_left_out} lines since then, which nothing vouches for")
         complain(f"  own shares     {plan.ledger.own_shares:+g} by what holds{_witness(plan)}")
         complain(f"  set aside      {self._paths.journal} whole, as {plan.kept_in}")
         complain(f"  afterwards     the desk is halted (journal_salvaged). {BROKER_KNOWS}")

@@ -2,8 +2,8 @@
 
 A line is believed when its hash follows from the line before it. After a damaged line the chain goes on from what
 that line says its own hash is: the lines behind it vouch for one another again, though the damaged one stays
-unbelieved. So a journal falls into stretches, and the last stretch that holds a `ledger_checkpoint` is enough to
-rebuild a ledger as it stood at that stretch's end. Where none does, the anchor of the newest removed segment holds one.
+unbelieved. The newest `ledger_checkpoint` that is believed, and every believed line behind it, rebuild the ledger but
+for the lines left out. Where no segment holds one, the anchor of the newest removed segment does.
 """
 
 import re
@@ -28,11 +28,11 @@ class Remains(msgspec.Struct, frozen=True, kw_only=True):
     """What of a journal can be believed: the newest checkpoint that verifies and the verified lines behind it."""
 
     lines: tuple[JournalLine, ...]
-    """Oldest first; the first is a `ledger_checkpoint`. Empty when none verifies."""
+    """Oldest first; the first is a `ledger_checkpoint`. Empty when none verifies. Damaged lines between are missing."""
     head: Head
     """Of the last of them."""
-    lines_after: int
-    """Lines that come later and are left out: damaged, or without a believed checkpoint before them."""
+    lines_left_out: int
+    """Lines behind that checkpoint which nothing vouches for (all lines where there is none)."""
     newest_order: dict[str, int]
     """What comes before the number in an order_ref -> the highest number in the lines left out."""
 
@@ -80,21 +80,20 @@ def what_holds(folder: Path) -> Remains:
     return Remains(
         lines=tuple(_decoded(folder, body) for body in stretches.believed),
         head=stretches.believed_head,
-        lines_after=stretches.lines_after,
+        lines_left_out=stretches.lines_left_out,
         newest_order=stretches.newest_order,
     )
 
 
 class _Stretches:
-    """Feeds on raw lines in order and keeps the newest stretch that can be folded."""
+    """Feeds on raw lines in order and keeps what can be folded."""
 
     def __init__(self) -> None:
         self.believed: list[bytes] = []
         self.believed_head = Head()
-        self.lines_after = 0
+        self.lines_left_out = 0
         self.newest_order: dict[str, int] = {}
         self._head: Head | None = None
-        self._in_believed = False
 
     def begin_with(self, anchor: SegmentAnchor) -> None:
         """The checkpoint that opened the last removed segment: old, and better than none."""
@@ -106,7 +105,6 @@ class _Stretches:
     def start_at(self, head: Head | None) -> None:
         """The next line follows this one; None when nobody knows what came before it."""
         self._head = head
-        self._in_believed = False
 
     def read(self, raw: bytes, *, unfinished: bool) -> None:
         """Take one line as it stands in the file."""
@@ -126,17 +124,15 @@ class _Stretches:
     def _take(self, body: bytes, head: Head) -> bool:
         """Keep a verified line; False where no checkpoint comes before it."""
         if _CHECKPOINT in body and _is_checkpoint(body):
-            self.believed, self._in_believed = [], True
-        if not self._in_believed:
+            self.believed, self.lines_left_out, self.newest_order = [], 0, {}
+        elif not self.believed:
             return False
         self.believed.append(body)
         self.believed_head = head
-        self.lines_after = 0
-        self.newest_order = {}
         return True
 
     def _leave_out(self, raw: bytes) -> None:
-        self.lines_after += 1
+        self.lines_left_out += 1
         for owner, number in _ORDER_REF.findall(raw):
             name = owner.decode("utf-8", "replace")
             self.newest_order[name] = max(self.newest_order.get(name, 0), int(number))

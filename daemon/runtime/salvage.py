@@ -59,7 +59,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             "last_good_seq": self.remains.head.seq,
             "last_good_hash": self.remains.head.hash,
             "last_good_ts": self.last.ts,
-            "lines_left_out": self.remains.lines_after,
+            "lines_left_out": self.remains.lines_left_out,
             "own_shares": self.ledger.own_shares,
             "snapshot_own_shares": self.snapshot_own_shares,
             "by": by,

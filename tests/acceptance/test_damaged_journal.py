@@ -45,11 +45,11 @@ def flip(system: System, *numbers: int) -> Path:
 
 
 def lose_the_fills(system: System) -> Path:
-    """Damage the first fill and every later checkpoint: what remains knows of no fill at all."""
+    """Damage every fill and every checkpoint behind the first of them: what remains knows of no fill at all."""
     lines = system.lines()
-    first = next(line.seq for line in lines if line.type is JournalType.FILL)
-    later = [line.seq for line in lines if line.type is JournalType.LEDGER_CHECKPOINT and line.seq > first]
-    return flip(system, first, *later)
+    fills = [line.seq for line in lines if line.type in (JournalType.FILL, JournalType.PARTIAL_FILL)]
+    later = [line.seq for line in lines if line.type is JournalType.LEDGER_CHECKPOINT and line.seq > fills[0]]
+    return flip(system, *fills, *later)
 
 
 def start_daemon(system: System) -> int:

@@ -87,7 +87,7 @@ def test_salvage_begins_a_new_journal_that_opens_halted(cli: Cli, paths: DeskPat
     assert [line.type for line in lines] == [JournalType.LEDGER_CHECKPOINT, JournalType.REPAIRED, JournalType.HALT]
     facts = lines[1].data
     assert facts is not None
-    assert (facts["line"], facts["kind"], facts["last_good_seq"]) == (seq, "hash", seq - 1)
+    assert (facts["line"], facts["kind"], facts["lines_left_out"]) == (seq, "hash", 1)
     assert (facts["by"], facts["why"], facts["own_shares"]) == ("anna", "bad sector", 100)
     # The lost lines knew of one more order: its number is not given again.
     assert ledger.next_order > 1000

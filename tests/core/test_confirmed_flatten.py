@@ -94,6 +94,23 @@ def test_a_salvaged_book_halts_and_books_what_the_broker_still_knows() -> None:
     )
 
 
+def test_whichever_line_behind_the_checkpoint_is_lost_the_broker_makes_it_good() -> None:
+    first = Driver().connect()
+    own(first, -100)
+    first.status(first.order("BUY", 10), "rejected", "201 no")
+    first.tick(10)
+    first.status(first.order("SELL", 20), "cancelled")
+    own(first, 30)
+    newest = max(index for index, line in enumerate(first.lines) if line.type is JournalType.LEDGER_CHECKPOINT)
+    start = min(newest, next(index for index, line in enumerate(first.lines) if line.type is JournalType.INTENT) - 1)
+    for lost in range(start + 1, len(first.lines)):
+        driver = salvaged(first, [line for index, line in enumerate(first.lines) if index != lost])
+        driver.connect()
+        assert driver.book.ledger.own_shares == -70, first.lines[lost]
+        assert driver.book.unexplained == (), first.lines[lost]
+        assert [halt.code for halt in driver.book.ledger.halts] == ["journal_salvaged"], first.lines[lost]
+
+
 def test_an_execution_that_no_lost_line_can_have_asked_for_is_still_an_orphan() -> None:
     first = Driver().connect()
     own(first, -100)

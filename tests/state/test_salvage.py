@@ -90,8 +90,8 @@ def test_a_torn_end_is_no_damage(folder: Path) -> None:
         (5, (31, 40)),  # the lines behind the damage vouch for one another, and hold newer checkpoints
         (25, (31, 40)),
         (30, (31, 40)),
-        (31, (21, 30)),  # the newest checkpoint is the damaged line
-        (35, (31, 34)),  # damage behind the newest checkpoint
+        (31, (21, 40)),  # the newest checkpoint is the damaged line
+        (35, (31, 40)),  # damage behind the newest checkpoint
         (40, (31, 39)),
     ],
 )
@@ -100,8 +100,8 @@ def test_one_flipped_bit_costs_no_more_than_it_must(folder: Path, number: int, h
     damage = first_damage(folder)
     assert damage is not None
     assert (damage.file, damage.line) == (str(only(folder)), number)
-    found = seqs(what_holds(folder))
-    assert (found[0], found[-1]) == holds
+    first, last = holds
+    assert seqs(what_holds(folder)) == [seq for seq in range(first, last + 1) if seq != number]
 
 
 def test_every_single_flipped_byte_is_located_and_what_holds_is_as_it_was_written(tmp_path: Path) -> None:
@@ -124,31 +124,29 @@ def test_every_single_flipped_byte_is_located_and_what_holds_is_as_it_was_writte
 @pytest.mark.parametrize(
     ("change", "kind", "holds"),
     [
-        (lambda lines: lines[:14] + lines[15:], "sequence", (31, 40)),
-        (lambda lines: [*lines[:34], lines[35], lines[34], *lines[36:]], "sequence", (31, 34)),
-        (lambda lines: [*lines[:35], lines[34], *lines[35:]], "sequence", (31, 35)),
-        (lambda lines: [*lines[:35], b"by hand\n", *lines[35:]], "not_a_line", (31, 35)),
-        (lambda lines: lines[20:], "sequence", (31, 40)),
+        (lambda lines: lines[:34] + lines[35:], "sequence", [*range(31, 35), *range(37, 41)]),
+        (lambda lines: [*lines[:34], lines[35], lines[34], *lines[36:]], "sequence", [*range(31, 35), *range(38, 41)]),
+        (lambda lines: [*lines[:35], lines[34], *lines[35:]], "sequence", [*range(31, 41)]),
+        (lambda lines: [*lines[:35], b"by hand\n", *lines[35:]], "not_a_line", [*range(31, 36), *range(37, 41)]),
+        (lambda lines: lines[20:], "sequence", [*range(31, 41)]),
     ],
     ids=["deleted", "swapped", "doubled", "added by hand", "beginning lost"],
 )
-def test_moved_lines(
-    folder: Path, change: Callable[[list[bytes]], list[bytes]], kind: str, holds: tuple[int, int]
-) -> None:
+def test_moved_lines(folder: Path, change: Callable[[list[bytes]], list[bytes]], kind: str, holds: list[int]) -> None:
     edit(only(folder), change)
     damage = first_damage(folder)
     assert damage is not None
     assert damage.kind == kind
-    found = seqs(what_holds(folder))
-    assert (found[0], found[-1]) == holds
+    assert seqs(what_holds(folder)) == holds
 
 
-def test_damage_at_two_places_leaves_the_newest_stretch_with_a_checkpoint(folder: Path) -> None:
-    edit(only(folder), flipped(31))
-    edit(only(folder), flipped(15))
+def test_damage_at_several_places_leaves_the_newest_checkpoint_and_what_is_vouched_for_behind_it(folder: Path) -> None:
+    for number in (15, 31, 35, 39, 40):
+        edit(only(folder), flipped(number))
     remains = what_holds(folder)
-    assert (seqs(remains)[0], remains.head.seq) == (21, 30)
-    assert remains.lines_after == 10
+    assert seqs(remains) == [*range(21, 31), *range(32, 35), *range(36, 39)]
+    assert remains.head.seq == 38
+    assert remains.lines_left_out == 4
     assert remains.newest_order == {"demo.ab12": 40}
 
 
@@ -157,7 +155,7 @@ def test_without_any_checkpoint_that_holds_there_is_nothing(folder: Path) -> Non
         edit(only(folder), flipped(number))
     remains = what_holds(folder)
     assert remains.lines == ()
-    assert remains.lines_after == COUNT
+    assert remains.lines_left_out == COUNT
 
 
 def test_a_believed_line_of_another_version_is_not_guessed_at(folder: Path) -> None:
@@ -189,7 +187,7 @@ def test_a_missing_segment(segments: Path) -> None:
 
 def test_a_missing_segment_before_the_last_leaves_its_opening_line_without_a_witness(segments: Path) -> None:
     list_segments(segments)[2].path.unlink()
-    assert seqs(what_holds(segments)) == list(range(11, 21))
+    assert seqs(what_holds(segments)) == [*range(11, 21), *range(32, 41)]
 
 
 def test_a_lost_tail_is_told_by_the_snapshots_memory_alone(folder: Path) -> None:
@@ -271,8 +269,8 @@ def test_the_checkpoint_of_the_newest_removed_segment_is_the_last_resort(segment
     for segment in list_segments(segments):
         edit(segment.path, flipped(1))
     remains = what_holds(segments)
-    assert seqs(remains) == [11]
-    assert remains.lines_after == 20
+    assert seqs(remains) == [11, *range(22, 31), *range(32, 41)]
+    assert remains.lines_left_out == 2
     edit(segments / ANCHORS_NAME, flipped(2))
     assert seqs(what_holds(segments)) == []
 
