@@ -8,7 +8,7 @@ import typer
 
 from cli.errors import CommandError, ExitCode
 from cli.options import DeskOption, JsonOption, RootOption, Settings, settings
-from cli.output import coloured, complain, say, say_json, to_the_second
+from cli.output import coloured, say, say_json, to_the_second
 
 if TYPE_CHECKING:
     from state.doctor import Finding, Findings
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 _RANK = {"fault": 0, "warning": 1, "info": 2, "ok": 3}
 _COLOUR = {"fault": "red", "warning": "yellow", "info": "bold", "ok": "green"}
 _PATH_WIDTH = 34
-_LONG_MIB = 100
-_MIB_A_SECOND = 15
 
 
 def register(app: typer.Typer) -> None:
@@ -72,15 +70,16 @@ def doctor(
 
 def _examine(chosen: Settings, folder: Path, watch_s: float, findings: "Findings") -> str:
     """Look at the desk; its light in words, where its name allows one."""
+    from cli.progress import progress_bar
     from daemon.runtime.clocks import wall_us
     from state.doctor import compare_snapshots, examine_desk
     from state.layout import DeskNameError
     from state.look import look_at
     from state.snapshot import read_snapshot
 
-    _announce(folder)
     try:
-        first = examine_desk(folder, wall_us(), findings)
+        with progress_bar("journal segments", quiet=chosen.as_json) as progress:
+            first = examine_desk(folder, wall_us(), findings, progress=progress)
     except OSError as error:
         raise CommandError(f"{folder} cannot be read: {error.strerror}; let this user read it") from error
     if watch_s > 0 and first is not None:
@@ -92,13 +91,6 @@ def _examine(chosen: Settings, folder: Path, watch_s: float, findings: "Findings
         return to_the_second(look_at(chosen.paths(), wall_us()).light.line)
     except (CommandError, DeskNameError):
         return ""
-
-
-def _announce(folder: Path) -> None:
-    """Years of lines take minutes: say so before."""
-    mib = sum(path.stat().st_size for path in folder.glob("*/*.jsonl*")) / (1024 * 1024)
-    if mib > _LONG_MIB:
-        complain(f"doctor: reading {mib:.0f} MiB of lines, about {mib / _MIB_A_SECOND:.0f} s ...")
 
 
 def _examine_machine(chosen: Settings, profile: str, findings: "Findings") -> None:

@@ -11,14 +11,18 @@ from state.doctor.lines import examine_audit, examine_history, examine_journal, 
 from state.doctor.snapshot import compare_snapshots, examine_snapshot
 from state.layout import DeskNameError, check_desk_name
 from state.records import Snapshot
+from state.segments import Progress
 
 __all__ = ["Finding", "Findings", "compare_snapshots", "examine_desk"]
 
 
-def examine_desk(folder: Path, wall_us: int, findings: Findings) -> Snapshot | None:
+def examine_desk(
+    folder: Path, wall_us: int, findings: Findings, *, progress: Progress | None = None
+) -> Snapshot | None:
     """Look at everything in `folder`; `wall_us` is the machine's clock. Gives the snapshot, where it can be read.
 
-    Raises OSError only when the folder itself cannot be listed.
+    `progress` is called with (segments done, segments) of the journal. Raises OSError only when the folder itself
+    cannot be listed.
     """
     try:
         check_desk_name(folder.name)
@@ -28,7 +32,7 @@ def examine_desk(folder: Path, wall_us: int, findings: Findings) -> Snapshot | N
     snapshot = examine_snapshot(folder, wall_us, findings)
     examine_folder(folder, wall_us, findings)
     examine_control(folder, wall_us, findings)
-    examine_journal(folder, snapshot, findings)
+    examine_journal(folder, snapshot, findings, progress)
     examine_audit(folder, findings)
     examine_history(folder, findings)
     examine_tape(folder, findings)

@@ -93,7 +93,7 @@ def _examine_mode(path: Path, shown: str, findings: Findings) -> None:
 
 def _is_temporary(path: Path, wall_us: int, shown: str, findings: Findings) -> bool:
     """Whether it is what an atomic writer leaves; one that nobody uses any more is told."""
-    if not (path.name.startswith(".") and path.name.endswith(".tmp")):
+    if not (path.name.startswith(".") and path.name.endswith((".tmp", ".tmp.gz"))):
         return False
     try:
         age_us = wall_us - path.stat().st_mtime_ns // 1000

@@ -14,7 +14,7 @@ from state.chain import Head, LineError, check, read_head
 from state.doctor.findings import Findings
 from state.doctor.members import NotAnObjectError, decode, unknown_members, wrong_members
 from state.records import AuditLine, HistorySample, JournalLine, Snapshot, TapeCheckpoint, TapeEvent
-from state.segments import ARCHIVE_ERRORS, JournalDamaged, Segment, open_segment
+from state.segments import ARCHIVE_ERRORS, JournalDamaged, Progress, Segment, open_segment
 
 _MAX_LINE_BYTES = 16 * 1024 * 1024
 _SETTLE_S = 0.05
@@ -26,14 +26,16 @@ _REMEDY = {
 }
 
 
-def examine_journal(folder: Path, snapshot: Snapshot | None, findings: Findings) -> None:
+def examine_journal(
+    folder: Path, snapshot: Snapshot | None, findings: Findings, progress: Progress | None = None
+) -> None:
     """The journal's chain and lines, and whether it agrees with what the snapshot remembers."""
     journal = folder / "journal"
     if not journal.is_dir():
         findings.warning("journal", "is missing: operations and receipts are not seen", "write a line for what you do")
         return
     remembered = None if snapshot is None else snapshot.journal_seq
-    walked = _Record(folder, "journal", JournalLine, findings).walk(remembered)
+    walked = _Record(folder, "journal", JournalLine, findings).walk(remembered, progress)
     if walked is None:
         return
     head, then = walked
@@ -71,7 +73,7 @@ class _Record:
         self._count = 0
         self._all_read = True
 
-    def walk(self, remembered: int | None) -> tuple[Head, str | None] | None:
+    def walk(self, remembered: int | None, progress: Progress | None = None) -> tuple[Head, str | None] | None:
         """The head at the end, and the hash of line `remembered`; None where that is not known for lack of a file."""
         try:
             chain = read_chain(self._folder / self._name)
@@ -83,7 +85,9 @@ class _Record:
             self._findings.fault(self._name, f"cannot be read: {error.strerror}", "let the cockpit's user read it")
             return None
         head, then = chain.start, None
-        for segment in chain.segments:
+        for done, segment in enumerate(chain.segments):
+            if progress is not None:
+                progress(done, len(chain.segments))
             for after in self._walk_segment(segment, head, last=segment is chain.segments[-1]):
                 head = after
                 if head.seq == remembered:
