@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from cockpit.wording import DASH
+from state.chain import Head, seal
 from state.journal_reader import read_journal
 from state.layout import DeskPaths
 from state.records import JournalLine, JournalType
@@ -217,6 +218,32 @@ def test_a_second_one_and_a_torn_end_are_refused(bot: Bot) -> None:
     doctor = bot.cli("doctor")
     assert doctor.returncode == 1
     assert "unfinished" in doctor.stdout
+
+
+def test_a_new_day_is_a_new_segment_and_old_ones_are_compressed(bot: Bot) -> None:
+    """Days that it wrote before, a restart today, maintenance beside it: one chain all along."""
+    bot.end()
+    shutil.rmtree(bot.paths.journal)
+    bot.paths.journal.mkdir()
+    bot.paths.snapshot.unlink()
+    head = Head()
+    for day in range(1, 12):
+        at = f"2026-01-{day:02d}T10:00:00.000000Z"
+        line = {"seq": head.seq + 1, "ts": at, "wall_ts": at, "type": "transition", "desk": bot.name, "run_id": "r"}
+        sealed, head = seal(head, json.dumps(line).encode())
+        (bot.paths.journal / f"202601{day:02d}-{day:04d}.jsonl").write_bytes(sealed)
+    bot.start()
+    wait_for("its first word", lambda: bot.state() == "running", 15)
+    (newest,) = bot.paths.journal.glob("*-0012.jsonl")
+    assert not newest.name.startswith("202601")
+    maintained = bot.cli("maintain", "--compress-after", "0")
+    assert maintained.returncode == 0, maintained.stderr
+    assert len(list(bot.paths.journal.glob("*.jsonl.gz"))) >= 9
+    assert_healthy(bot)
+    assert len(bot.lines()) > 11
+    (bot.paths.control / "stop").touch()
+    assert bot.exit_code() == 0
+    assert_healthy(bot)
 
 
 # --- in the cockpit ---
