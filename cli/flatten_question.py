@@ -90,7 +90,8 @@ def _preview(seen: "Look") -> str:
     """What a flatten would do, from the newest snapshot."""
     snapshot = seen.snapshot
     if snapshot is None or snapshot.own_shares is None:
-        return "own shares are not known now (no readable snapshot); the daemon sizes it from its own ledger"
+        why = "no readable snapshot" if snapshot is None else "the snapshot does not tell them"
+        return f"own shares are not known now ({why}); the daemon sizes it from its own ledger"
     age = "" if seen.light.age_ms is None else f" ({seen.light.age_ms / 1000:.1f} s ago)"
     # A desk that does not name a target flattens to none.
     target = 0.0 if snapshot.flatten_target_shares is None else snapshot.flatten_target_shares

@@ -246,6 +246,13 @@ def test_a_new_day_is_a_new_segment_and_old_ones_are_compressed(bot: Bot) -> Non
     assert_healthy(bot)
 
 
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="no shellcheck on this machine")
+def test_the_shell_bot_is_plain_posix() -> None:
+    checked = ["shellcheck", "--shell=sh", BOTS["shell-bot"][1]]
+    done = subprocess.run(checked, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 # --- in the cockpit ---
 
 
