@@ -6,7 +6,6 @@ chain does not hold is not cached: its entry in the manifest only says why.
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import filelock
@@ -18,6 +17,7 @@ from state.journal_reader import decode_line
 from state.query.cache import Cache
 from state.query.manifest import Content, Entry, Stamp, content_of, is_of, parquet_path, stamp_of, write_manifest
 from state.query.parquet import CacheFailed, Row, row_of, write_parquet
+from state.query.reading import size_bytes
 from state.records import JournalLine, JournalType
 from state.segments import (
     ARCHIVE_ERRORS,
@@ -81,10 +81,10 @@ class _Builder:
         """Go through the closed segments in chain order, carrying the head that each must continue."""
         closed = list_segments(self._journal)[:-1]
         self._sweep(closed)
-        sizes = [_size_bytes(segment) for segment in closed]
+        sizes = [size_bytes(segment) for segment in closed]
         built, done_bytes = 0, 0
         head = self._start(closed)
-        for segment, size_bytes in zip(closed, sizes, strict=True):
+        for segment, its_bytes in zip(closed, sizes, strict=True):
             if should_stop is not None and should_stop():
                 return Built(segments=built, problems=tuple(self._problems))
             entry = self._fitting(segment, head)
@@ -94,7 +94,7 @@ class _Builder:
             if entry is not None and entry.problem is not None:
                 self._problems.append(entry.problem)
             head = None if entry is None else entry.after
-            done_bytes += size_bytes
+            done_bytes += its_bytes
             if progress is not None:
                 progress(done_bytes, sum(sizes))
         return Built(segments=built, complete=True, problems=tuple(self._problems))
@@ -244,9 +244,3 @@ def _words_of_end(segment: Segment) -> Head | None:
         return head_at_end(segment)
     except JournalDamaged:
         return None
-
-
-def _size_bytes(segment: Segment) -> int:
-    with suppress(FileNotFoundError):
-        return segment.path.stat().st_size
-    return 0

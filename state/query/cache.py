@@ -8,6 +8,7 @@ import msgspec
 
 from state.query.filters import Filter
 from state.query.manifest import (
+    MANIFEST_NAME,
     Content,
     Entry,
     Manifest,
@@ -33,18 +34,18 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._manifest: Manifest | None = None
-        self._manifest_stamp: Stamp | None = None
+        self._last_read: tuple[Stamp | None, Manifest] | None = None
 
     def manifest(self) -> Manifest:
         """The manifest as it is now; read again only when the file changed."""
         try:
-            stamp = stamp_of(self.folder / "manifest.json")
+            stamp = stamp_of(self.folder / MANIFEST_NAME)
         except OSError:
             stamp = None
-        if self._manifest is None or stamp is None or stamp != self._manifest_stamp:
-            self._manifest, self._manifest_stamp = read_manifest(self.folder), stamp
-        return self._manifest
+        last = self._last_read
+        if last is None or stamp is None or stamp != last[0]:
+            last = self._last_read = (stamp, read_manifest(self.folder))
+        return last[1]
 
     def parts(self, closed: Sequence[Segment], wanted: Filter | None) -> list[Part]:
         """The closed segments that may hold an answer, in the order given."""

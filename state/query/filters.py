@@ -83,12 +83,26 @@ class Sieve:
 
     def __init__(self, wanted: Filter) -> None:
         asked = [getattr(wanted, name) for name in EQUAL_FIELDS]
-        self._texts = [value.encode("utf-8", "surrogatepass") for value in asked if value is not None]
+        self._texts = [value.encode("utf-8", "surrogatepass") for value in asked if value]
         self._kinds = None if wanted.types is None else [kind.value.encode() for kind in wanted.types]
         self._times = wanted if wanted.since_us is not None or wanted.until_us is not None else None
-        self.lets_all_pass = not self._texts and self._kinds is None and self._times is None
+        self._lets_all_pass = not self._texts and self._kinds is None and self._times is None
+        sure = self._texts or self._kinds or []
+        self._landmark = sure[0] if self._texts or len(sure) == 1 else None
+        """What stands in every line that matches."""
 
-    def may_hold(self, raw: bytes) -> bool:
+    def sift(self, block: bytes) -> list[bytes]:
+        """The lines of a block of whole lines that may match, without their line breaks."""
+        if not self._may_hold(block):
+            return []
+        if self._landmark is not None and b"\\" not in block:
+            lines = _lines_with(block, self._landmark)
+        else:
+            lines = block.split(b"\n")
+            lines.pop()
+        return lines if self._lets_all_pass else [raw for raw in lines if self._may_match(raw)]
+
+    def _may_hold(self, raw: bytes) -> bool:
         """False only where no line in these bytes, one or many, can match."""
         if b"\\" in raw:
             return True
@@ -102,9 +116,9 @@ class Sieve:
                 return True
         return False
 
-    def may_match(self, raw: bytes) -> bool:
+    def _may_match(self, raw: bytes) -> bool:
         """False only where this line surely does not match."""
-        if not self.may_hold(raw):
+        if not self._may_hold(raw):
             return False
         if self._times is None:
             return True
@@ -112,6 +126,17 @@ class Sieve:
             return _within(_timed.decode(raw), self._times)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return False
+
+
+def _lines_with(block: bytes, text: bytes) -> list[bytes]:
+    """The lines in which a text stands, found by looking for it and not line by line."""
+    lines = []
+    found = block.find(text)
+    while found >= 0:
+        end = block.find(b"\n", found)
+        lines.append(block[block.rfind(b"\n", 0, found) + 1 : end])
+        found = block.find(text, end + 1)
+    return lines
 
 
 class _Timed(msgspec.Struct, frozen=True):

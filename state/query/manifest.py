@@ -17,7 +17,7 @@ from state.query.filters import Filter
 from state.records import JournalLine, JournalType
 from state.segments import Segment
 
-NAME = "manifest.json"
+MANIFEST_NAME = "manifest.json"
 _FORM = 1
 _CHUNK_BYTES = 256 * 1024
 _GZIP_TRAILER_BYTES = 8
@@ -90,7 +90,7 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a cache folder; an empty one where it is missing, changed, or of another version."""
     nothing = Manifest(reader=reader_mark(), entries={})
     try:
-        body, _, digest = (folder / NAME).read_bytes().rpartition(b"\n")
+        body, _, digest = (folder / MANIFEST_NAME).read_bytes().rpartition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != digest:
             return nothing
         found = msgspec.json.decode(body, type=Manifest)
@@ -102,7 +102,7 @@ def read_manifest(folder: Path) -> Manifest:
 def write_manifest(folder: Path, entries: dict[str, Entry]) -> None:
     """Replace the manifest. Raises OSError."""
     body = msgspec.json.encode(Manifest(reader=reader_mark(), entries=entries))
-    replace_file(folder / NAME, body + b"\n" + hashlib.sha256(body).hexdigest().encode(), sync=False)
+    replace_file(folder / MANIFEST_NAME, body + b"\n" + hashlib.sha256(body).hexdigest().encode(), sync=False)
 
 
 def stamp_of(path: Path) -> Stamp:

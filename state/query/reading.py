@@ -54,6 +54,14 @@ def _other_form(segment: Segment) -> Segment:
     return msgspec.structs.replace(segment, path=segment.path.with_name(other))
 
 
+def size_bytes(segment: Segment) -> int:
+    """Of the file as it lies there; 0 when it went away."""
+    try:
+        return segment.path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def blocks_forward(segment: Segment, problems: Problems) -> Iterator[bytes]:
     """Whole lines, many at a time, first to last; cut at the last line break. Raises OSError."""
     opened = open_wherever(segment)

@@ -43,7 +43,7 @@ def matching_backward(segment: Segment, wanted: Filter, problems: Problems) -> I
     """The matching lines of one segment, newest first. Raises OSError."""
     sieve = Sieve(wanted)
     for block in blocks_backward(segment, problems):
-        for raw in sifted(block, sieve)[::-1]:
+        for raw in sieve.sift(block)[::-1]:
             line = decode_line(raw)
             if line is not None and matches(line, wanted):
                 yield line
@@ -53,19 +53,10 @@ def matching_forward(segment: Segment, wanted: Filter, problems: Problems) -> It
     """The matching lines of one segment, oldest first. Raises OSError."""
     sieve = Sieve(wanted)
     for block in blocks_forward(segment, problems):
-        for raw in sifted(block, sieve):
+        for raw in sieve.sift(block):
             line = decode_line(raw)
             if line is not None and matches(line, wanted):
                 yield line
-
-
-def sifted(block: bytes, sieve: Sieve) -> list[bytes]:
-    """The lines of a block that may match, without their line breaks."""
-    if not sieve.may_hold(block):
-        return []
-    lines = block.split(b"\n")
-    lines.pop()
-    return lines if sieve.lets_all_pass else [raw for raw in lines if sieve.may_match(raw)]
 
 
 def life_of_intent(folder: Path, intent_id: str) -> list[JournalLine]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.query import GROUPS, ROUTINE, Filter, GroupBy, JournalIndex, engine, life_of_intent
+from state.query import GROUPS, ROUTINE, Filter, GroupBy, JournalIndex, engine, life_of_intent, reading
 from state.query.filters import time_of
 from state.records import JournalType
 from state.segments import list_segments
@@ -81,6 +81,7 @@ def no_look_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the small journal would be answered from its end before any cache is asked."""
     monkeypatch.setattr(engine, "TAIL_LINES", 0)
     monkeypatch.setattr(engine, "_FIRST_LOOK", 2)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 700)
 
 
 @settings(max_examples=150, deadline=None)
