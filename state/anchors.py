@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from state.atomic import sync_folder, write_all
+from state.atomic import sync_folder, write_again, write_all
 from state.chain import Head, LineError, check, seal
 from state.records import SegmentAnchor
 from state.segments import JournalDamaged, Segment, checked_lines, cut_torn_end, head_at_end, list_segments, scan
@@ -117,9 +117,8 @@ def append_anchor(folder: Path, anchor: SegmentAnchor) -> None:
     Only for the one process that holds the retention lock. An earlier append that was cut short is cut off first.
     """
     file = _anchors_file(folder)
-    is_new = not file.path.exists()
     head = Head()
-    if not is_new:
+    if file.path.exists():
         found = scan(file, Head(), last=True)
         if found.torn_bytes:
             cut_torn_end(file.path, found.good_bytes)
@@ -133,8 +132,14 @@ def append_anchor(folder: Path, anchor: SegmentAnchor) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    if is_new:
-        sync_folder(folder)
+    sync_folder(folder)
+
+
+def settle_anchors(folder: Path) -> None:
+    """Make durable what a pass that was killed before its sync had appended, before anything relies on it."""
+    path = _anchors_file(folder).path
+    write_again(path, path.stat().st_size)
+    sync_folder(folder)
 
 
 def _anchors_file(folder: Path) -> Segment:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from state.anchors import ANCHORS_NAME, Chain, append_anchor, read_anchors, read_chain
+from state.anchors import ANCHORS_NAME, Chain, append_anchor, read_anchors, read_chain, settle_anchors
 from state.archive import Closed, archive_path, check_closed
 from state.atomic import sync_folder
 from state.journal_reader import decode_line
@@ -96,6 +96,7 @@ def _anchored(folder: Path, segment: Segment, closed: Closed, wall_us: int) -> S
         if msgspec.structs.replace(known, seq=anchor.seq, wall_ts=anchor.wall_ts) != anchor:
             detail = f"the anchor of segment {segment.name} tells of other lines than the segment holds"
             raise JournalDamaged(path=folder / ANCHORS_NAME, line=place, kind="sequence", detail=detail)
+        settle_anchors(folder)
         return known
     append_anchor(folder, anchor)
     return anchor
