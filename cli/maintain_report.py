@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from state.maintenance import Plan, Rules, Step
 
 _WORDS = {"compress": "compressed", "remove": "removed"}
-_PARTS = {"journal": "journal segment", "history": "history day", "tape": "tape file"}
+_PARTS = {"journal": "journal segment", "audit": "audit segment", "history": "history day", "tape": "tape file"}
 
 
 @dataclass(frozen=True)

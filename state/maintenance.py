@@ -11,7 +11,7 @@ from typing import Literal
 import filelock
 import msgspec
 
-from state.anchors import read_chain
+from state.anchors import Chain, read_chain
 from state.archive import Sizes, archive_path, clean_temporaries, compress_file, compress_segment
 from state.history import compress_day, history_days, history_files, remove_day
 from state.layout import DeskPaths
@@ -19,7 +19,7 @@ from state.retention import age_days, expired_segments, remove_oldest
 from state.segments import day_of
 from state.tape_folder import TapeFile, finished, list_tape
 
-Part = Literal["journal", "history", "tape"]
+Part = Literal["journal", "audit", "history", "tape"]
 Action = Literal["compress", "remove"]
 
 
@@ -40,7 +40,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     size_bytes: int
     number: int = 0
-    """Of a journal segment."""
+    """Of a segment of journal or audit."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ def maintenance_lock(paths: DeskPaths) -> filelock.BaseFileLock:
 
 def clean(paths: DeskPaths) -> int:
     """Remove the temporary files of killed passes; gives their count. Only under the lock. Raises OSError."""
-    return sum(clean_temporaries(folder) for folder in (paths.journal, paths.history, paths.tape))
+    return sum(clean_temporaries(folder) for folder in (paths.journal, paths.audit, paths.history, paths.tape))
 
 
 def plan(paths: DeskPaths, rules: Rules, *, wall_us: int, running_run_id: str | None) -> Plan:
@@ -82,6 +82,7 @@ def plan(paths: DeskPaths, rules: Rules, *, wall_us: int, running_run_id: str | 
     removed, kept, notes = _plan_journal(paths.journal, rules, wall_us)
     history_removed, history_kept = _plan_history(paths.history, rules, wall_us)
     tape_removed, tape_kept = _plan_tape(paths.tape, rules, wall_us, running_run_id)
+    kept += _compress_segments("audit", read_chain(paths.audit), 0, rules, wall_us)
     return Plan(steps=(*removed, *history_removed, *tape_removed, *kept, *history_kept, *tape_kept), notes=notes)
 
 
@@ -93,14 +94,22 @@ def carry_out(paths: DeskPaths, step: Step, *, wall_us: int) -> int | None:
     if step.action == "remove":
         return _remove(paths, step, wall_us)
     if step.part == "journal":
-        chain = read_chain(paths.journal)
-        places = [place for place, segment in enumerate(chain.segments) if segment.number == step.number]
-        sizes = compress_segment(chain, places[0]) if places else None
+        sizes = _compress_segment(paths.journal, step.number)
+    elif step.part == "audit":
+        sizes = _compress_segment(paths.audit, step.number)
     elif step.part == "history":
         sizes = compress_day(paths.history, step.path.name[:8])
     else:
         sizes = _compress_tape(step.path)
     return None if sizes is None else sizes.gzip_bytes
+
+
+def _compress_segment(folder: Path, number: int) -> Sizes | None:
+    chain = read_chain(folder)
+    for place, segment in enumerate(chain.segments):
+        if segment.number == number:
+            return compress_segment(chain, place)
+    return None
 
 
 def _compress_tape(path: Path) -> Sizes | None:
@@ -131,13 +140,17 @@ def _plan_journal(folder: Path, rules: Rules, wall_us: int) -> tuple[list[Step],
             Step(part="journal", action="remove", path=each.path, size_bytes=_size(each.path), number=each.number)
             for each in expired.segments
         ]
-    compressed = [
-        Step(part="journal", action="compress", path=each.path, size_bytes=_size(each.path), number=each.number)
-        for each in chain.segments[len(removed) : -1]
+    return removed, _compress_segments("journal", chain, len(removed), rules, wall_us), notes
+
+
+def _compress_segments(part: Part, chain: Chain, first: int, rules: Rules, wall_us: int) -> list[Step]:
+    """All but the open one, from `first` on; where both forms lie there, an interrupted pass is ended at any age."""
+    return [
+        Step(part=part, action="compress", path=each.path, size_bytes=_size(each.path), number=each.number)
+        for each in chain.segments[first:-1]
         if not each.is_compressed
         and (age_days(each.day, wall_us) >= rules.compress_after_days or archive_path(each.path).exists())
     ]
-    return removed, compressed, notes
 
 
 def _plan_history(folder: Path, rules: Rules, wall_us: int) -> tuple[list[Step], list[Step]]:

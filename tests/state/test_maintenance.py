@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from state.archive import archive_path
+from state.audit import append_audit, read_audit
 from state.history import append_sample, read_history
 from state.journal import JournalWriter
 from state.journal_reader import read_journal
@@ -13,6 +14,7 @@ from state.layout import DeskPaths
 from state.maintenance import MaintenanceBusyError, Rules, Step, carry_out, clean, maintenance_lock, plan
 from state.records import HistorySample, JournalType
 from state.times import iso_from_us
+from state.verification import verify
 from tests.support.desk_files import NOON_US, make_line
 
 DAY_US = 86_400_000_000
@@ -138,6 +140,21 @@ def test_the_tape_goes_by_age_then_by_size_and_never_what_is_written_to(paths: D
     assert ("compress", "d-0002.jsonl") in short(steps(paths))
 
 
+def test_audit_segments_are_compressed_and_never_removed(paths: DeskPaths) -> None:
+    for day in range(3):
+        append_audit(
+            paths.audit, source="cli", action="stop", by="anna", outcome="done", wall_us=NOON_US + day * DAY_US
+        )
+    found = steps(paths, days_later=9)
+    assert short(found) == [("compress", "20261120-0001.jsonl"), ("compress", "20261121-0002.jsonl")]
+    for step in found:
+        carry_out(paths, step, wall_us=NOON_US)
+    append_audit(paths.audit, source="cli", action="start", by="anna", outcome="done", wall_us=NOON_US + 9 * DAY_US)
+    assert [line.action for line in read_audit(paths.audit)] == ["stop", "stop", "stop", "start"]
+    assert verify(paths.audit).ok
+    assert {action for action, _ in short(steps(paths, days_later=5000))} == {"compress"}
+
+
 def test_one_at_a_time_and_a_desk_without_a_journal_gets_none(paths: DeskPaths) -> None:
     for _ in range(2):
         lock = maintenance_lock(paths)
@@ -152,10 +169,9 @@ def test_one_at_a_time_and_a_desk_without_a_journal_gets_none(paths: DeskPaths) 
 
 
 def test_what_killed_passes_left_is_cleaned_in_every_folder(paths: DeskPaths) -> None:
-    for folder in (paths.journal, paths.history, paths.tape):
+    folders = (paths.journal, paths.audit, paths.history, paths.tape)
+    for folder in folders:
         (folder / ".x-0001.jsonl.7-0badcafe.tmp.gz").touch()
         (folder / "kept.gz").touch()
-    assert clean(paths) == 3
-    assert [path.name for folder in (paths.journal, paths.history, paths.tape) for path in folder.iterdir()] == [
-        "kept.gz"
-    ] * 3
+    assert clean(paths) == 4
+    assert [path.name for folder in folders for path in folder.iterdir()] == ["kept.gz"] * 4
