@@ -109,7 +109,7 @@ class JournalWriter:
             raise JournalError(f"{self._folder}: cannot be written: {error}") from error
         try:
             opened = self._open_last(anchor)
-            if self._segment is not None:
+            if self._segment is not None and self._descriptor is not None:
                 # The run before may have ended at a failed sync: what is read here need not be on the disk.
                 write_again(self._segment.path, self._size)
             # Nor need the names, where the process that made them was killed before it could sync.
@@ -140,7 +140,8 @@ class JournalWriter:
                 )
             self._head = found.head
             self._size = found.good_bytes
-            self._descriptor = os.open(self._segment.path, os.O_WRONLY | os.O_APPEND)
+            if not self._segment.is_compressed:  # such a one is closed: the next append begins another
+                self._descriptor = os.open(self._segment.path, os.O_WRONLY | os.O_APPEND)
         require_anchor(self._folder, self._head, anchor)
         return Opened(repaired=repaired, head_seq=self._head.seq, head_hash=self._head.hash)
 
@@ -166,7 +167,7 @@ class JournalWriter:
 
     def rotation_due(self) -> bool:
         """Whether the next append should start a segment, and so begin with a `ledger_checkpoint`."""
-        if self._segment is None or self._size == 0:
+        if self._segment is None or self._segment.is_compressed or self._size == 0:
             return True
         return not self._speaking and (
             self._size >= self._segment_bytes or self._segment.day != day_of(self._wall_us())

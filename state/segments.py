@@ -129,14 +129,16 @@ ARCHIVE_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 def checked_lines(segment: Segment, head: Head, *, last: bool) -> Iterator[tuple[bytes, Head, int]]:
     """Body, head after it and end offset of every line. An unfinished end is left out in the `last` segment.
 
-    Raises JournalDamaged naming the first line that does not continue the chain from `head`.
+    Raises JournalDamaged naming the first line that does not continue the chain from `head`, and for a segment
+    without a line that another one follows: no writer leaves one behind. A compressed segment is never open.
     """
+    may_be_open = last and not segment.is_compressed
     offset = 0
     number = 0
     with open_segment(segment) as file:
         try:
             for number, raw in enumerate(file, start=1):  # noqa: B007 - names the place where unpacking fails
-                if last and not raw.endswith(b"\n"):
+                if may_be_open and not raw.endswith(b"\n"):
                     # An append cut short, perhaps filled up with zeros: only the very end of a file can look so.
                     return
                 body, head = check(head, raw)
@@ -149,12 +151,15 @@ def checked_lines(segment: Segment, head: Head, *, last: bool) -> Iterator[tuple
         except OSError as error:
             error.filename = error.filename or str(segment.path)  # a failed read does not know of what
             raise
+    if number == 0 and not last:
+        detail = "holds no line, although another segment follows it; restore the file from a backup"
+        raise JournalDamaged(path=segment.path, line=0, kind="not_a_line", detail=detail)
 
 
 def scan(segment: Segment, head: Head, *, last: bool) -> Scan:
     """Check a whole segment. Raises JournalDamaged, OSError.
 
-    Only the `last` segment may have a torn end; of another `torn_bytes` is 0.
+    Only the `last` segment may have a torn end, unless it is compressed; of another `torn_bytes` is 0.
     """
     lines = 0
     good_bytes = 0
@@ -162,7 +167,8 @@ def scan(segment: Segment, head: Head, *, last: bool) -> Scan:
         head = after
         lines += 1
         good_bytes = offset
-    torn_bytes = segment.path.stat().st_size - good_bytes if last else 0
+    may_be_open = last and not segment.is_compressed
+    torn_bytes = segment.path.stat().st_size - good_bytes if may_be_open else 0
     return Scan(head, lines, good_bytes, torn_bytes)
 
 
