@@ -152,28 +152,47 @@ def _plan(paths: "DeskPaths", rules: "Rules", snapshot: "Snapshot | None") -> "P
 
 
 def _carry_out(chosen: Settings, paths: "DeskPaths", run: Pass) -> int:
-    """Every step in its order, then the cache; then the report, also of what was done before an interruption."""
-    code: int = ExitCode.DONE
+    """Every step in its order, then the cache; then the report, also of what was done before it ended early."""
+    if not chosen.as_json:
+        say(intention(chosen, run))
+    code: int = ExitCode.FAILED
+    outcome = "failed"
     try:
-        if not chosen.as_json:
-            say(intention(chosen, run))
-        with progress_bar("files", quiet=chosen.as_json) as progress:
-            for number, step in enumerate(run.plan.steps, start=1):
-                done = _do(paths, step)
-                if done is not None:
-                    run.done.append(as_object(paths, step, done))
-                    if progress is None and not chosen.as_json:
-                        complain(f"  {line_of(run.done[-1])}")
-                if progress is not None:
-                    progress(number, len(run.plan.steps))
+        _do_steps(chosen, paths, run)
         with progress_bar("query cache, bytes of segments", quiet=chosen.as_json) as progress:
             code = _build_cache(paths, run, progress)
+        outcome = "done"
     except KeyboardInterrupt:
         count = f"{len(run.done)} of {len(run.plan.steps)} files"
-        run.interrupted = True
         complain(f"bifrost: interrupted after {count}; nothing is lost, run the command again to go on")
-        code = INTERRUPTED
+        code, outcome, run.interrupted = INTERRUPTED, "interrupted", True
+    finally:
+        _audit(paths, run, outcome)
+        if outcome == "failed" and run.done and not chosen.as_json:
+            report(chosen, paths, run, code)
     return report(chosen, paths, run, code)
+
+
+def _do_steps(chosen: Settings, paths: "DeskPaths", run: Pass) -> None:
+    """A bar where a person looks, else a line per file."""
+    with progress_bar("files", quiet=chosen.as_json) as progress:
+        for number, step in enumerate(run.plan.steps, start=1):
+            left = _do(paths, step)
+            if left is not None:
+                run.done.append(as_object(paths, step, left))
+                if progress is None and not chosen.as_json:
+                    complain(f"  {line_of(run.done[-1])}")
+            if progress is not None:
+                progress(number, len(run.plan.steps))
+
+
+def _audit(paths: "DeskPaths", run: Pass, outcome: str) -> None:
+    """Who removed and compressed how much; a pass that found nothing to do leaves no entry."""
+    from cli.commanding import audit
+
+    if run.done:
+        counts = {action: sum(done["action"] == action for done in run.done) for action in ("remove", "compress")}
+        audit(paths, "maintain", outcome, f"settings of {run.source}", data=counts)
 
 
 def _do(paths: "DeskPaths", step: "Step") -> int | None:

@@ -14,6 +14,7 @@ from cli.maintain_report import line_of
 from cli.options import CHECKOUT
 from daemon.runtime.clocks import wall_us
 from state.anchors import read_anchors, read_chain
+from state.audit import read_audit
 from state.follow import JournalTail
 from state.history import append_sample, read_history
 from state.journal import JournalWriter
@@ -129,10 +130,13 @@ def test_what_is_old_is_compressed_what_is_older_removed_and_the_rest_left(cli: 
     assert len(list(read_events(tape_files(old.tape, "late")[0]))) == 5
     assert tape_files(old.tape, "ancient") == ()
     assert cli("verify").code == 0
+    [entry] = read_audit(old.audit)
+    assert (entry.action, entry.outcome, entry.data) == ("maintain", "done", {"remove": 3, "compress": 4})
     again = cli("maintain", "--keep", "60")
     assert again.code == 0
     assert again.out.splitlines()[1] == "demo: nothing to do: no file is old enough to be compressed or removed"
     assert again.err == ""
+    assert len(read_audit(old.audit)) == 1
 
 
 def test_a_dry_run_says_it_all_and_changes_nothing(cli: Cli, old: DeskPaths) -> None:
@@ -228,6 +232,8 @@ def test_damage_ends_it_with_its_place_and_nothing_more_is_removed(cli: Cli, old
     assert segment.name in {Path(name).name for name in tree(old)}
     assert [anchor.number for anchor in read_anchors(old.journal)] == list(range(1, number))
     assert forms(old)["tape"] == ["plain"] * 3
+    assert ("done: removed 1 journal segment (" in answer.out) == (number == 2)
+    assert [entry.outcome for entry in read_audit(old.audit)] == ["failed"] * (number - 1)
 
 
 def test_older_segments_that_are_still_needed_are_kept_and_it_says_why(cli: Cli, paths: DeskPaths) -> None:
