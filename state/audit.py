@@ -148,8 +148,9 @@ def _append(folder: Path, entry: AuditLine, wall_us: int) -> AuditLine:
         _write(end.segment.path, end.size, content)
         return entry
     if end.segment is not None and not end.segment.is_compressed:
-        # Its last line may be of a writer that was killed before its sync; the new segment builds on it.
+        # Its last line and its name may be of a writer that was killed before its sync; the new one builds on them.
         write_again(end.segment.path, end.size)
+        sync_path_to(folder)
     number = 1 if end.segment is None else end.segment.number + 1
     _write(segment_path(folder, day, number), 0, content)
     return entry

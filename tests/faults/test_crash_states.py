@@ -43,6 +43,8 @@ class Known:
     snapshot_seq: int = 0
     """The newest snapshot whose synced write has returned; 0 from the next write on that is not synced."""
     snapshot_attempted: int = 0
+    torn: bytes = b""
+    """What a recovery found behind the last whole line; it may move, never vanish."""
 
 
 class Life:
@@ -142,7 +144,10 @@ def recover(root: Path, known: Known, cuts: Cuts) -> None:
         assert read.snapshot is not None, f"a synced snapshot is gone: {read.problem}"
         assert read.snapshot.seq >= known.snapshot_seq
     assert read.snapshot is None or read.snapshot.seq <= known.snapshot_attempted
-    cuts.known = known
+    files = [path.read_bytes() for path in paths.journal.glob("*.jsonl*")]
+    assert any(content.endswith(known.torn) for content in files) or not known.torn, "torn bytes are gone"
+    torn = b"".join(content[content.rfind(b"\n") + 1 :] for content in before.values())
+    cuts.known = replace(known, torn=torn) if torn else known
     life = Life(root, cuts)
     try:
         life.start()
