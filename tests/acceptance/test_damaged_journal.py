@@ -44,12 +44,11 @@ def flip(system: System, *numbers: int) -> Path:
     return segment.path
 
 
-def lose_the_fills(system: System) -> Path:
-    """Damage every fill and every checkpoint behind the first of them: what remains knows of no fill at all."""
+def lose_every_order(system: System) -> Path:
+    """Damage every line from the first intent on: what remains knows of no order at all."""
     lines = system.lines()
-    fills = [line.seq for line in lines if line.type in (JournalType.FILL, JournalType.PARTIAL_FILL)]
-    later = [line.seq for line in lines if line.type is JournalType.LEDGER_CHECKPOINT and line.seq > fills[0]]
-    return flip(system, *fills, *later)
+    first = next(line.seq for line in lines if line.type is JournalType.INTENT)
+    return flip(system, *range(first, lines[-1].seq + 1))
 
 
 def start_daemon(system: System) -> int:
@@ -82,14 +81,16 @@ def salvage(system: System) -> dict[str, object]:
 def halted(system: System) -> None:
     """Supervised again, reconciled, and halted."""
     system.start_supervised()
-    wait_for("the halted desk", lambda: (s := system.snapshot()) and s.posture.name == "HALTED" and s.foreign_shares)
+    wait_for("the reconciliation", lambda: system.of(JournalType.RECONCILED))
+    run_id = system.of(JournalType.RUN_STARTED)[-1].run_id
+    wait_for("its snapshot", lambda: (s := system.snapshot()) and s.run_id == run_id and s.posture.name == "HALTED")
 
 
 def test_damage_salvage_and_a_flatten_by_its_number(stopped: System) -> None:
     own = stopped.snapshot().own_shares
     assert own
     assert own == own_at_the_venue(stopped)
-    damaged = lose_the_fills(stopped)
+    damaged = lose_every_order(stopped)
     content = damaged.read_bytes()
 
     # No trading; everything stays readable and names the place.
@@ -121,7 +122,7 @@ def test_damage_salvage_and_a_flatten_by_its_number(stopped: System) -> None:
     halted(stopped)
     wait_for("own shares", lambda: stopped.snapshot().own_shares == own)
     assert own_at_the_venue(stopped) == own
-    assert all(line.reason == "journal_salvaged" for line in stopped.of(JournalType.FILL))
+    assert {line.reason for line in stopped.of(JournalType.FILL)} == {"journal_salvaged"}
     assert [line.reason for line in stopped.of(JournalType.HALT)] == ["journal_salvaged"]
     time.sleep(3)
     assert stopped.placed_order_refs() == sent
