@@ -122,6 +122,9 @@ class FaultyDesk:
         """The segment that is written to."""
         return max(self.paths.journal.glob("*.jsonl"))
 
+    def segment_bytes(self) -> int:
+        return self.segment().stat().st_size if list(self.paths.journal.glob("*.jsonl")) else 0
+
     def calls(self) -> list[Call]:
         return read_calls(self.trace)
 

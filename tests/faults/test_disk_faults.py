@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Iterator
@@ -147,6 +148,30 @@ def restarted_it_waits_for_the_operator(desk: FaultyDesk, bought: list[str]) -> 
 
 def alive(desk: FaultyDesk) -> bool:
     return desk.daemon is not None and desk.snapshot().pid == desk.daemon.pid
+
+
+def test_a_write_that_is_cut_short_is_followed_by_nothing_and_repaired_at_the_next_start(desk: FaultyDesk) -> None:
+    process = desk.start()
+    desk.until("a journal larger than any other file of the run", lambda: desk.segment_bytes() > 40_000)
+    before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    largest = desk.segment_bytes() + 3000
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (largest, before[1]))
+    desk.until("the alarm", lambda: ALARM in desk.said())
+    bought = desk.bought()
+    assert "File too large" in desk.said()
+    assert desk.segment_bytes() == largest
+    assert not desk.segment().read_bytes().endswith(b"\n")
+    desk.until("red", lambda: "journal_failed" in desk.reasons())
+    desk.flatten()
+    assert desk.bought() == bought
+    assert desk.segment_bytes() == largest
+    assert desk.stop() == 0
+    no_order_without_its_intent(desk, bought)
+    restarted_it_waits_for_the_operator(desk, bought)
+    (repaired,) = desk.lines(T.REPAIRED)
+    assert repaired.data is not None
+    kept = desk.paths.journal / str(repaired.data["kept_in"])
+    assert kept.stat().st_size == repaired.data["torn_bytes"] > 0
 
 
 def test_a_slow_disk_is_yellow_and_no_order_is_ahead_of_its_intent(desk: FaultyDesk) -> None:
