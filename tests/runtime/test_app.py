@@ -14,6 +14,7 @@ from daemon.core.step import Core
 from daemon.runtime.app import run_daemon
 from daemon.runtime.clocks import Clock, MarketClock, WallClock, wall_us
 from daemon.venues.protocol import Emit, FatalVenueError, VenueClock
+from state.journal import JournalWriter
 from state.journal_reader import read_journal
 from state.layout import DeskPaths
 from state.look import look_at
@@ -233,8 +234,22 @@ def test_a_damaged_journal_is_refused_with_one_line_and_left_as_it_is(
     assert "stopped" in [reason.code for reason in shown.reasons]
 
 
+@pytest.mark.parametrize("closed", [0, 1])
+def test_damage_in_any_closed_segment_is_refused_although_it_was_verified_before(
+    desk: Desk, closed: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(JournalWriter.__init__.__kwdefaults__ or {}, "segment_bytes", 1)
+    assert [desk.run() for _ in range(3)] == [0, 3, 3]  # each run opens a segment; the stop stands
+    segment = sorted(desk.paths.journal.glob("*.jsonl"))[closed]
+    segment.write_bytes(segment.read_bytes().replace(b'"desk":"eager"', b'"desk":"evil!"', 1))
+    capsys.readouterr()
+    assert desk.run() == 5
+    said = one_line(capsys)
+    assert "journal damaged" in said
+    assert f"{segment}, line 1: " in said
+
+
 def test_a_checkpoint_that_does_not_fit_is_a_damaged_journal(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    from state.journal import JournalWriter
     from state.times import iso_from_us
 
     writer = JournalWriter(desk.paths.journal, wall_us=lambda: WALL_US)
