@@ -29,7 +29,8 @@ def stamp() -> dict[str, str]:
 
 def newest() -> Path:
     """The newest segment: the number behind the day gives the order."""
-    return max(journal.glob("????????-*.jsonl"), key=lambda path: int(path.stem[9:]), default=Path("00000000-0.jsonl"))
+    found = journal.glob("????????-*.jsonl")
+    return max(found, key=lambda path: int(path.stem[9:]), default=journal / "00000000-0.jsonl")
 
 
 def record(kind: str, **more: object) -> None:
@@ -77,10 +78,14 @@ try:
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 except OSError:
     sys.exit(4)  # another bot writes here
-ended = newest().read_bytes() if newest().exists() else b""
-if ended and not ended.endswith(b"\n"):
-    sys.exit(5)  # a torn end: somebody must look
-head = json.loads(ended.splitlines()[-1]) if ended else {"seq": 0, "hash": "0" * 64}
+for left in folder.glob(".snapshot.json.*.tmp"):
+    left.unlink()  # by a writer that died
+head = {"seq": 0, "hash": "0" * 64}
+if newest().exists():
+    lines = newest().read_bytes().splitlines(keepends=True)
+    if not lines or not lines[-1].endswith(b"\n"):
+        sys.exit(5)  # a torn end: somebody must look
+    head = json.loads(lines[-1])
 shown = json.loads(present.read_text()) if present.exists() else {"seq": 0}
 signals: list[int] = []
 for number in (signal.SIGINT, signal.SIGTERM):

@@ -6,7 +6,8 @@
 # It trades nothing; every few seconds it journals an order that it would have sent. docs/file-format.md says why.
 set -eu
 umask 027
-folder=$1 desk=${1##*/} run=$(date +%s)-$$
+folder=${1%/}
+desk=${folder##*/} run=$(date +%s)-$$
 journal=$folder/journal control=$folder/control present=$folder/snapshot.json
 
 # UTC, with microseconds where date knows %N.
@@ -72,13 +73,16 @@ if command -v flock >/dev/null; then
     flock -n 9 || { echo "another bot writes $folder" >&2; exit 4; }
 fi
 
+rm -f "$folder"/.snapshot.json.*.tmp # by a writer that died
+
 # Where the chain stands: the newest segment (the number behind the day gives the order) and its last line.
 seq=0 number=0 hash=0000000000000000000000000000000000000000000000000000000000000000
 segment=$(for each in "$journal"/????????-*.jsonl; do echo "${each##*/}"; done | sort -t - -k 2n | tail -n 1)
 segment=$journal/$segment
 if [ -e "$segment" ]; then
     last=$(tail -n 1 "$segment")
-    if [ -z "$last" ] || [ -n "$(tail -c 1 "$segment")" ]; then echo "$segment: torn end" >&2; exit 5; fi
+    # By its number: a crash may leave zeros behind, which a shell does not see.
+    if [ "$(tail -c 1 "$segment" | od -A n -t u1 | tr -d ' ')" != 10 ]; then echo "$segment: torn end" >&2; exit 5; fi
     seq=${last#'{"seq":'} seq=${seq%%,*} hash=${last##*'"hash":"'} hash=${hash%'"}'}
     number=${segment##*-} number=${number%.jsonl} number=${number#"${number%%[!0]*}"}
 fi

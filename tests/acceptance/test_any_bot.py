@@ -173,6 +173,8 @@ def test_our_commands_wait_for_its_receipts(bot: Bot) -> None:
 def test_a_stop_that_stands_at_the_start_is_exit_3_and_the_chain_goes_on(bot: Bot) -> None:
     (bot.paths.control / "stop").touch()
     assert bot.exit_code() == 0
+    left = bot.paths.folder / ".snapshot.json.1-0.tmp"
+    left.touch()
     seen_before = read_snapshot(bot.paths.snapshot).snapshot
     lines_before = len(bot.lines())
     bot.start()
@@ -185,6 +187,7 @@ def test_a_stop_that_stands_at_the_start_is_exit_3_and_the_chain_goes_on(bot: Bo
     assert seen_after is not None
     assert seen_after.seq > seen_before.seq
     assert len(bot.lines()) > lines_before
+    assert not left.exists(), "what a dead writer left is cleaned"
     assert_healthy(bot)
 
 
@@ -212,12 +215,15 @@ def test_a_second_one_and_a_torn_end_are_refused(bot: Bot) -> None:
     bot.end()
     (segment,) = bot.paths.journal.glob("*.jsonl")
     with segment.open("ab") as file:
-        file.write(b'{"seq":')
+        file.write(b'{"seq":\0\0\0')
     bot.start()
     assert bot.exit_code() == 5
     doctor = bot.cli("doctor")
     assert doctor.returncode == 1
     assert "unfinished" in doctor.stdout
+    (bot.paths.journal / "20991231-0002.jsonl").touch()
+    bot.start()
+    assert bot.exit_code() == 5, "a segment that was begun and has no line does not tell where the chain stands"
 
 
 def test_a_new_day_is_a_new_segment_and_old_ones_are_compressed(bot: Bot) -> None:
