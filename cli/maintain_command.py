@@ -177,7 +177,7 @@ def _do_steps(chosen: Settings, paths: "DeskPaths", run: Pass) -> None:
     """A bar where a person looks, else a line per file."""
     with progress_bar("files", quiet=chosen.as_json) as progress:
         for number, step in enumerate(run.plan.steps, start=1):
-            left = _do(paths, step)
+            left = _do(chosen, paths, step)
             if left is not None:
                 run.done.append(as_object(paths, step, left))
                 if progress is None and not chosen.as_json:
@@ -195,11 +195,16 @@ def _audit(paths: "DeskPaths", run: Pass, outcome: str) -> None:
         audit(paths, "maintain", outcome, f"settings of {run.source}", data=counts)
 
 
-def _do(paths: "DeskPaths", step: "Step") -> int | None:
+def _do(chosen: Settings, paths: "DeskPaths", step: "Step") -> int | None:
+    """Raises CommandError naming the file that the system refused."""
     from daemon.runtime.clocks import wall_us
     from state.maintenance import carry_out
 
-    return carry_out(paths, step, wall_us=wall_us())
+    try:
+        return carry_out(paths, step, wall_us=wall_us())
+    except OSError as error:
+        words = f"cannot {step.action} {step.path}: {error.strerror or error}"
+        raise CommandError(f"{chosen.desk}: {words}; nothing is lost, run it again when that is mended") from error
 
 
 def _build_cache(paths: "DeskPaths", run: Pass, progress: "Callable[[int, int], None] | None") -> int:

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import random
@@ -234,6 +235,27 @@ def test_damage_ends_it_with_its_place_and_nothing_more_is_removed(cli: Cli, old
     assert forms(old)["tape"] == ["plain"] * 3
     assert ("done: removed 1 journal segment (" in answer.out) == (number == 2)
     assert [entry.outcome for entry in read_audit(old.audit)] == ["failed"] * (number - 1)
+
+
+def test_a_full_disk_is_said_with_the_file_and_loses_nothing(
+    cli: Cli, old: DeskPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, mode: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = tree(old)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fchmod", full)
+        answer = cli("maintain")
+    assert answer.code == 1
+    first = read_chain(old.journal).segments[0].path
+    assert answer.err.splitlines()[-1] == (
+        f"bifrost: demo: cannot compress {first}: No space left on device; "
+        "nothing is lost, run it again when that is mended"
+    )
+    assert {name for name in before if name not in tree(old)} == {"tape/ancient-0001.jsonl"}
+    assert not list(old.journal.glob(".*.tmp.gz"))
+    assert cli("maintain").code == 0
 
 
 def test_older_segments_that_are_still_needed_are_kept_and_it_says_why(cli: Cli, paths: DeskPaths) -> None:
