@@ -26,12 +26,14 @@ from daemon.core.effects import (
 from daemon.core.events import (
     AnyEvent,
     BookRequest,
+    DiskReport,
     Execution,
     OrderBlocked,
     OrderReport,
     OrderSent,
     PositionChanged,
     PositionItem,
+    SinkFailed,
     TimerFired,
 )
 from daemon.core.flatten_fsm import FlattenState
@@ -107,6 +109,8 @@ class Desk(Driver):
             assert not book.unexplained
             assert not book.ledger.halts
             assert not book.unknown_orders
+            assert book.journal_failed is None
+            assert not book.disk.low
         assert not self.live, f"{ref} placed while {set(self.live)} works at the broker"
         how, self.placing = self.placing, "live"
         if not order.closing and self.files:
@@ -287,6 +291,17 @@ class CoreInWeather(RuleBasedStateMachine):
     def _fire(self, key: str) -> None:
         self.desk.tick(self.desk.timers.pop(key) / 1000 if key == "second_look" else 0.1)
         self.desk.feed(TimerFired(ts_us=self.desk.now_us, key=key))
+
+    @rule(free_mib=st.sampled_from((0.0, 5000.0)))
+    def disk(self, free_mib: float) -> None:
+        report = DiskReport(ts_us=self.desk.now_us, free_mib=free_mib, free_inodes=None, slowest_append_ms=1.0)
+        self.desk.feed(report)
+
+    @rule()
+    def journal_fails(self) -> None:
+        """What follows is journaled in the room of the reserve, so recovery still has it all."""
+        self.desk.feed(SinkFailed(ts_us=self.desk.now_us, what="journal", error="No space left on device"))
+        assert self.desk.exited is not None or "journal_failed" in {each.code for each in self.desk.book.ledger.halts}
 
     @rule()
     def crash(self) -> None:
