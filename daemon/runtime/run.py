@@ -158,6 +158,9 @@ class Daemon:
     def _open_sinks(self, book: Book) -> list[SinkFailed]:
         """Journal and tape with the lines that every run starts with; what failed is told to the core first."""
         now_us, identity = self._clock.now_us(), self._identity
+        if self._desk.opened.reserve_bytes == 0:
+            say("bifrost: the disk has no room for the journal's reserve: if the journal fails, it ends without a word")
+            _log.warning("no_journal_reserve")
         self._journal = JournalSink(self._desk.writer, desk=self._paths.desk, run_id=self._run_id)
         failure = start_run(
             self._journal,
