@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         "ops",
         short_help="The newest operations of the journal, or how many there are",
-        epilog="Examples: ./bifrost ops --type fill --type refused --since 2h --limit 20   and   "
+        epilog="Example: ./bifrost ops --type fill --type refused --since 2h --limit 20   or   "
         "./bifrost ops --type refused --count-by day --count-by reason",
     )(operations)
 
