@@ -1,13 +1,13 @@
 """The system's tracer, where there is one; and a place for thousands of small trees."""
 
-import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.memory import folder_in_memory
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +30,6 @@ def strace() -> str:
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: thousands of small trees need no disk, syncs are not executed anyway."""
-    place = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else tmp_path  # noqa: S108 - what tmpfs is for
-    folder = Path(tempfile.mkdtemp(prefix="bifrost-", dir=place))
-    yield folder
-    shutil.rmtree(folder)
+    """A folder in memory: thousands of small trees need no disk, and syncs are not executed anyway."""
+    with folder_in_memory(tmp_path) as folder:
+        yield folder
