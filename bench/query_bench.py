@@ -127,8 +127,8 @@ def size_mib(paths: list[Path]) -> float:
     return sum(path.stat().st_size for path in paths) / 2**20
 
 
-def main() -> int:
-    """Prepare, measure, print, clean up."""
+def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog="bench/query",
         description=__doc__,
@@ -141,24 +141,36 @@ def main() -> int:
     chosen = parser.parse_args()
     if chosen.repeats < 3 or chosen.records < 30_000:
         parser.error("a median needs at least 3 answers, and 30 days at least 30000 operations")
+    return chosen
+
+
+def prepare(folder: Path, records: int) -> tuple[str, float]:
+    """Make journal, cache and database; gives words about them, and the seconds that the cache took."""
+    journal = journal_of(folder, records)
+    told("building the cache")
+    cache_s, cache_mib = build_cache(folder)
+    told("loading SQLite")
+    sqlite_s = load_sqlite(folder)
+    segments = list(journal.glob("*.jsonl"))
+    cached = list((folder / "cache").glob("*.parquet"))
+    words = (
+        f"{records:,} operations, {size_mib(segments):,.0f} MiB in {len(segments)} segments\n"
+        f"our cache: {size_mib(cached):,.0f} MiB, built in {cache_s:,.0f} s with {cache_mib:,.0f} MiB; "
+        f"SQLite: {size_mib([sqlite_file(folder)]):,.0f} MiB, "
+        + (f"loaded in {sqlite_s:,.0f} s" if sqlite_s else "loaded before")
+    )
+    return words, cache_s
+
+
+def main() -> int:
+    """Prepare, measure, clean up, print."""
+    chosen = arguments()
     folder = Path(tempfile.mkdtemp(prefix="bench-query-")) if chosen.data is None else chosen.data.absolute()
     try:
-        journal = journal_of(folder, chosen.records)
-        told("building the cache")
-        cache_s, cache_mib = build_cache(folder)
-        told("loading SQLite")
-        sqlite_s = load_sqlite(folder)
+        words, cache_s = prepare(folder, chosen.records)
         found = ask_all(folder, chosen.records, chosen.repeats)
         told("")
-        segments = list(journal.glob("*.jsonl"))
-        cached = list((folder / "cache").glob("*.parquet"))
         machine = machine_line(folder)
-        words = (
-            f"{chosen.records:,} operations, {size_mib(segments):,.0f} MiB in {len(segments)} segments\n"
-            f"our cache: {size_mib(cached):,.0f} MiB, built in {cache_s:,.0f} s with {cache_mib:,.0f} MiB; "
-            f"SQLite: {size_mib([sqlite_file(folder)]):,.0f} MiB, "
-            + (f"loaded in {sqlite_s:,.0f} s" if sqlite_s else "loaded before")
-        )
     finally:
         if chosen.data is None:
             shutil.rmtree(folder)

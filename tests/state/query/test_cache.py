@@ -164,6 +164,19 @@ def test_an_edited_segment_is_not_cached_and_every_answer_says_so(index: Journal
     assert index.count_by(ALL).problems == ()
 
 
+def test_a_segment_that_was_written_anew_is_noticed_by_the_next_one(index: JournalIndex, tmp_path: Path) -> None:
+    index.build()
+    write_segments(tmp_path / "other", [40], lambda seq: story(seq).replace(b"demo", b"DEMO"))
+    first, second = list_segments(index.journal)[:2]
+    first.path.write_bytes((tmp_path / "other" / first.path.name).read_bytes())
+    built = index.build()
+    assert built.segments == 2
+    [problem] = built.problems
+    assert problem.startswith(f"{second.path}, line 1: ")
+    assert index.status().segments_cached == 4
+    assert right(index)
+
+
 def test_a_segment_that_went_missing_is_said_and_the_rest_still_answers(index: JournalIndex) -> None:
     list_segments(index.journal)[2].path.unlink()
     built = index.build()

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.query import GROUPS, ROUTINE, Filter, GroupBy, JournalIndex, engine, life_of_intent, reading
+from state.query import GROUPS, ROUTINE, Count, Filter, GroupBy, JournalIndex, engine, life_of_intent, reading
 from state.query.filters import time_of
+from state.query.manifest import read_manifest
 from state.records import JournalType
 from state.segments import list_segments
 from state.times import iso_from_us
@@ -20,7 +21,8 @@ from tests.support.journal_segments import HOUR_US, REASONS, START_US, compress,
 
 CACHES = ("none", "full", "half", "flipped", "truncated", "foreign", "no manifest")
 STATES = st.sampled_from(CACHES)
-times = st.none() | st.integers(min_value=-10, max_value=150 * 7).map(lambda hours: START_US + hours * HOUR_US)
+at_lines = st.integers(min_value=-1, max_value=150).map(lambda seq: START_US + seq * 7 * HOUR_US)
+times = st.none() | st.builds(int.__add__, at_lines, st.integers(min_value=-1, max_value=1))
 filters = st.builds(
     Filter,
     since_us=times,
@@ -125,6 +127,19 @@ def _group(line: Any, name: str) -> str | None:
     if name != "week":
         return day if name == "day" else day[:7]
     return dt.date.fromisoformat(day).strftime("%G-W%V")
+
+
+def test_times_are_half_open_to_the_microsecond_at_the_ends_of_every_segment(indexes: dict[str, JournalIndex]) -> None:
+    index = indexes["full"]
+    entries = read_manifest(index.cache).entries
+    assert len(entries) == 5
+    for entry in entries.values():
+        assert entry.from_us is not None
+        assert entry.to_us is not None
+        for edge_us in (entry.from_us, entry.from_us + 1, entry.to_us, entry.to_us + 1):
+            for wanted in (Filter(since_us=edge_us), Filter(until_us=edge_us)):
+                [found] = index.count_by(wanted).counts or [Count(key=(), count=0)]
+                assert found.count == len(plain_scan(index.journal, wanted))
 
 
 @settings(max_examples=60, deadline=None)
