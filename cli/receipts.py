@@ -32,13 +32,19 @@ class Receipts:
                     return line
             if time.monotonic() - started >= timeout_s:
                 return None
-            time.sleep(_POLL_S)
+            if not self._tail.has_more:
+                time.sleep(_POLL_S)
 
     def _poll(self) -> "list[JournalLine]":
         try:
-            return self._tail.poll()
+            lines = self._tail.poll()
         except OSError as error:
             raise CommandError(f"the journal cannot be read while waiting: {error}") from error
+        gap = self._tail.gap
+        if gap is not None:
+            lost = f"seq {gap.after_seq + 1} to {gap.next_seq - 1}"
+            raise CommandError(f"the journal lost {lost} while waiting; run ./bifrost verify, then look at status")
+        return lines
 
 
 def earlier_receipt(paths: "DeskPaths", matches: Matches, since_us: int) -> "JournalLine | None":

@@ -87,6 +87,8 @@ class DeskView:
             if line.type in _RECEIPT_TYPES and line.seq > self._known:
                 self._commands.append(line)
                 self._known = line.seq
+        if self._tail.has_more or self._tail.gap is not None:
+            self._tail = None  # too far behind, or lines are gone: the next look goes back from the end again
 
     def _history_version(self) -> str:
         """Changes when a sample was added."""

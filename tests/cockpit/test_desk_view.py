@@ -43,3 +43,19 @@ def test_receipts_go_on_in_the_journal_that_a_salvage_began(paths: DeskPaths) ->
     view.build(wall_us())
     journal(paths, seen(3, "flatten"))
     assert {receipt.command for receipt in view.build(wall_us()).controls.receipts} == {"STOP", "FLATTEN"}
+
+
+def test_a_view_that_fell_behind_removed_lines_looks_back_again(paths: DeskPaths) -> None:
+    journal(paths, make_line(1, JournalType.LEDGER_CHECKPOINT))
+    view = DeskView(CockpitContext(root=paths.root, desk="demo"), paths)
+    view.build(wall_us())
+    for seq in (2, 4, 6):
+        writer = JournalWriter(paths.journal, wall_us=wall_us, segment_bytes=1)
+        writer.open()
+        writer.append([make_line(seq, JournalType.LEDGER_CHECKPOINT), seen(seq + 1, "stop" if seq == 6 else "pause")])
+        writer.close()
+    for gone in sorted(paths.journal.glob("*.jsonl"))[:3]:
+        gone.unlink()
+    for _ in range(2):  # the look that finds the gap, and the next
+        found = [receipt.command for receipt in view.build(wall_us()).controls.receipts]
+        assert found == ["STOP"]
