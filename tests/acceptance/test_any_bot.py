@@ -28,10 +28,13 @@ from tests.support.schemas import desk_complaints
 from tests.support.system import CHECKOUT, System, wait_for
 
 SHELLS = [name for name in ("dash", "sh") if shutil.which(name)]
+SMALLEST = "smallest-bot"
 BOTS = {
     "plain-bot": [sys.executable, "-I", str(CHECKOUT / "examples" / "plain_bot.py")],
     "shell-bot": [SHELLS[0], str(CHECKOUT / "examples" / "shell_bot.sh")],
 }
+
+COMMANDS = {**BOTS, SMALLEST: [sys.executable, "-I", str(CHECKOUT / "examples" / "smallest_bot.py")]}
 
 
 class Bot:
@@ -47,7 +50,7 @@ class Bot:
 
     def another(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*BOTS[self.name], f"var/{self.name}"],
+            [*COMMANDS[self.name], f"var/{self.name}"],
             cwd=self.root,
             env={"PATH": os.environ["PATH"]},
             stdout=subprocess.PIPE,
@@ -115,6 +118,22 @@ def assert_healthy(bot: Bot) -> None:
     said, seen = desk_complaints(bot.paths.folder)
     assert said == []
     assert seen["journal_line"] == len(bot.lines())
+
+
+def test_the_smallest_bot_obeys_and_goes_on_with_its_chain(tmp_path: Path) -> None:
+    tmp_path.joinpath("var").mkdir()
+    bot = Bot(tmp_path, SMALLEST)
+    for run in (1, 2):
+        bot.start()
+        wait_for("its first word", lambda: bot.state() == "running", 15)
+        assert bot.cli("pause", "--wait", "5").returncode == 0
+        wait_for("its pause", lambda: bot.state() == "paused", 5)
+        assert bot.cli("stop", "--wait", "5").returncode == 0
+        assert bot.exit_code() == 0
+        assert_healthy(bot)
+        assert [line.type for line in bot.lines()].count(JournalType.RUN_STOPPED) == run
+        for name in ("stop", "pause"):
+            (bot.paths.control / name).unlink()
 
 
 def test_a_bot_is_live_and_its_files_hold(bot: Bot) -> None:
