@@ -45,7 +45,7 @@ def first_damage(
     `anchor` is the snapshot's (journal_seq, journal_hash): the chain alone cannot miss its own last lines.
     """
     found = verify(folder, anchor=anchor, progress=progress)
-    if found.kind != "torn":
+    if not found.is_torn_end:
         return None if found.ok else found
     try:
         # What is torn may be a line that somebody remembers as whole.

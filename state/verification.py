@@ -32,6 +32,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     line: int | None = None
     """Within the file, from 1; 0 where all of it is meant."""
     kind: Kind | None = None
+    is_torn_end: bool = False
+    """Whether all that is wrong is an unfinished last line, which the next writer repairs by itself."""
 
 
 def verify(folder: Path, *, anchor: tuple[int, str] | None = None, progress: Progress | None = None) -> Verification:
@@ -70,6 +72,7 @@ class _Judge:
         self._segments = 0
         self._removed = 0
         self._anchored: str | None = None
+        self._is_torn_end = False
 
     def verdict(self, damage: JournalDamaged | None) -> Verification:
         """What was found, up to the damage."""
@@ -84,6 +87,7 @@ class _Judge:
             file=None if damage is None else str(damage.path),
             line=None if damage is None else damage.line,
             kind=None if damage is None else damage.kind,
+            is_torn_end=self._is_torn_end,
         )
 
     def read(self) -> None:
@@ -116,8 +120,12 @@ class _Judge:
             self._records += 1
             if self._anchor is not None and after.seq == self._anchor[0]:
                 self._anchored = after.hash
-        if last:
-            _require_whole(segment, lines, good_bytes)
+        if last and not segment.is_compressed:
+            torn_bytes = _torn_bytes(segment, good_bytes)
+            self._is_torn_end = torn_bytes > 0
+            if torn_bytes:
+                detail = f"{torn_bytes} bytes of an unfinished line; the next writer cuts them off and keeps a copy"
+                raise JournalDamaged(path=segment.path, line=lines + 1, kind="torn", detail=detail)
         if account is not None:
             _require_same(segment, account, before, self._head)
         self._segments += 1
@@ -136,19 +144,17 @@ class _Judge:
             raise JournalDamaged(path=self._folder, line=0, kind="hash", detail=detail)
 
 
-def _require_whole(segment: Segment, lines: int, good_bytes: int) -> None:
-    """Raise JournalDamaged for a last line that stays half written; a living writer completes its own meanwhile."""
-    if segment.is_compressed:
-        return
+def _torn_bytes(segment: Segment, good_bytes: int) -> int:
+    """How much of a last line stays half written; a living writer completes its own while we look."""
+    rest = b""
     for _ in range(_ATTEMPTS):
         with segment.path.open("rb") as file:
             file.seek(good_bytes)
             rest = file.read()
         if not rest or b"\n" in rest:
-            return
+            return 0
         time.sleep(_SETTLE_S)
-    detail = f"{len(rest)} bytes of an unfinished line; the next writer cuts them off and keeps a copy"
-    raise JournalDamaged(path=segment.path, line=lines + 1, kind="torn", detail=detail)
+    return len(rest)
 
 
 def _require_same(segment: Segment, account: SegmentAnchor, before: Head, after: Head) -> None:

@@ -20,6 +20,7 @@ import msgspec
 import pytest
 
 from state.chain import Head, LineError, check, seal
+from state.damage import first_damage
 from state.journal import JournalDamaged, JournalWriter
 from state.records import JournalType
 from state.segments import Segment, list_segments, open_segment
@@ -232,6 +233,8 @@ def test_truncated_closed_segments_are_found_through_real_files(journal: Path, r
             continue
         with changed(segments[row.segment].path, lambda content, row=row: content[: row.offset + len(row.raw) // 2]):
             found_at(journal, segments[row.segment], row.number, {"torn"})
+            assert not verify(journal).is_torn_end
+            assert first_damage(journal) == verify(journal)  # a closed segment's end is nobody's to repair
         with changed(segments[row.segment].path, lambda content, row=row: content[: row.offset]):
             found_at(journal, segments[row.segment + 1], 1, {"sequence"})
     with changed(segments[1].path, lambda content: b""):
@@ -399,7 +402,8 @@ def test_a_tail_filled_with_zeros_is_repaired(journal: Path, rows: list[Row], ze
     segment = list_segments(journal)[-1].path
     content = segment.read_bytes()
     segment.write_bytes(content[: len(content) - cut] + bytes(zeros))
-    assert verify(journal).kind == "torn"
+    assert (verify(journal).kind, verify(journal).is_torn_end) == ("torn", True)
+    assert first_damage(journal) is None
     lost = 1 if cut else 0
     assert start(journal) == (len(rows) - lost, zeros + (len(rows[-1].raw) - cut if cut else 0))
     assert verify(journal).ok
