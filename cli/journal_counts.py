@@ -33,7 +33,8 @@ def print_counts(counts: "Sequence[Count]", by: "Sequence[GroupBy]", *, quantity
         table.add_column(name, footer="" if number else "all", overflow="fold")
     table.add_column("operations", f"{sum(count.count for count in counts):,}", justify="right", no_wrap=True)
     if quantity:
-        table.add_column("quantity", justify="right", no_wrap=True)
+        added = [count.quantity for count in counts if count.quantity is not None]
+        table.add_column("quantity", f"{sum(added):,.10g}" if added else "", justify="right", no_wrap=True)
     for count in counts:
         numbers = [f"{count.count:,}"]
         if quantity:

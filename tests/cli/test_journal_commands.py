@@ -168,7 +168,10 @@ def test_counts_stand_right_aligned_over_their_sum(cli: Cli, day: Desk) -> None:
     assert [row.split() for row in rows] == [["[b]gate", "11"], ["[red]cooldown[/red]", "1"], ["\u2013", "5"]]
     assert total.split() == ["all", "17"]
     assert {len(line.rstrip()) for line in (head, *rows, total)} == {len(head.rstrip())}
-    assert "quantity" in cli("ops", "--count-by", "side", "--type", "fill").out
+    day.journal(JournalType.FILL, side="BUY", quantity=1200.5)
+    head, *_, total = cli("ops", "--count-by", "side", "--type", "fill").out.splitlines()
+    assert head.split() == ["side", "operations", "quantity"]
+    assert total.split() == ["all", "2", "1,249.5"]
 
 
 @pytest.fixture
