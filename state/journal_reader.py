@@ -91,10 +91,15 @@ def raw_lines_backwards(path: Path) -> Iterator[bytes]:
 
 
 def _unpacked(path: Path) -> IO[bytes]:
+    """What of a compressed file can be unpacked, where one can seek in it."""
     spool = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115 - the caller closes it
-    with gzip.open(path, "rb") as file, suppress(*ARCHIVE_ERRORS):
-        while chunk := file.read1(_CHUNK_BYTES):
-            spool.write(chunk)
+    try:
+        with gzip.open(path, "rb") as file, suppress(*ARCHIVE_ERRORS):
+            while chunk := file.read1(_CHUNK_BYTES):
+                spool.write(chunk)
+    except OSError:
+        spool.close()
+        raise
     return cast("IO[bytes]", spool)
 
 

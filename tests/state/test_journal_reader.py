@@ -1,3 +1,5 @@
+import gzip
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from state.journal_reader import (
     read_since_checkpoint,
 )
 from state.records import JournalType
+from state.segments import list_segments
 from state.verification import verify
 from tests.support.desk_files import make_journal, make_line
 
@@ -94,3 +97,64 @@ def test_another_line_at_the_remembered_place_is_a_problem(tmp_path: Path) -> No
     writer.close()
     assert verify(tmp_path, anchor=(seq, digest)).ok
     assert "not the one" in verify(tmp_path, anchor=(seq, "0" * 64)).problem
+
+
+def compressed(folder: Path, count: int) -> Path:
+    """A journal of one compressed segment and a plain one with one line behind it."""
+    writer = make_journal(folder, count, segment_bytes=1, per_append=count)
+    writer.append([make_line(count + 1, CHECKPOINT)])
+    writer.close()
+    path = min(folder.glob("*.jsonl"))
+    packed = path.with_name(f"{path.name}.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    return packed
+
+
+def test_compressed_segments_are_read_like_plain_ones(tmp_path: Path) -> None:
+    compressed(tmp_path, 20)
+    assert sequence(read_journal(tmp_path)) == list(range(1, 22))
+    assert sequence(lines_backwards(tmp_path)) == list(range(21, 0, -1))
+    assert verify(tmp_path).records == 21
+
+
+def test_of_a_damaged_archive_the_lines_before_the_damage_are_shown(tmp_path: Path) -> None:
+    packed = compressed(tmp_path, 1000)
+    packed.write_bytes(packed.read_bytes()[: packed.stat().st_size // 2])
+    shown = sequence(lines_backwards(tmp_path))
+    assert shown[0] == 1001
+    assert 300 < shown[1] < 700
+    assert shown[1:] == list(range(shown[1], 0, -1))
+    with pytest.raises(JournalDamaged) as caught:
+        list(read_journal(tmp_path))
+    assert (caught.value.path, caught.value.kind) == (packed, "archive")
+    packed.write_bytes(b"no archive at all")
+    assert sequence(lines_backwards(tmp_path)) == [1001]
+
+
+def test_a_segment_that_is_compressed_or_removed_while_it_is_read_backwards(tmp_path: Path) -> None:
+    writer = make_journal(tmp_path, 0, segment_bytes=1)
+    for first in (1, 3, 5, 7):
+        writer.append([make_line(first, CHECKPOINT), make_line(first + 1)])
+    writer.close()
+    lines = lines_backwards(tmp_path)
+    assert next(lines).seq == 8
+    segments = list_segments(tmp_path)
+    segments[0].path.unlink()
+    packed = segments[2].path.with_name(f"{segments[2].path.name}.gz")
+    packed.write_bytes(gzip.compress(segments[2].path.read_bytes()))
+    segments[2].path.unlink()
+    assert sequence(lines) == [7, 6, 5, 4, 3]
+
+
+def test_unpacking_backwards_holds_little_in_memory(tmp_path: Path) -> None:
+    packed = compressed(tmp_path, 1)
+    rows = [b'{"seq":%d,"x":"%s"}\n' % (n, b"y" * 1000) for n in range(20_000)]
+    packed.write_bytes(gzip.compress(b"".join(rows), 1))
+    del rows
+    tracemalloc.start()
+    count = sum(1 for _ in raw_lines_backwards(packed))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 20_000
+    assert peak < 3_000_000
