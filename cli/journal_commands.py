@@ -85,8 +85,8 @@ def operations(
         raise CommandError("--intent shows the life of one intent; leave --count-by out", ExitCode.USAGE)
     index = JournalIndex.of(paths)
     try:
-        if by or intent is not None or order is not None:
-            _prepare(index, chosen)
+        if by or any(asked is not None for asked in (intent, order, reason, until)):
+            _prepare(index, chosen)  # what is asked for may lie far back
         if by:
             return _say_counts(index, wanted, by, chosen)
         return _say_operations(_found(index, wanted, intent, limit, everything=everything), chosen)
