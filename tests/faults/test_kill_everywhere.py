@@ -15,7 +15,6 @@ from tests.faults.syscalls import Call
 
 MOMENTS = {
     "birth": ("fsync", "/journal>", ""),
-    "first lines": ("write", "-0001.jsonl", ""),
     "first lines synced": ("fdatasync", "-0001.jsonl", ""),
     "rotation": ("fsync", "/journal>", "-0002.jsonl"),
     "first intent": ("write", ".jsonl", '\\"type\\":\\"intent\\"'),
