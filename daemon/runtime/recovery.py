@@ -4,12 +4,13 @@ import os
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
+import structlog
 
 from daemon.core.book import Book
 from daemon.core.effects import Record
 from daemon.core.recovery import Recovered, checkpoint, recover
 from daemon.core.turn import halted
-from daemon.runtime.clocks import wall_us
+from daemon.runtime.clocks import monotonic_ns, wall_us
 from daemon.runtime.journal_sink import JournalSink, repaired
 from state.journal import JournalDamaged, JournalError, JournalWriter, Opened
 from state.journal_reader import lines_backwards, read_since_checkpoint
@@ -20,6 +21,8 @@ from state.times import us_from_iso
 from state.verified import verify_closed
 
 FAILED: Final = "journal_failed"
+_TELL_EVERY_NS: Final = 3_000_000_000
+_log = structlog.stdlib.get_logger("bifrost.runtime.recovery")
 _WAY_OUT: Final = "run ./bifrost salvage once you have read the runbook, journal_damaged"
 
 
@@ -37,6 +40,19 @@ class Opens(Protocol):
     def open(self, *, desk: str, run_id: str, recovered: Recovered, new_ledger_id: str, ts_us: int) -> Book:
         """The first book of a run."""
         ...
+
+
+class _Progress:
+    """Tells the log every few seconds how far the first reading of a long journal is."""
+
+    def __init__(self) -> None:
+        self._told_ns = monotonic_ns()
+
+    def __call__(self, done: int, total: int) -> None:
+        now_ns = monotonic_ns()
+        if now_ns - self._told_ns >= _TELL_EVERY_NS:
+            self._told_ns = now_ns
+            _log.info("verifying_journal", segments_done=done, segments=total)
 
 
 class OpenedDesk(NamedTuple):
@@ -59,7 +75,7 @@ def open_journal(paths: DeskPaths) -> OpenedDesk:
         raise DamagedJournalError(f"{paths.salvaging}: a salvage was cut short; run ./bifrost salvage again")
     writer = JournalWriter(paths.journal, wall_us=wall_us)
     try:
-        verify_closed(paths.journal)  # the writer itself looks at the last segment only
+        verify_closed(paths.journal, progress=_Progress())  # the writer itself looks at the last segment only
         opened = writer.open(anchor=snapshot_anchor(paths))
     except JournalDamaged as error:
         raise DamagedJournalError(f"{error}; {_WAY_OUT}") from error

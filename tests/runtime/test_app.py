@@ -249,6 +249,15 @@ def test_damage_in_any_closed_segment_is_refused_although_it_was_verified_before
     assert f"{segment}, line 1: " in said
 
 
+def test_a_long_first_reading_of_the_journal_is_told_to_the_log(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("daemon.runtime.recovery._TELL_EVERY_NS", 0)
+    monkeypatch.setitem(JournalWriter.__init__.__kwdefaults__ or {}, "segment_bytes", 1)
+    assert [desk.run() for _ in range(3)] == [0, 3, 3]
+    assert "verifying_journal" in caplog.text
+
+
 def test_a_checkpoint_that_does_not_fit_is_a_damaged_journal(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     from state.times import iso_from_us
 
