@@ -1,6 +1,4 @@
-import multiprocessing
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -92,34 +90,3 @@ def test_another_bots_snapshot_with_only_the_needed_fields_and_own_ones_is_read(
 def test_a_number_that_is_not_finite_becomes_unknown(tmp_path: Path) -> None:
     write_snapshot(tmp_path / "snapshot.json", make_snapshot(equity_usd=float("nan")), sync=False)
     assert read_snapshot(tmp_path / "snapshot.json").snapshot.equity_usd is None
-
-
-def _replace_many(path: Path, count: int) -> None:
-    for seq in range(1, count + 1):
-        write_snapshot(path, make_snapshot(seq=seq, strategy={"filler": "x" * (seq * 37 % 9000)}), sync=False)
-
-
-def test_readers_beside_many_replacements_see_whole_snapshots_in_order(tmp_path: Path) -> None:
-    path = tmp_path / "snapshot.json"
-    _replace_many(path, 1)
-    writer = multiprocessing.get_context("spawn").Process(target=_replace_many, args=(path, 400))
-    seen = [[], []]
-
-    def read(into: Any) -> None:
-        while writer.is_alive():
-            found = read_snapshot(path)
-            into.append(found.problem or found.snapshot.seq)
-
-    writer.start()
-    readers = [threading.Thread(target=read, args=(into,)) for into in seen]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
-    writer.join()
-    assert writer.exitcode == 0
-    for into in seen:
-        assert all(isinstance(each, int) for each in into)
-        assert into == sorted(into)
-        assert len(set(into)) > 20
-    assert read_snapshot(path).snapshot.seq == 400
