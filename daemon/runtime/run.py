@@ -214,7 +214,7 @@ class Daemon:
             samples=self._publisher,
             clock=clock,
             control_folder=control_folder,
-            look_at_control=self._watch.poke,
+            look_at_control=self._watch.look,
             sent=self._latency.add,
         )
 
