@@ -94,10 +94,11 @@ def settle(turn: Turn) -> tuple[Code, str] | None:
     found = claims(book)
     asked = book.ledger.is_salvaged and not view.agreed
     if not asked and not found.contradict:
-        return None
+        return _unasked(turn, found)
     code: Code = "flatten_conflict" if found.contradict else "flatten_unconfirmed"
     confirmed = view.confirmed_shares
-    if confirmed is None:
+    if confirmed is None or view.agreed:
+        # Once agreed, the number is used up: after a part was closed it says nothing of what is left.
         return code, found.words()
     if _equal(confirmed, found.own_shares):
         _agree(turn)
@@ -107,6 +108,18 @@ def settle(turn: Turn) -> tuple[Code, str] | None:
         _correct(turn, found, confirmed)
     else:
         return code, f"{confirmed:g} shares were confirmed, but {found.words()}"
+    return None
+
+
+def _unasked(turn: Turn, found: Claims) -> tuple[Code, str] | None:
+    """A number that was not needed must be the ledger's all the same: nobody closes another than was confirmed."""
+    confirmed = turn.book.flatten.confirmed_shares
+    if confirmed is None or turn.book.flatten.agreed:
+        return None
+    if not _equal(confirmed, found.own_shares):
+        said = f"{confirmed:g} shares were confirmed, but the ledger owns {found.own_shares:g}"
+        return "flatten_unconfirmed", f"{said}; compare with TWS, then bifrost flatten, or confirm that number"
+    _agree(turn)
     return None
 
 

@@ -315,7 +315,7 @@ def test_whatever_is_confirmed_only_what_was_confirmed_is_closed(
     flatten(driver, confirmed)
     contradicts = drift != 0 and (own_shares * held < 0 or abs(held) < abs(own_shares))
     assert bool(asked) == (was_salvaged or contradicts)
-    if asked and confirmed not in asked:
+    if confirmed not in (asked or {None, own_shares}):
         unsaid = was_salvaged and confirmed is None
         assert refused(driver).reason == ("flatten_conflict" if contradicts and not unsaid else "flatten_unconfirmed")
         assert len(driver.of(PlaceOrder)) == orders
@@ -361,9 +361,36 @@ def test_an_opposite_account_can_be_confirmed_too() -> None:
     assert (driver.book.ledger.own_shares, driver.positions["XYZ"]) == (0, 0)
 
 
-def test_a_number_that_nobody_asked_for_changes_nothing() -> None:
+def test_a_number_that_nobody_asked_for_must_still_be_the_ledgers() -> None:
     driver = Driver().connect()
     own(driver, 100)
+    opened = len(driver.of(PlaceOrder))
     flatten(driver, 7.0)
+    assert refused(driver).reason == "flatten_unconfirmed"
+    assert "7 shares were confirmed" in refused(driver).data["detail"]
+    assert len(driver.of(PlaceOrder)) == opened
+    driver.control()
+    flatten(driver, 100.0)
     finish(driver)
     assert driver.positions == {LEG: 10.0, "XYZ": 0.0}
+
+
+def test_a_number_that_was_agreed_on_does_not_size_what_is_left_of_it() -> None:
+    """A part was closed and the account's report lags: by it, the confirmed number would be right once more."""
+    driver = Driver()
+    driver.positions["XYZ"] = -70.0
+    driver.connect()
+    acknowledge(driver, -70)
+    own(driver, 100)
+    driver.positions["XYZ"] = 20.0  # ten of them are not there
+    flatten(driver, 90.0)
+    closing = driver.of(PlaceOrder)[-1]
+    assert (closing.side, closing.quantity) == ("SELL", 90)
+    driver.fill(closing.order_ref, "SELL", 60, 70.0)
+    driver.status(closing.order_ref, "cancelled")
+    driver.positions["XYZ"] = 20.0
+    driver.feed(TimerFired(ts_us=driver.now_us, key="flatten_retry"))
+    driver.report("flatten")
+    assert refused(driver).reason == "flatten_conflict"
+    assert driver.of(PlaceOrder)[-1] is closing
+    assert driver.book.ledger.own_shares == 30
