@@ -122,7 +122,12 @@ class _Stretches:
         self._leave_out(raw)
 
     def _take(self, body: bytes, head: Head) -> bool:
-        """Keep a verified line; False where no checkpoint comes before it."""
+        """Keep a verified line; False where no checkpoint comes before it, or where it was taken before.
+
+        A stretch that was copied behind newer lines vouches for itself too, and must not take their place.
+        """
+        if self.believed and head.seq <= self.believed_head.seq:
+            return False
         if _CHECKPOINT in body and _is_checkpoint(body):
             self.believed, self.lines_left_out, self.newest_order = [], 0, {}
         elif not self.believed:

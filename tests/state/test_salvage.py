@@ -140,6 +140,13 @@ def test_moved_lines(folder: Path, change: Callable[[list[bytes]], list[bytes]],
     assert seqs(what_holds(folder)) == holds
 
 
+@pytest.mark.parametrize("first", [15, 21, 35], ids=["with its checkpoint", "behind it", "behind the newest"])
+def test_old_lines_copied_behind_newer_ones_are_neither_believed_instead_nor_twice(folder: Path, first: int) -> None:
+    edit(only(folder), lambda lines: [*lines, *lines[first : first + 4 if first == 35 else 30]])
+    assert first_damage(folder) is not None
+    assert seqs(what_holds(folder)) == list(range(31, 41))
+
+
 def test_damage_at_several_places_leaves_the_newest_checkpoint_and_what_is_vouched_for_behind_it(folder: Path) -> None:
     for number in (15, 31, 35, 39, 40):
         edit(only(folder), flipped(number))
