@@ -49,6 +49,18 @@ def audit(
         complain(f"bifrost: not audited: {error}")
 
 
+def require_owner(paths: "DeskPaths") -> None:
+    """For a command that makes the daemon's own files. Raises CommandError.
+
+    Another user's files the daemon may not be able to open at its next start, and his locks are not the daemon's.
+    """
+    import os
+
+    owner = paths.folder.stat().st_uid
+    if owner != os.geteuid():
+        raise CommandError(f"{paths.folder} belongs to user id {owner}; run this command as that user")
+
+
 class Commanding:
     """One command given to one desk: writes or removes the file, leaves an audit line, waits for the receipt."""
 

@@ -1,10 +1,10 @@
 """`maintain`: compress and remove what is old in a desk's folder, beside a running daemon."""
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.commanding import require_owner
 from cli.errors import CommandError, ExitCode
 from cli.maintain_report import Cached, Pass, as_object, intention, line_of, report
 from cli.options import DeskOption, JsonOption, RootOption, Settings, settings
@@ -76,7 +76,7 @@ def maintain(
 
     chosen = settings(context, desk, root, as_json=as_json)
     paths = chosen.existing_paths()
-    _require_owner(paths)
+    require_owner(paths)
     snapshot = _snapshot(paths)
     source, rules = _rules(profile, snapshot, compress_after, keep)
     try:
@@ -96,13 +96,6 @@ def maintain(
         raise CommandError(f"{chosen.desk}: {error}; nothing more was removed; see {_RUNBOOK}") from error
     except OSError as error:
         raise CommandError(f"{chosen.desk}: {error}; nothing is lost, run it again when that is mended") from error
-
-
-def _require_owner(paths: "DeskPaths") -> None:
-    """Files that another user makes are files that the daemon may not be able to read at its next start."""
-    owner = paths.folder.stat().st_uid
-    if owner != os.geteuid():
-        raise CommandError(f"{paths.folder} belongs to user id {owner}; run this command as that user")
 
 
 def _snapshot(paths: "DeskPaths") -> "Snapshot | None":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.commanding import require_owner
 from cli.control_commands import YesOption
 from cli.errors import CommandError, ExitCode
 from cli.options import DeskOption, JsonOption, RootOption, Settings, settings
@@ -54,6 +55,7 @@ def salvage(
         raise CommandError("salvage needs a person and a reason: --by NAME --reason TEXT", ExitCode.USAGE)
     chosen = settings(context, desk, root, as_json=as_json)
     paths = chosen.existing_paths()
+    require_owner(paths)
     with _desk_to_itself(paths), _plain_errors(chosen):
         return _Salvage(chosen, paths, by.strip(), reason.strip()).run(yes=yes)
 
@@ -132,19 +134,27 @@ def _witness(plan: "Plan") -> str:
 
 @contextmanager
 def _desk_to_itself(paths: "DeskPaths") -> "Iterator[None]":
-    """The daemon's own lock. Raises CommandError (4) while a daemon has the desk."""
+    """The daemon's own lock, and maintain's. Raises CommandError (4) while a daemon or maintain has the desk."""
     from daemon.runtime.locks import Locks, LockTakenError, desk_lock_path
+    from state.maintenance import MaintenanceBusyError, maintenance_lock
 
     locks = Locks()
     try:
         locks.take(desk_lock_path(paths.folder), f"desk {paths.desk} (a daemon)")
+        # What removes segments by their names must not go on over the journal that takes this one's place.
+        maintaining = maintenance_lock(paths)
     except LockTakenError as error:
         raise CommandError(f"{error}; a journal that is being written is not salvaged", ExitCode.IN_USE) from error
+    except MaintenanceBusyError as error:
+        locks.release_all()
+        raise CommandError(f"{error}; run this again when that one is done", ExitCode.IN_USE) from error
     except OSError as error:
+        locks.release_all()
         raise CommandError(f"cannot write the desk's folder {paths.folder}: {error}; check its owner") from error
     try:
         yield
     finally:
+        maintaining.release()
         locks.release_all()
 
 

@@ -98,7 +98,7 @@ def put_in_place(paths: DeskPaths) -> Salvaged:
     The caller holds the desk's lock, so that no daemon starts or writes meanwhile.
     """
     prepared = _prepared(paths)
-    if list_segments(paths.journal):
+    if list_segments(paths.journal) or (_holds_files(paths.journal) and not prepared.kept.exists()):
         paths.journal.rename(prepared.kept)
     else:
         _remove_empty(paths.journal)
@@ -132,6 +132,11 @@ def _whole(paths: DeskPaths) -> Salvaged | None:
         kept=paths.folder / str(repaired[0].data[KEPT_IN]),
         repaired=repaired[0],
     )
+
+
+def _holds_files(journal: Path) -> bool:
+    """Whether more than locks and the like lies there: anchors and torn ends may be all that is left of a journal."""
+    return journal.exists() and any(not entry.name.startswith(".") for entry in journal.iterdir())
 
 
 def _remove_empty(journal: Path) -> None:

@@ -103,7 +103,7 @@ def finish_earlier(paths: DeskPaths) -> Salvaged | None:
         how_far = standing(paths)
         if how_far == "unfinished":
             return put_in_place(paths)
-    except SalvageError as error:
+    except (JournalError, SalvageError) as error:
         raise CannotSalvageError(str(error)) from error
     if how_far == "abandoned":
         discard(paths)

@@ -19,6 +19,7 @@ from state.control import read_control
 from state.journal import JournalWriter
 from state.journal_reader import read_journal
 from state.layout import DeskPaths
+from state.maintenance import maintenance_lock
 from state.records import Check, JournalType, SelfCheck
 from state.segments import list_segments
 from state.snapshot import read_snapshot, write_snapshot
@@ -139,6 +140,31 @@ def test_it_refuses_while_a_daemon_has_the_desk(cli: Cli, paths: DeskPaths) -> N
         locks.release_all()
     assert answer.code == 4
     assert "in use" in answer.err
+
+
+def test_it_refuses_while_maintain_is_at_work_in_the_same_journal(cli: Cli, paths: DeskPaths) -> None:
+    damage(paths, JournalType.FILL)
+    lock = maintenance_lock(paths)
+    try:
+        answer = cli(*SALVAGE, "--yes")
+    finally:
+        lock.release()
+    assert answer.code == 4
+    assert "maintains" in answer.err
+    assert not list(paths.folder.glob("journal.*"))
+    assert cli(*SALVAGE, "--yes").code == 0
+    maintenance_lock(paths).release()
+
+
+def test_another_user_whose_journal_the_daemon_could_not_open_is_sent_away(
+    cli: Cli, paths: DeskPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage(paths, JournalType.FILL)
+    monkeypatch.setattr(os, "geteuid", lambda: paths.folder.stat().st_uid + 1)
+    answer = cli(*SALVAGE, "--yes")
+    assert answer.code == 1
+    assert "run this command as that user" in answer.err
+    assert not list(paths.folder.glob("journal.*"))
 
 
 @pytest.mark.parametrize("words", [("--by", " ", "--reason", "x"), ("--by", "anna", "--reason", "")])

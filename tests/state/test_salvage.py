@@ -362,6 +362,22 @@ def test_a_desk_without_a_snapshot_is_salvaged_too(tmp_path: Path) -> None:
     assert verify(paths.journal).ok
 
 
+def test_anchors_that_are_all_that_is_left_are_put_aside_too(tmp_path: Path) -> None:
+    paths = DeskPaths(tmp_path, "demo")
+    paths.create()
+    write(paths.journal, segment_bytes=1)
+    retired(paths.journal)
+    for segment in list_segments(paths.journal):
+        segment.path.unlink()
+    assert seqs(what_holds(paths.journal)) == [11]
+    anchors = (paths.journal / ANCHORS_NAME).read_bytes()
+    prepare(paths, opening("journal.damaged-x"), wall_us=NOON_US)
+    assert standing(paths) == "unfinished"  # as after a kill here
+    put_in_place(paths)
+    assert (paths.folder / "journal.damaged-x" / ANCHORS_NAME).read_bytes() == anchors
+    assert verify(paths.journal).records == 3
+
+
 def test_a_second_salvage_in_the_same_second_keeps_both(tmp_path: Path) -> None:
     paths = desk(tmp_path)
     salvage(paths)
