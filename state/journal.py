@@ -17,7 +17,7 @@ import filelock
 import msgspec
 
 from state.anchors import head_before, read_chain
-from state.atomic import sync_folder, sync_path_to, write_again, write_all
+from state.atomic import sync_path_to, write_again, write_all
 from state.chain import Head, seal
 from state.records import JournalLine, JournalType
 from state.reserve import RESERVE_BYTES, Reserve
@@ -42,6 +42,10 @@ _REFUSALS = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM},
 )
 """What a write or an open may say while everything on the disk is still sound."""
+
+
+class _UnsyncedNameError(OSError):
+    """A new segment's name may not be on the disk: like any failed sync, it leaves nothing to believe in."""
 
 
 class Repair(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +196,8 @@ class JournalWriter:
             _sync_data(descriptor)
         except OSError as error:
             self._broken = str(error)
-            self._may_speak = not (written or self._speaking) and error.errno in _REFUSALS
+            unsynced = written or isinstance(error, _UnsyncedNameError)
+            self._may_speak = not (unsynced or self._speaking) and error.errno in _REFUSALS
             raise JournalError(f"{self._folder}: cannot be written: {error}") from error
         self._size += len(content)
         self._head = head
@@ -268,12 +273,17 @@ class JournalWriter:
         number = self.segment_number + 1
         day = day_of(self._wall_us())
         path = segment_path(self._folder, day, number)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
+        # The folder's descriptor first: refused later, it would leave a segment whose name nothing makes durable.
+        folder = os.open(self._folder, os.O_RDONLY)
         try:
-            sync_folder(self._folder)
-        except OSError:
-            os.close(descriptor)
-            raise
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
+            try:
+                os.fsync(folder)
+            except OSError as error:
+                os.close(descriptor)
+                raise _UnsyncedNameError(error.errno, error.strerror) from error
+        finally:
+            os.close(folder)
         self._close_descriptor()
         self._descriptor = descriptor
         self._segment = Segment(path, day, number)

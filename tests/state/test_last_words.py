@@ -178,6 +178,57 @@ def test_a_segment_that_cannot_be_started_leaves_the_old_one_in_hand(
     assert [line.seq for line in read_journal(tmp_path)] == [1, 2, 3]
 
 
+def next_day(folder: Path) -> JournalWriter:
+    """A writer whose next checkpoint begins a segment."""
+    now = [NOON_US]
+    writer = JournalWriter(folder, wall_us=lambda: now[0])
+    writer.open()
+    writer.append([make_line(1, JournalType.LEDGER_CHECKPOINT)])
+    now[0] += DAY_US
+    return writer
+
+
+def test_no_segment_is_begun_whose_name_there_is_no_descriptor_left_to_make_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = next_day(tmp_path)
+    real = os.open
+
+    def no_folder(path: Any, flags: int, *rest: Any) -> int:
+        if Path(path) == tmp_path:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", no_folder)
+    with pytest.raises(JournalError):
+        writer.append([make_line(2, JournalType.LEDGER_CHECKPOINT)])
+    monkeypatch.undo()
+    assert writer.last_words() is not None
+    writer.append([make_line(2, JournalType.LEDGER_CHECKPOINT), make_line(3, JournalType.HALT)])
+    writer.close()
+    (segment,) = tmp_path.glob("*.jsonl")
+    assert segment.name == "20261120-0001.jsonl"
+    assert verify(tmp_path).records == 3
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
+def test_after_the_sync_of_a_new_segments_name_failed_there_are_no_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    writer = next_day(tmp_path)
+
+    def fail(descriptor: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(JournalError):
+        writer.append([make_line(2, JournalType.LEDGER_CHECKPOINT)])
+    monkeypatch.undo()
+    assert writer.last_words() is None
+    writer.close()
+    assert JournalWriter(tmp_path, wall_us=lambda: NOON_US).open().head_seq == 1
+
+
 def test_acknowledged_lines_that_are_gone_are_not_written_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
