@@ -82,8 +82,13 @@ def read_control(folder: Path, now_us: int) -> ControlRead:
         found = _read_command(folder, name, now_us)
         if found is not None:
             files[name] = found
-    unknown = tuple(sorted(name for name in names if name not in _KNOWN_NAMES and not _is_ignored(name)))
+    unknown = tuple(sorted(shown_name(name) for name in names if name not in _KNOWN_NAMES and not _is_ignored(name)))
     return ControlRead(files=files, unknown_names=unknown, readable=problem is None, problem=problem)
+
+
+def shown_name(name: str) -> str:
+    """A file's name as it can be journaled and shown: bytes that are no UTF-8 are written out."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def assert_command(
@@ -189,13 +194,15 @@ def remove_request(folder: Path, name: str) -> None:
 
 def _parse_request(name: str, content: bytes | None, age_ms: float) -> RequestRead:
     if content is None:
-        return RequestRead(name=name, age_ms=age_ms, problem=f"request {name}: not a readable regular file")
+        problem = f"request {shown_name(name)}: not a readable regular file"
+        return RequestRead(name=name, age_ms=age_ms, problem=problem)
     try:
         request = _request_decoder.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return RequestRead(name=name, age_ms=age_ms, problem=f"request {name}: {error}")
+        return RequestRead(name=name, age_ms=age_ms, problem=f"request {shown_name(name)}: {error}")
     if name != f"{request.id}.json":
-        return RequestRead(name=name, age_ms=age_ms, problem=f"request {name}: its id {request.id!r} is another")
+        problem = f"request {shown_name(name)}: its id {request.id!r} is another"
+        return RequestRead(name=name, age_ms=age_ms, problem=problem)
     return RequestRead(name=name, age_ms=age_ms, request=request)
 
 

@@ -98,7 +98,7 @@ class TapeWriter:
         tape_seq = self.tape_seq + 1
         try:
             self._write(b'{"tape_seq":%d,"event":%b}\n' % (tape_seq, msgspec.json.encode(event)))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a text that is no Unicode cannot be encoded
             self.close()
             raise TapeError(f"the tape of run {self._run_id} cannot be written: {error}") from error
         self.tape_seq = tape_seq

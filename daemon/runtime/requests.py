@@ -9,7 +9,7 @@ from daemon.core.effects import Record
 from daemon.core.events import AnyEvent, BookRequest, SinkFailed
 from daemon.runtime.journal_sink import JournalSink
 from daemon.runtime.logging_setup import say
-from state.control import ControlError, RequestRead, remove_request
+from state.control import ControlError, RequestRead, remove_request, shown_name
 from state.records import JournalType
 
 _log = structlog.stdlib.get_logger("bifrost.runtime.requests")
@@ -45,7 +45,7 @@ class RequestDesk:
                 type=JournalType.CONTROL_REFUSED,
                 status="refused",
                 reason="request_unreadable",
-                data={"command": read.name, "problem": read.problem},
+                data={"command": shown_name(read.name), "problem": read.problem},
             )
             error = self._journal.write([refusal], ts_us=self._now_us(), tape_seq=None)
             if error is not None:

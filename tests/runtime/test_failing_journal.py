@@ -22,7 +22,7 @@ from daemon.runtime.journal_sink import JournalSink
 from daemon.runtime.recovery import FAILED, UnwritableJournalError, open_journal, start_run
 from daemon.runtime.requests import RequestDesk
 from daemon.runtime.slowest_append import SlowestAppend
-from state.control import RequestRead
+from state.control import RequestRead, read_requests
 from state.journal import JournalWriter
 from state.journal_reader import read_journal
 from state.layout import DeskPaths
@@ -168,6 +168,15 @@ def test_a_failure_met_by_an_unreadable_request_reaches_the_core(
     (event,) = told
     assert isinstance(event, SinkFailed)
     assert event.what == "journal"
+
+
+def test_a_request_whose_name_is_no_text_is_refused_and_fails_nothing(sink: JournalSink, paths: DeskPaths) -> None:
+    (paths.requests / os.fsdecode(b"r\xfe.json")).touch()
+    (read,) = read_requests(paths.requests, WALL_US)
+    desk = RequestDesk(paths.requests, emit=pytest.fail, journal=sink, now_us=lambda: WALL_US, known=frozenset())
+    desk.requested(read)
+    assert sink.failed is None
+    assert list(paths.requests.iterdir()) == []
 
 
 # --- what a restart remembers ----------------------------------------------------------------------

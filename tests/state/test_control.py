@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from state.control import (
@@ -229,3 +230,17 @@ def test_a_taken_or_odd_id_is_refused(folder: Path) -> None:
         with pytest.raises(ControlError, match="request id"):
             write_request(folder / "requests", request(1, id=odd))
     assert [each.name for each in read_requests(folder / "requests", NOON_US)] == ["r1.json"]
+
+
+def test_names_that_are_no_text_are_shown_in_words_that_can_be_journaled(folder: Path) -> None:
+    (folder / "requests").mkdir()
+    for odd in (folder / os.fsdecode(b"st\xffop"), folder / "requests" / os.fsdecode(b"r\xfe.json")):
+        odd.touch()
+    read = look(folder)
+    assert read.unknown_names == ("st\\xffop",)
+    (request,) = read_requests(folder / "requests", NOON_US)
+    assert request.problem is not None
+    assert "r\\xfe.json" in request.problem
+    msgspec.json.encode((read, request.problem))
+    remove_request(folder / "requests", request.name)
+    assert read_requests(folder / "requests", NOON_US) == ()

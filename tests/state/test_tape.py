@@ -202,3 +202,11 @@ def test_only_what_nobody_writes_to_is_finished(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (written, written))
     done = finished(list_tape(tmp_path), running_run_id="running", wall_us=now_us)
     assert [file.path.name for file in done] == ["died-0001.jsonl.gz", "died-0002.jsonl", "running-0001.jsonl"]
+
+
+def test_an_event_that_is_no_text_ends_the_tape_and_not_the_daemon(tmp_path: Path) -> None:
+    tape = make_tape(tmp_path, 1)
+    with pytest.raises(TapeError, match="surrogates"):
+        tape.append({"name": "\udcff"})
+    with pytest.raises(TapeError, match="not open"):
+        tape.append(Tick(1))
