@@ -13,7 +13,7 @@ from daemon.runtime.clocks import Clock, wall_us
 from daemon.runtime.exit_codes import ExitCode
 from daemon.runtime.locks import Locks, LockTakenError, client_lock_path, desk_lock_path
 from daemon.runtime.logging_setup import say, set_up_logging
-from daemon.runtime.recovery import DamagedJournalError, OpenedDesk, UnwritableJournalError, open_journal
+from daemon.runtime.recovery import FAILED, DamagedJournalError, OpenedDesk, UnwritableJournalError, open_journal
 from daemon.runtime.run import Daemon, VenueFactory
 from daemon.venues.protocol import FatalVenueError
 from state.atomic import clean_stale_temporaries
@@ -132,7 +132,10 @@ def _leave_word(paths: DeskPaths, detail: str) -> None:
     if last is None:
         return
     damage = Check(name="journal", ok=False, severity="red", measured=detail, reason="journal_damaged")
-    verdict = SelfCheck(status="blocked", block_reasons=("journal_damaged",), checks=(damage,))
+    # Where the journal took no halt any more, this file alone remembers that it failed.
+    failed = tuple(check for check in last.self_check.checks if not check.ok and check.reason == FAILED)
+    reasons = ("journal_damaged", FAILED) if failed else ("journal_damaged",)
+    verdict = SelfCheck(status="blocked", block_reasons=reasons, checks=(damage, *failed))
     marked = msgspec.structs.replace(last, seq=last.seq + 1, self_check=verdict)
     try:
         write_snapshot(paths.snapshot, marked, sync=True)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from daemon.core.book import Book
@@ -13,13 +14,14 @@ from daemon.core.events import AnyEvent, Quote
 from daemon.core.step import Core
 from daemon.runtime.app import run_daemon
 from daemon.runtime.clocks import Clock, MarketClock, WallClock, wall_us
+from daemon.runtime.recovery import FAILED, open_journal
 from daemon.venues.protocol import Emit, FatalVenueError, VenueClock
 from state.journal import JournalWriter
 from state.journal_reader import read_journal
 from state.layout import DeskPaths
 from state.look import look_at
-from state.records import JournalLine, JournalType
-from state.snapshot import read_snapshot
+from state.records import Check, JournalLine, JournalType, SelfCheck
+from state.snapshot import read_snapshot, write_snapshot
 from state.verification import verify
 from tests.runtime.daemon_process import profile
 from tests.runtime.eager_strategy import EagerStrategy
@@ -232,6 +234,23 @@ def test_a_damaged_journal_is_refused_with_one_line_and_left_as_it_is(
     shown = look_at(desk.paths, wall_us()).light
     assert (shown.state, shown.word) == ("not_live", "JOURNAL DAMAGED")
     assert "stopped" in [reason.code for reason in shown.reasons]
+
+
+def test_damage_does_not_make_the_snapshot_forget_a_failure_that_only_it_remembers(desk: Desk) -> None:
+    assert desk.run() == 0
+    last = read_snapshot(desk.paths.snapshot).snapshot
+    assert last is not None
+    failed = Check(name="journal", ok=False, severity="red", measured="Input/output error", reason=FAILED)
+    verdict = SelfCheck(status="blocked", block_reasons=(FAILED,), checks=(failed,))
+    write_snapshot(desk.paths.snapshot, msgspec.structs.replace(last, self_check=verdict), sync=False)
+    (segment,) = desk.paths.journal.glob("*.jsonl")
+    sound = segment.read_bytes()
+    segment.write_bytes(sound.replace(b'"desk":"eager"', b'"desk":"evil!"', 1))
+    assert [desk.run(), desk.run()] == [5, 5]
+    segment.write_bytes(sound)  # restored from a backup
+    opened = open_journal(desk.paths)
+    opened.writer.close()
+    assert opened.failed_before == "Input/output error"
 
 
 @pytest.mark.parametrize("closed", [0, 1])
