@@ -8,7 +8,7 @@ import msgspec
 from state.anchors import iterate_anchors, read_chain
 from state.chain import Head, Kind
 from state.records import SegmentAnchor
-from state.segments import JournalDamaged, Progress, Segment, checked_lines, unreadable
+from state.segments import JournalDamaged, Progress, Segment, checked_lines, list_segments, unreadable
 
 _SETTLE_S = 0.01
 _ATTEMPTS = 3
@@ -42,21 +42,30 @@ def verify(folder: Path, *, anchor: tuple[int, str] | None = None, progress: Pro
     Only the chain is judged, not whether this version knows every type. A half-written last line that does not
     become whole while we look is a problem too. Never raises for what is in the files; OSError becomes a problem.
     """
-    for attempt in range(_ATTEMPTS):
+    listed: tuple[Segment, ...] | None = None
+    while True:
         judge = _Judge(folder, anchor, progress)
         try:
             judge.read()
         except JournalDamaged as damage:
             return judge.verdict(damage)
         except FileNotFoundError as error:
-            # Retention removed a segment after it was listed: look again, unless it keeps happening.
-            if attempt == _ATTEMPTS - 1:
+            # Retention removed segments after they were listed, one after the other: look again while it goes on.
+            before, listed = listed, _listed(folder)
+            if listed == before:
                 return judge.verdict(unreadable(folder, error))
         except OSError as error:
             return judge.verdict(unreadable(folder, error))
         else:
             break
     return judge.verdict(None)
+
+
+def _listed(folder: Path) -> tuple[Segment, ...]:
+    try:
+        return list_segments(folder)
+    except OSError:
+        return ()
 
 
 class _Judge:

@@ -16,10 +16,9 @@ import msgspec
 from state.anchors import Chain, read_chain
 from state.atomic import replace_file
 from state.chain import Head
-from state.segments import Progress, Segment, scan, unreadable
+from state.segments import Progress, Segment, list_segments, scan, unreadable
 
 CACHE_NAME = ".verified.json"
-_ATTEMPTS = 3
 
 
 class _Checked(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,14 +42,16 @@ def verify_closed(folder: Path, *, progress: Progress | None = None) -> None:
     A disk that cannot give a segment's bytes back (EIO) is damage too; raises OSError for any other refusal.
     """
     remembered = {each.name: each for each in _read_cache(folder)}
-    found: dict[str, _Checked] = {}
-    for attempt in range(_ATTEMPTS):
+    known = dict(remembered)
+    listed: tuple[Segment, ...] | None = None
+    while True:
         try:
-            found = _check(read_chain(folder), remembered, progress)
+            found = _check(read_chain(folder), known, progress)
             break
         except FileNotFoundError as error:
-            # It was compressed or removed after it was listed: look again, unless it keeps happening.
-            if attempt == _ATTEMPTS - 1:
+            # Compressed or removed since it was listed, perhaps one after the other: look again while that goes on.
+            before, listed = listed, list_segments(folder)
+            if listed == before:
                 raise unreadable(folder, error) from error
         except OSError as error:
             if error.errno != errno.EIO:
@@ -61,15 +62,16 @@ def verify_closed(folder: Path, *, progress: Progress | None = None) -> None:
             replace_file(folder / CACHE_NAME, msgspec.json.encode(tuple(found.values())), sync=False)
 
 
-def _check(chain: Chain, remembered: dict[str, _Checked], progress: Progress | None) -> dict[str, _Checked]:
+def _check(chain: Chain, known: dict[str, _Checked], progress: Progress | None) -> dict[str, _Checked]:
+    """Every closed segment by its name; what was read is added to `known` at once."""
     head = chain.start
     found = {}
     closed = chain.segments[:-1]
     for done, segment in enumerate(closed):
         if progress is not None:
             progress(done, len(closed))
-        checked = _check_one(segment, head, remembered.get(segment.path.name))
-        found[checked.name] = checked
+        checked = _check_one(segment, head, known.get(segment.path.name))
+        found[checked.name] = known[checked.name] = checked
         head = checked.after
     if progress is not None:
         progress(len(closed), len(closed))

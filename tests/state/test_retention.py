@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from state.records import JournalLine, JournalType
 from state.retention import age_days, expired_segments, remove_oldest
 from state.segments import JournalDamaged, Segment
 from state.verification import verify
+from state.verified import verify_closed
 from tests.support.desk_files import NOON_US, make_line
 
 ROOT = Path(__file__).parents[2]
@@ -267,3 +269,29 @@ def test_whatever_is_appended_rotated_compressed_and_removed_the_chain_verifies(
                 case "remove":
                     story.remove()
             story.check()
+
+
+@pytest.mark.parametrize("compresses", [False, True], ids=["removed", "compressed"])
+def test_a_start_and_a_verification_outlast_a_maintenance_that_is_always_one_segment_ahead(
+    tmp_path: Path, *, compresses: bool
+) -> None:
+    """Neither calls a journal damaged because files go while it looks."""
+    for judge in (verify_closed, verify):
+        story = Story(tmp_path / judge.__name__)
+        for _ in range(12):
+            story.append(2)
+            story.day += 1
+        ahead = iter(range(10))
+
+        def maintain(*_: int, story: Story = story, ahead: Iterator[int] = ahead) -> None:
+            place = next(ahead, None)
+            if place is None:
+                return
+            if compresses:
+                assert compress_segment(read_chain(story.folder), place) is not None
+            else:
+                story.remove()
+
+        verdict = judge(story.folder, progress=maintain)
+        assert verdict is None or verdict.ok, verdict.problem
+        story.check()
