@@ -4,6 +4,7 @@ import logging
 import logging.handlers
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -79,5 +80,6 @@ def set_up_logging(file: Path, *, run_id: str, process: str) -> Callable[[], Non
 
 
 def say(line: str) -> None:
-    """One line for whoever reads the terminal: stderr, also when the disk takes nothing any more."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 this is the terminal's one door
+    """One line for whoever reads the terminal. Never raises: stderr may be a file on the very disk that is full."""
+    with suppress(OSError, ValueError):  # ValueError: it was closed
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 this is the terminal's one door

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO, cast
 
 import msgspec
 import structlog
@@ -113,12 +114,36 @@ def _refuse(line: str) -> int:
     return REFUSED
 
 
+class _Log:
+    """A stream of lines that loses what a full disk refuses: a log that cannot be written must not end the market."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """How many characters were taken."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            return 0
+
+    def flush(self) -> None:
+        """As far as the disk takes it."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is written afterwards."""
+        with contextlib.suppress(OSError):
+            self._stream.close()
+
+
 @contextlib.contextmanager
 def _logging_to(path: Path | None) -> Iterator[None]:
     """Structured lines to the file, or to stderr."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    stream = sys.stderr if path is None else path.open("a", encoding="utf-8", buffering=1)
+    stream = _Log(sys.stderr if path is None else path.open("a", encoding="utf-8", buffering=1))
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -127,7 +152,7 @@ def _logging_to(path: Path | None) -> Iterator[None]:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, stream)),
     )
     try:
         yield

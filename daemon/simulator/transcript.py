@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -39,7 +40,8 @@ class Transcript:
         )
         self.entries.append(entry)
         if self._file is not None and request not in _QUIET:
-            self._file.write(msgspec.json.encode(entry).decode() + "\n")
+            with suppress(OSError):  # a full disk costs the note, never the request
+                self._file.write(msgspec.json.encode(entry).decode() + "\n")
 
     def requests(self, name: str) -> list[Heard]:
         """Every kept request of that name."""
@@ -48,5 +50,6 @@ class Transcript:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
             self._file = None

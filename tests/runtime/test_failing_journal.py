@@ -1,5 +1,6 @@
 """What the runtime does around a journal that fails: rescue, remember, measure."""
 
+import contextlib
 import errno
 import os
 from collections.abc import Iterator
@@ -68,6 +69,21 @@ def refuse_writes(monkeypatch: pytest.MonkeyPatch, code: int, *, after_bytes: in
         return real(descriptor, data[:after_bytes])
 
     monkeypatch.setattr(os, "write", write)
+
+
+def test_a_stderr_on_the_full_disk_ends_nothing(
+    sink: JournalSink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - its close is refused as well
+    try:
+        refuse_writes(monkeypatch, errno.ENOSPC)
+        with contextlib.redirect_stderr(full):
+            error = sink.write([note("a"), note("b")], ts_us=WALL_US, tape_seq=None)
+    finally:
+        with pytest.raises(OSError, match="No space left"):
+            full.close()  # what was said is still in its buffer
+    assert error is not None
+    assert said_statuses(tmp_path) == ["checkpoint", "first", "a", "b"]
 
 
 def test_records_that_a_full_disk_refused_are_journaled_in_the_room_of_the_reserve(
