@@ -23,6 +23,9 @@ from state.verified import verify_closed
 FAILED: Final = "journal_failed"
 _TELL_EVERY_NS: Final = 3_000_000_000
 _log = structlog.stdlib.get_logger("bifrost.runtime.recovery")
+UNFOLDABLE: Final = (JournalError, msgspec.MsgspecError, ValueError, LookupError, TypeError)
+"""What reading and folding lines raises whose chain holds: nobody damaged them, another version wrote them."""
+OTHER_VERSION: Final = "its chain holds, so a salvage would not help: use the version of this program that wrote it"
 _WAY_OUT: Final = "run ./bifrost salvage once you have read the runbook, journal_damaged"
 
 
@@ -90,9 +93,10 @@ def open_journal(paths: DeskPaths) -> OpenedDesk:
     except OSError as error:
         writer.close()
         raise UnwritableJournalError(f"{paths.journal}: cannot be read: {error}") from error
-    except (JournalError, msgspec.MsgspecError, ValueError, KeyError) as error:
+    except UNFOLDABLE as error:
         writer.close()
-        raise DamagedJournalError(f"{paths.journal}: {error}; {_WAY_OUT}") from error
+        broken = isinstance(error, JournalDamaged) and error.kind != "unknown_type"
+        raise DamagedJournalError(f"{paths.journal}: {error}; {_WAY_OUT if broken else OTHER_VERSION}") from error
     last_ts_us = 0 if newest is None else us_from_iso(newest.ts)
     return OpenedDesk(
         writer=writer, opened=opened, recovered=recovered, last_ts_us=last_ts_us, failed_before=failed_before

@@ -9,8 +9,9 @@ import msgspec
 from daemon.core.ledger import Ledger
 from daemon.core.recovery import recover
 from daemon.core.salvage import NoLedgerError, opening_records
-from daemon.runtime.recovery import snapshot_anchor
+from daemon.runtime.recovery import OTHER_VERSION, UNFOLDABLE, snapshot_anchor
 from state.damage import Remains, first_damage, what_holds
+from state.journal_reader import read_since_checkpoint
 from state.layout import DeskPaths
 from state.records import JournalLine
 from state.salvage import KEPT_IN, Salvaged, SalvageError, discard, name_for_kept, prepare, put_in_place, standing
@@ -72,13 +73,13 @@ def plan_salvage(paths: DeskPaths, *, wall_us: int, progress: Progress | None = 
     snapshot = read_snapshot(paths.snapshot).snapshot
     damage = first_damage(paths.journal, anchor=snapshot_anchor(paths), progress=progress)
     if damage is None:
-        raise CannotSalvageError("the journal holds, nothing to salvage; start the daemon")
+        raise CannotSalvageError(_sound(paths))
     try:
         remains = what_holds(paths.journal)
         ledger = recover(remains.lines).ledger
     except JournalDamaged as error:
         raise CannotSalvageError(str(error)) from error
-    except (msgspec.MsgspecError, ValueError, KeyError) as error:
+    except UNFOLDABLE as error:
         raise CannotSalvageError(
             f"{damage.problem}; the lines that hold cannot be folded: {error}; use the version that wrote them"
         ) from error
@@ -92,6 +93,15 @@ def plan_salvage(paths: DeskPaths, *, wall_us: int, progress: Progress | None = 
         snapshot_own_shares=None if snapshot is None else snapshot.own_shares,
         snapshot_ts=None if snapshot is None else snapshot.ts,
     )
+
+
+def _sound(paths: DeskPaths) -> str:
+    """Why a journal whose chain holds is not salvaged, although a daemon may refuse it."""
+    try:
+        recover(read_since_checkpoint(paths.journal))
+    except UNFOLDABLE as error:
+        return f"{paths.journal}: {error}; {OTHER_VERSION}"
+    return "the journal holds, nothing to salvage; start the daemon"
 
 
 def finish_earlier(paths: DeskPaths) -> Salvaged | None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from daemon.core.step import Core
 from daemon.runtime.app import run_daemon
 from daemon.runtime.clocks import Clock, MarketClock, WallClock, wall_us
 from daemon.runtime.recovery import FAILED, open_journal
+from daemon.runtime.salvage import CannotSalvageError, plan_salvage
 from daemon.venues.protocol import Emit, FatalVenueError, VenueClock
 from state.journal import JournalWriter
 from state.journal_reader import read_journal
@@ -22,6 +24,7 @@ from state.layout import DeskPaths
 from state.look import look_at
 from state.records import Check, JournalLine, JournalType, SelfCheck
 from state.snapshot import read_snapshot, write_snapshot
+from state.times import iso_from_us
 from state.verification import verify
 from tests.runtime.daemon_process import profile
 from tests.runtime.eager_strategy import EagerStrategy
@@ -278,8 +281,6 @@ def test_a_long_first_reading_of_the_journal_is_told_to_the_log(
 
 
 def test_a_checkpoint_that_does_not_fit_is_a_damaged_journal(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    from state.times import iso_from_us
-
     writer = JournalWriter(desk.paths.journal, wall_us=lambda: WALL_US)
     writer.open()
     now = iso_from_us(WALL_US)
@@ -287,7 +288,37 @@ def test_a_checkpoint_that_does_not_fit_is_a_damaged_journal(desk: Desk, capsys:
     writer.append([JournalLine(seq=1, ts=now, wall_ts=now, type=kind, desk="eager", run_id="r", data={"ledger": 5})])
     writer.close()
     assert desk.run() == 5
+    said = one_line(capsys)
+    assert "journal damaged" in said
+    assert "use the version of this program that wrote it" in said  # a salvage refuses what verifies
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (JournalType.FILL, {"order_ref": "eager.ab.1", "side": "BUY", "data": {"exec_key": "x", "revision": None}}),
+        (
+            JournalType.INTENT,
+            {"order_ref": "nodot", "side": "BUY", "quantity": 1.0, "intent_id": "i", "instrument": "X"},
+        ),
+    ],
+)
+def test_a_line_that_cannot_be_folded_is_no_crash(
+    desk: Desk, kind: JournalType, fields: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert desk.run() == 0
+    writer = JournalWriter(desk.paths.journal, wall_us=wall_us)
+    writer.open()
+    now = iso_from_us(WALL_US)
+    writer.append(
+        [JournalLine(seq=writer.next_seq, ts=now, wall_ts=now, type=kind, desk="eager", run_id="r", **fields)]
+    )
+    writer.close()
+    capsys.readouterr()
+    assert desk.run() == 5
     assert "journal damaged" in one_line(capsys)
+    with pytest.raises(CannotSalvageError, match="use the version"):
+        plan_salvage(desk.paths, wall_us=WALL_US)
 
 
 @pytest.mark.parametrize("where", ["root", "journal", "logs"])
