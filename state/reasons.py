@@ -201,7 +201,7 @@ _ALL = (
         "flatten_unconfirmed",
         "FLATTEN UNCONFIRMED",
         "operator",
-        "The book was salvaged, so a flatten needs its number: ./bifrost flatten --confirm-shares N.",
+        "The number of own shares is missing or another than was confirmed: ./bifrost flatten --confirm-shares N.",
     ),
     _red(
         "flatten_refused",
