@@ -6,6 +6,7 @@ sync failed or the disk is broken, records go to stderr and the log instead.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import structlog
@@ -136,9 +137,17 @@ class JournalSink:
     def _fall_back(self, records: Sequence[Record], ts_us: int) -> None:
         for record in records:
             fields = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not None}
-            line = msgspec.json.encode({"ts": iso_from_us(ts_us), **fields}).decode()
+            line = _as_text({"ts": iso_from_us(ts_us), **fields})
             say(f"bifrost: not journaled: {line}")
             _log.critical("not_journaled", record=line)
+
+
+def _as_text(fields: dict[str, Any]) -> str:
+    """JSON, or whatever can be said of what is none: nothing here may stop a halt."""
+    try:
+        return msgspec.json.encode(fields).decode()
+    except (ValueError, TypeError):
+        return ascii(fields)
 
 
 def repaired(repair: Repair) -> Record:

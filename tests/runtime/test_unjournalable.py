@@ -3,6 +3,8 @@
 import math
 from pathlib import Path
 
+import pytest
+
 from daemon.core.effects import Record
 from daemon.runtime.clocks import wall_us
 from daemon.runtime.journal_sink import JournalSink
@@ -19,5 +21,17 @@ def test_a_record_that_is_not_finite_fails_the_journal_and_nothing_else(tmp_path
     error = sink.write([Record(type=JournalType.INTENT, price=math.nan)], ts_us=2, tape_seq=None)
     assert error is not None
     assert sink.failed == error
+    assert sink.head[0] == 1
+    sink.close()
+
+
+def test_a_record_that_is_no_text_is_said_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = JournalWriter(tmp_path, wall_us=wall_us)
+    writer.open()
+    sink = JournalSink(writer, desk="desk", run_id="run")
+    odd = Record(type=JournalType.HALT, reason="r", data={"detail": "/mnt/\udcff"})
+    assert sink.write([odd], ts_us=1, tape_seq=None) is not None
+    assert "\\udcff" in capsys.readouterr().err
+    assert sink.write([Record(type=JournalType.HALT, reason="r")], ts_us=2, tape_seq=None) is None
     assert sink.head[0] == 1
     sink.close()
