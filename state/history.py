@@ -9,6 +9,7 @@ import gzip
 import io
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,11 +22,13 @@ from state.segments import ARCHIVE_ERRORS, JournalDamaged, day_of
 from state.times import us_from_iso
 
 _NAME = re.compile(r"(\d{8})\.jsonl(\.gz)?")
+_LOCK_TRIES = 300
+_LOCK_RETRY_S = 0.005
 _sample_decoder = msgspec.json.Decoder(HistorySample)
 
 
 def append_sample(folder: Path, sample: HistorySample) -> None:
-    """Append one sample, not synced. Raises OSError, ValueError for a `ts` that is no time.
+    """Append one sample, not synced. Raises OSError (also where the day stays locked), ValueError for a bad `ts`.
 
     A half line that a dead writer left is ended first, so that it costs one sample and not two.
     """
@@ -45,13 +48,28 @@ def _open_locked(path: Path) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _lock(descriptor)
             if os.fstat(descriptor).st_nlink > 0:
                 return descriptor
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Wait a moment for the lock, not for ever: a stopped process that holds it must not silence the writer.
+
+    Raises TimeoutError, which is an OSError.
+    """
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_RETRY_S)
+        else:
+            return
+    raise TimeoutError(f"another process holds the day's lock for more than {_LOCK_TRIES * _LOCK_RETRY_S:g} s")
 
 
 def history_days(folder: Path) -> tuple[str, ...]:

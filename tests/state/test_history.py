@@ -1,3 +1,4 @@
+import fcntl
 import gzip
 import itertools
 import threading
@@ -137,3 +138,19 @@ def test_present_and_past_go_through_one_call(tmp_path: Path) -> None:
     write_present(paths, GREEN, sync=True)
     assert read_snapshot(paths.snapshot).snapshot == GREEN
     assert len(list(read_history(paths.history))) == 2
+
+
+def test_whoever_locks_a_day_for_good_costs_a_sample_and_never_the_present(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("state.history._LOCK_TRIES", 3)
+    paths = DeskPaths(tmp_path, "demo")
+    paths.create()
+    append_sample(paths.history, sample(NOON_US, own_shares=1))
+    (path,) = paths.history.iterdir()
+    with path.open("rb") as file:  # a reader can lock too
+        fcntl.flock(file, fcntl.LOCK_SH)
+        with pytest.raises(OSError, match="lock"):
+            write_present(paths, GREEN, samples=[sample(NOON_US, own_shares=2)], sync=False)
+    write_present(paths, GREEN, samples=[sample(NOON_US, own_shares=3)], sync=False)
+    assert shares(paths.history) == [1, 3]
