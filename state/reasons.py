@@ -63,7 +63,8 @@ _ALL = (
         "snapshot_old",
         "NOT LIVE",
         "operator",
-        "The daemon has written nothing for more than three periods: it hangs or died. Look at its log; restart it.",
+        "The daemon has written nothing for more than three periods: it hangs, died, or its disk is full (df -h). "
+        "Look at its log; restart it.",
     ),
     _not_live(
         "snapshot_future",
@@ -318,7 +319,8 @@ _ALL = (
         "flatten_asserted",
         "FLATTENING",
         "operator",
-        "Flatten is asserted: own shares are being closed. Removing control/flatten aborts it and pauses.",
+        "Flatten is asserted: own shares are being closed, unless a red reason says why not. "
+        "Removing control/flatten takes it back and pauses.",
     ),
     _yellow(
         "paused", "PAUSED", "resume", "Paused: no new hedge is sent, all else goes on. End it with ./bifrost resume."

@@ -19,9 +19,11 @@ from state.segments import ARCHIVE_ERRORS, JournalDamaged, Progress, Segment, op
 _MAX_LINE_BYTES = 16 * 1024 * 1024
 _SETTLE_S = 0.05
 _REMEDY = {
-    "hash": "restore the file from a backup; a writer hashes the bytes that it writes, over the previous line's hash",
+    "hash": "restore the file from a backup, never edit it (docs/runbook.md#journal_damaged); a writer hashes the "
+    "bytes that it writes, over the previous line's hash",
     "sequence": "seq is 1, 2, 3, … over all segments: restore what is missing; a writer goes on from the newest line",
-    "not_a_line": 'end every line with ,"hash":"<64 hexadecimal digits>"} and a line break',
+    "not_a_line": "restore the file from a backup, never edit it (docs/runbook.md#journal_damaged); a writer ends "
+    'every line with ,"hash":"<64 hexadecimal digits>"} and a line break',
     "torn": "the writer cuts it off at its next start and keeps a copy beside it",
 }
 
@@ -48,7 +50,8 @@ def examine_journal(
         findings.fault(
             "journal",
             f"ends at seq {head.seq}, but the snapshot remembers {remembered}: lines were lost from its end",
-            "restore the newest segment from a backup; a writer appends first and writes the snapshot then",
+            "restore the newest segment from a backup (docs/runbook.md#journal_damaged); a writer appends first "
+            "and writes the snapshot then",
         )
     elif then is not None and then != snapshot.journal_hash:
         findings.fault(
