@@ -80,6 +80,8 @@ def operations(
         text=text,
         order_ref=order,
     )
+    if wanted.since_us is not None and wanted.until_us is not None and wanted.since_us >= wanted.until_us:
+        raise CommandError("--until lies before --since, so nothing can match; swap them", ExitCode.USAGE)
     by = groups_of(count_by)
     if by and intent is not None:
         raise CommandError("--intent shows the life of one intent; leave --count-by out", ExitCode.USAGE)

@@ -10,6 +10,7 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -253,6 +254,10 @@ def _keep(path: Path, torn: bytes, offset: int) -> Path:
         try:
             write_all(descriptor, torn)
             os.fsync(descriptor)
+        except OSError:
+            with suppress(OSError):  # half a copy keeps nothing: the bytes are still in the segment
+                copy.unlink()
+            raise
         finally:
             os.close(descriptor)
         sync_folder(path.parent)

@@ -123,6 +123,12 @@ def test_filters(cli: Cli, day: Desk, arguments: str, types: list[str]) -> None:
     assert _types(cli("ops", "--json", *arguments.split()).out) == types
 
 
+def test_a_span_that_ends_before_it_begins_is_told(cli: Cli, day: Desk) -> None:
+    answer = cli("ops", "--since", "1h", "--until", "2h")
+    assert answer.code == 2
+    assert "swap them" in answer.err
+
+
 def test_nothing_found_is_said(cli: Cli, desk: Desk) -> None:
     assert cli("ops").out == "demo: the journal is empty: nothing was done yet\n"
     desk.journal(JournalType.RUN_STARTED)
