@@ -193,15 +193,19 @@ def test_a_slow_disk_is_yellow_and_no_order_is_ahead_of_its_intent(desk: FaultyD
     written: set[str] = set()
     orders: list[str] = []
     ahead: list[str] = []
+
+    def named(text: str) -> set[str]:
+        return {ref for ref in refs if f'\\"{ref}\\"' in text}
+
     for call in desk.calls():
-        named = {ref for ref in refs if f'\\"{ref}\\"' in call.arguments}
         if call.name == "write" and call.path == str(segment) and call.has_completed:
-            written |= named if '\\"intent\\"' in call.arguments else set()
+            lines = call.arguments.split("\\n")
+            written |= {ref for line in lines if '\\"intent\\"' in line for ref in named(line)}
         elif call.name == "fdatasync" and call.has_completed:
             durable |= written
         elif call.name == "write" and call.path == str(desk.exchange.path) and '\\"new\\": true' in call.arguments:
-            orders += named
-            ahead += named - durable
+            orders += named(call.arguments)
+            ahead += named(call.arguments) - durable
     # The trace may begin between the first order's intent and the order; that intent is then in no traced write.
     assert ahead in ([], orders[:1]), "an order was ahead of its intent"
     assert not set(ahead) & written, "an order was ahead of its intent"
