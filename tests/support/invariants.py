@@ -3,6 +3,7 @@
 The venue's side is read from the simulator's own saved book, the desk's side from its journal: two witnesses.
 """
 
+import errno
 import json
 from collections import Counter
 from typing import Any
@@ -14,7 +15,13 @@ from state.verification import verify
 from tests.support.recount import recount
 from tests.support.system import System
 
-_LINK_ERRORS = ("Peer closed connection", "API connection failed", "Make sure API port")
+_LINK_ERRORS = (
+    "Peer closed connection",
+    "API connection failed",
+    "Make sure API port",
+    f"[Errno {errno.ECONNRESET}]",
+    f"[Errno {errno.EPIPE}]",
+)
 """What ib_async says when the other side goes away: a scenario's own doing, not a misread message."""
 
 
