@@ -9,7 +9,7 @@ from state.query.aggregates import GROUPS, Count, GroupBy, TooManyGroups
 from state.query.build import Built
 from state.query.engine import CacheStatus, Counted, Found, JournalIndex
 from state.query.filters import ROUTINE, Filter, matches
-from state.query.tail import life_of_intent, newest, newest_without_routine
+from state.query.tail import newest
 
 __all__ = [
     "GROUPS",
@@ -23,8 +23,6 @@ __all__ = [
     "GroupBy",
     "JournalIndex",
     "TooManyGroups",
-    "life_of_intent",
     "matches",
     "newest",
-    "newest_without_routine",
 ]

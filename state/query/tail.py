@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from state.journal_reader import decode_line
-from state.query.filters import ROUTINE, Filter, Sieve, matches
+from state.query.filters import Filter, Sieve, matches
 from state.query.reading import Problems, blocks_backward, blocks_forward
 from state.records import JournalLine
 from state.segments import Segment, list_segments
@@ -17,20 +17,6 @@ from state.segments import Segment, list_segments
 def newest(folder: Path, wanted: Filter, limit: int) -> list[JournalLine]:
     """The newest `limit` matching lines, newest first; reads backwards and no more than it needs. Raises OSError."""
     return list(islice(_backward(folder, wanted), limit))
-
-
-def newest_without_routine(folder: Path, wanted: Filter, limit: int) -> tuple[list[JournalLine], int]:
-    """Like `newest`, without the `ROUTINE` lines; and how many of those lie between what is given. Raises OSError."""
-    found: list[JournalLine] = []
-    left_out = 0
-    for line in _backward(folder, wanted):
-        if line.type in ROUTINE:
-            left_out += 1
-            continue
-        found.append(line)
-        if len(found) == limit:
-            break
-    return found, left_out
 
 
 def _backward(folder: Path, wanted: Filter) -> Iterator[JournalLine]:
@@ -59,24 +45,13 @@ def matching_forward(segment: Segment, wanted: Filter, problems: Problems) -> It
                 yield line
 
 
-def life_of_intent(folder: Path, intent_id: str) -> list[JournalLine]:
-    """Everything about one intent in journal order: its own lines and those of its orders. Raises OSError.
-
-    A commission or a late fill may name only the order, so order_refs are collected on the way.
-    """
-    order_refs: set[str] = set()
-    problems = Problems()
-    return [
-        line
-        for segment in list_segments(folder)
-        for line in life_in_segment(segment, intent_id, order_refs, problems)
-    ]  # fmt: skip
-
-
 def life_in_segment(
     segment: Segment, intent_id: str, order_refs: set[str], problems: Problems
 ) -> Iterator[JournalLine]:
-    """What one segment holds of an intent's life; adds the orders that it names to `order_refs`. Raises OSError."""
+    """What one segment holds of an intent's life; adds the orders that it names to `order_refs`. Raises OSError.
+
+    A commission or a late fill may name only the order, so order_refs are collected on the way.
+    """
     for block in blocks_forward(segment, problems):
         if not _may_belong(block, intent_id, order_refs):
             continue

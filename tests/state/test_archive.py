@@ -236,22 +236,12 @@ def test_a_refusal_at_any_step_loses_nothing_and_the_next_pass_ends_the_work(
 
 
 KILLED = f"""
-import os, signal, sys
+import sys
 from pathlib import Path
 from state.anchors import read_chain
 from state.archive import compress_segment
-number, made = int(sys.argv[2]), 0
-def wrap(name):
-    real = getattr(os, name)
-    def call(*arguments, **options):
-        global made
-        made += 1
-        if made == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*arguments, **options)
-    setattr(os, name, call)
-for name in {CALLS!r}:
-    wrap(name)
+from tests.support.dying import die_before
+die_before(int(sys.argv[2]), {CALLS!r})
 compress_segment(read_chain(Path(sys.argv[1])), 1)
 """
 

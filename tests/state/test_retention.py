@@ -203,21 +203,11 @@ def test_both_forms_of_an_interrupted_compression_go_together(story: Story) -> N
 
 
 KILLED = """
-import os, signal, sys
+import sys
 from pathlib import Path
 from state.retention import remove_oldest
-number, made = int(sys.argv[2]), 0
-def wrap(name):
-    real = getattr(os, name)
-    def call(*arguments, **options):
-        global made
-        made += 1
-        if made == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*arguments, **options)
-    setattr(os, name, call)
-for name in ("open", "write", "fsync", "unlink"):
-    wrap(name)
+from tests.support.dying import die_before
+die_before(int(sys.argv[2]), ("open", "write", "fsync", "unlink"))
 remove_oldest(Path(sys.argv[1]), 1, wall_us=1_795_000_000_000_000)
 """
 

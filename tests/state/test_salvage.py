@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -419,18 +420,10 @@ import os, sys
 from pathlib import Path
 from state.layout import DeskPaths
 from tests.state import test_salvage
+from tests.support.dying import die_before
 
-left = int(sys.argv[2])
-def counted(real):
-    def call(*arguments, **named):
-        global left
-        left -= 1
-        if left == 0:
-            os._exit(9)
-        return real(*arguments, **named)
-    return call
-for name in ("open", "write", "fsync", "fdatasync", "mkdir", "rename", "replace", "unlink", "rmdir", "link"):
-    setattr(os, name, counted(getattr(os, name)))
+calls = ("open", "write", "fsync", "fdatasync", "mkdir", "rename", "replace", "unlink", "rmdir", "link")
+die_before(int(sys.argv[2]), calls)
 import state.journal
 state.journal._sync_data = os.fdatasync
 test_salvage.salvage(DeskPaths(Path(sys.argv[1]), "demo"))
@@ -450,7 +443,7 @@ def test_killed_before_every_system_call_it_finishes_or_starts_over(tmp_path: Pa
             check=False,
             timeout=30,
         )
-        assert ended.returncode in (0, 9)
+        assert ended.returncode in (0, -signal.SIGKILL)
         survived = ended.returncode == 0
         # What lies there now is never taken for a journal that may be written to: it is damaged, or being salvaged.
         if not paths.salvaging.exists() and not list(paths.folder.glob("journal.damaged-*")):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.query import GROUPS, ROUTINE, Count, Filter, GroupBy, JournalIndex, engine, life_of_intent, reading
+from state.query import GROUPS, ROUTINE, Count, Filter, GroupBy, JournalIndex, engine, reading
 from state.query.filters import time_of
 from state.query.manifest import read_manifest
 from state.records import JournalType
@@ -153,4 +153,3 @@ def test_the_life_of_an_intent(indexes: dict[str, JournalIndex], state: str, ord
             expected.append(line)
             order_refs.add(line.order_ref)
     assert list(index.life_of_intent(f"run-1.{order}").lines) == expected
-    assert life_of_intent(index.journal, f"run-1.{order}") == expected

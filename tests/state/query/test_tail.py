@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from state.query import Filter, life_of_intent, matches, newest, newest_without_routine
+from state.query import Filter, JournalIndex, matches, newest
 from state.records import JournalLine, JournalType
 from tests.support.desk_files import NOON_US, make_journal, make_line
 
@@ -35,6 +35,11 @@ def found(folder: Path, limit: int = 100, **wanted: Any) -> list[int]:
     return [line.seq for line in newest(folder, Filter(**wanted), limit)]
 
 
+def index(folder: Path) -> JournalIndex:
+    """Without a cache."""
+    return JournalIndex(folder, folder / "no-cache")
+
+
 def test_newest_come_first_and_no_more_than_asked(folder: Path) -> None:
     assert found(folder) == [8, 7, 6, 5, 4, 3, 2, 1]
     assert found(folder, limit=3) == [8, 7, 6]
@@ -43,11 +48,13 @@ def test_newest_come_first_and_no_more_than_asked(folder: Path) -> None:
 
 
 def test_routine_lines_are_left_out_and_counted_as_far_as_was_read(folder: Path) -> None:
-    lines, left_out = newest_without_routine(folder, Filter(), 5)
-    assert ([line.seq for line in lines], left_out) == ([8, 7, 6, 5, 3], 1)
-    lines, left_out = newest_without_routine(folder, Filter(), 4)
-    assert ([line.seq for line in lines], left_out) == ([8, 7, 6, 5], 0)
-    assert newest_without_routine(folder, Filter(types=frozenset({T.LEDGER_CHECKPOINT})), 5) == ([], 1)
+    def without_routine(limit: int, **wanted: Any) -> tuple[list[int], int]:
+        answer = index(folder).newest(Filter(**wanted), limit, routine=False)
+        return [line.seq for line in answer.lines], answer.left_out
+
+    assert without_routine(5) == ([8, 7, 6, 5, 3], 1)
+    assert without_routine(4) == ([8, 7, 6, 5], 0)
+    assert without_routine(5, types=frozenset({T.LEDGER_CHECKPOINT})) == ([], 1)
 
 
 def test_each_question_alone_and_together(folder: Path) -> None:
@@ -75,9 +82,12 @@ def test_a_line_with_no_time_is_not_within_any(folder: Path) -> None:
 
 
 def test_the_life_of_an_intent_holds_what_names_only_its_order_and_nothing_of_its_namesake(folder: Path) -> None:
-    assert [line.seq for line in life_of_intent(folder, "run-1")] == [1, 2, 5, 7]
-    assert [line.seq for line in life_of_intent(folder, "run-10")] == [6, 8]
-    assert life_of_intent(folder, "run-2") == []
+    def life(intent_id: str) -> list[int]:
+        return [line.seq for line in index(folder).life_of_intent(intent_id).lines]
+
+    assert life("run-1") == [1, 2, 5, 7]
+    assert life("run-10") == [6, 8]
+    assert life("run-2") == []
 
 
 def test_damaged_lines_are_left_out_of_what_is_shown(folder: Path) -> None:
