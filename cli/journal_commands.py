@@ -8,15 +8,14 @@ from cli.errors import CommandError, ExitCode
 from cli.journal_question import TIME_HELP, groups_of, side_of, time_us, types_of
 from cli.options import DeskOption, JsonOption, RootOption, Settings, settings
 from cli.output import coloured, complain, say, say_json
-from cli.progress import progress_bar
+from cli.progress import MIB, progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from state.query import Filter, Found, GroupBy, JournalIndex
 
-_MIB = 1024 * 1024
-READ_THROUGH_BYTES = 64 * _MIB
+READ_THROUGH_BYTES = 64 * MIB
 """So much of closed segments is read in a second or two; for more than that the cache is built first."""
 
 
@@ -102,8 +101,8 @@ def _prepare(index: "JournalIndex", chosen: Settings) -> None:
     """Build the cache where reading everything would take long. Whatever comes of it, the question is answered."""
     if index.status().uncached_bytes <= READ_THROUGH_BYTES:
         return
-    with progress_bar("caching closed segments, once (MiB)", quiet=chosen.as_json) as show:
-        built = index.build(progress=None if show is None else lambda done, todo: show(done // _MIB, todo // _MIB))
+    with progress_bar("caching closed segments, once (MiB)", quiet=chosen.as_json, unit=MIB) as show:
+        built = index.build(progress=show)
     if built.busy:
         complain("bifrost: another process builds the journal's cache; reading without it")
     elif not built.complete:

@@ -9,7 +9,7 @@ from cli.errors import CommandError, ExitCode
 from cli.maintain_report import Cached, Pass, as_object, intention, line_of, report
 from cli.options import DeskOption, JsonOption, RootOption, Settings, settings
 from cli.output import complain, say
-from cli.progress import progress_bar
+from cli.progress import MIB, progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from state.records import Snapshot
 
 INTERRUPTED = 130
-_MIB = 1024 * 1024
 _RUNBOOK = "docs/runbook.md#journal_damaged"
 
 
@@ -132,7 +131,7 @@ def _rules(
         compress_after_days=storage.compress_after_days if compress_after is None else compress_after,
         keep_days=storage.keep_days if keep is None else keep,
         tape_keep_days=storage.tape_keep_days,
-        tape_max_bytes=int(storage.tape_max_mib * _MIB),
+        tape_max_bytes=int(storage.tape_max_mib * MIB),
     )
 
 
@@ -152,7 +151,7 @@ def _carry_out(chosen: Settings, paths: "DeskPaths", run: Pass) -> int:
     outcome = "failed"
     try:
         _do_steps(chosen, paths, run)
-        with progress_bar("query cache, bytes of segments", quiet=chosen.as_json) as progress:
+        with progress_bar("query cache, segments (MiB)", quiet=chosen.as_json, unit=MIB) as progress:
             code = _build_cache(paths, run, progress)
         outcome = "done"
     except KeyboardInterrupt:

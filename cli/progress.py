@@ -4,10 +4,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+MIB = 1024 * 1024
+
 
 @contextmanager
-def progress_bar(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None] | None]:
-    """Gives the function to call with (done, total), or None where nobody looks. The bar is gone at the end."""
+def progress_bar(title: str, *, quiet: bool = False, unit: int = 1) -> Iterator[Callable[[int, int], None] | None]:
+    """Gives the function to call with (done, total), or None where nobody looks. The bar is gone at the end.
+
+    The bar counts in `unit`s of what it is told: `MIB` of bytes.
+    """
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -19,6 +24,6 @@ def progress_bar(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, 
         task = bar.add_task(title, total=None)
 
         def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+            bar.update(task, completed=done // unit, total=total // unit)
 
         yield show
