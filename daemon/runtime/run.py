@@ -92,6 +92,8 @@ class Daemon:
 
     async def serve(self, venue_factory: VenueFactory) -> int:
         """Start everything, wait for the end, leave in order."""
+        # First of all: the parts say that a start fails before everything runs, and who reads it may answer at once.
+        restore_signals = on_stop_signal(self._signalled)
         self._wire(venue_factory)
         self._watch.look()
         if self._flatten_only and not self._flatten_asserted():
@@ -100,11 +102,11 @@ class Daemon:
                 ExitCode.STOP_STANDS, "nothing_to_do", "flatten-only, but stop and flatten do not both stand"
             )
             self._close_journal()
+            restore_signals()
             return ExitCode.STOP_STANDS
         loop = asyncio.get_running_loop()
         finished: asyncio.Future[int] = loop.create_future()
         loop.set_exception_handler(lambda _, context: _on_loop_exception(context, finished))
-        restore_signals = on_stop_signal(self._signalled)
         self._start_tasks(finished)
         try:
             code = await self._tasks.until(finished)
