@@ -20,6 +20,8 @@ class QuoteState(msgspec.Struct, frozen=True, kw_only=True):
     bid: float | None = None
     ask: float | None = None
     last: float | None = None
+    halted: bool | None = None
+    delayed: bool = False
     ts_us: int = 0
     queue_delay_ms: float = 0.0
 

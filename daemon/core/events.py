@@ -30,6 +30,10 @@ class Quote(Event, frozen=True, kw_only=True, tag="quote"):
     last: float | None = None
     bid_size: float | None = None
     ask_size: float | None = None
+    halted: bool | None = None
+    """Whether the exchange has halted trading in it (IB's tick 49, any positive value); None while it has not said."""
+    delayed: bool = False
+    """Whether the venue sends this instrument's prices late (IB's market data types 3 and 4)."""
     queue_delay_ms: float = 0.0
     """From the socket to the decision, machine-monotonic."""
 

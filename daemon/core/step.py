@@ -191,7 +191,13 @@ def _move_daemon(turn: Turn) -> None:
 
 def _on_quote(turn: Turn, event: Quote) -> None:
     quote = QuoteState(
-        bid=event.bid, ask=event.ask, last=event.last, ts_us=event.ts_us, queue_delay_ms=event.queue_delay_ms
+        bid=event.bid,
+        ask=event.ask,
+        last=event.last,
+        halted=event.halted,
+        delayed=event.delayed,
+        ts_us=event.ts_us,
+        queue_delay_ms=event.queue_delay_ms,
     )
     turn.put(quotes={**turn.book.quotes, event.instrument: quote})
     if event.instrument == turn.book.underlying and not turn.book.feed_seen:
