@@ -204,6 +204,12 @@ class Risk(_Section, frozen=True, kw_only=True):
     """A day's loss of this much, for five seconds, halts."""
     max_drawdown_pct: Annotated[float, Meta(gt=0, le=100)] = 6.0
     """A fall from the highest equity by this much, for five seconds, halts."""
+    max_orders_per_minute: Count = 20
+    """Orders and changes of orders sent within any 60 seconds; the next hedge or reprice is refused."""
+    max_order_value_usd: Positive = 250_000.0
+    """What one hedge may be worth: shares times the price that it would pay."""
+    price_collar_pct: Percent = 0.5
+    """What a hedge's price may give up against the mid of its decision: the touch for a market order, else its limit."""
     max_net_delta_shares: Positive | None = None
     """Shown among the limits; the light is yellow from 85 % on."""
     max_spread_pct: Annotated[float, Meta(gt=0, le=100)] | None = None
@@ -228,8 +234,14 @@ class Gates(_Section, frozen=True, kw_only=True):
 class Execution(_Section, frozen=True, kw_only=True):
     """How orders are worked."""
 
-    order_type: Literal["market"] = "market"
-    """How hedges are sent."""
+    order_type: Literal["market", "limit"] = "market"
+    """How hedges are sent; a flatten's closing orders are always market orders."""
+    limit_offset_ticks: Annotated[int, Meta(ge=-1000, le=1000)] = 0
+    """Where a limit hedge is priced: 0 at the far touch, positive so many ticks through it, negative before it."""
+    reprice_after_s: Positive = 5.0
+    """An unfilled limit hedge is looked at this often; where the touch has moved, its price follows."""
+    max_reprices: Annotated[int, Meta(ge=0, le=1000)] = 3
+    """How often one order's price may follow; then it is cancelled and the rest is decided anew."""
     ack_deadline_s: Positive = 10.0
     """A sent order that the venue has not acknowledged by then has an unknown outcome."""
     hedge_deadline_ms: Positive = 30_000.0
@@ -251,8 +263,10 @@ class ControlSection(_Section, frozen=True, kw_only=True):
     """A flatten that could not start within this is refused and must be touched again."""
     stop_timeout_s: Positive = 10.0
     """Within this a stop's cancels must be confirmed, else exit 6."""
-    on_halt: Literal["freeze"] = "freeze"
-    """A halt freezes hedging; only the operator's flatten still trades."""
+    on_halt: Literal["freeze", "reduce"] = "freeze"
+    """What a tripped risk limit leaves: nothing but the operator's flatten, or also forced hedges that lower |net delta|."""
+    max_reduce_orders: Count = 10
+    """With `reduce`: how many such hedges may leave per halt; then it freezes."""
 
 
 class Daemon(_Section, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from daemon.core.effects import CancelTimer, Sample
 from daemon.core.events import Commission, Execution
 from daemon.core.instruments import TOLERANCE
-from daemon.core.ledger import SALVAGED, Fill, ForeignFill, book_commission, book_fill, is_news
+from daemon.core.ledger import SALVAGED, Fill, ForeignFill, book_commission, book_fill, book_sent, is_news
 from daemon.core.order_life import OrderState, OrderTrigger, OwnOrder
 from daemon.core.turn import Turn
 from state.records import JournalType
@@ -47,9 +47,7 @@ def found_sent(turn: Turn, order: OwnOrder) -> OwnOrder:
 
 def note_sent(turn: Turn, order: OwnOrder, *, reason: str | None = None, latency_ms: float | None = None) -> None:
     """Journal that an order has left; a hedge counts for today and starts the cooldown."""
-    if not order.closing:
-        ledger = turn.book.ledger
-        turn.change_ledger(last_hedge_sent_us=turn.book.ts_us, hedges_today=ledger.hedges_today + 1)
+    turn.put_ledger(book_sent(turn.book.ledger, turn.book.ts_us, closing=order.closing))
     turn.record_order(
         JournalType.ORDER_SENT,
         order,

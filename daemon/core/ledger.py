@@ -14,6 +14,9 @@ from daemon.core.instruments import TOLERANCE
 REJECT_BACKOFF_S = (5.0, 20.0, 60.0)
 """Seconds without a new hedge after the first, second and third reject in a row; the third also halts."""
 
+RATE_WINDOW_US = 60_000_000
+"""The window of `max_orders_per_minute`, in `ts`."""
+
 SALVAGED = "journal_salvaged"
 """The halt of a ledger from a damaged journal: executions may be missing until an operator says otherwise."""
 
@@ -88,6 +91,11 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """Where the cooldown runs from."""
     last_hedge_price: float | None = None
     """Average fill price of the last hedge: the anchor of the cost gate."""
+
+    order_messages_us: tuple[int, ...] = ()
+    """When each order or change of one left within the last minute, oldest first: what `order_rate` counts."""
+    reduce_orders: int = 0
+    """Hedges sent while a halt stood (`on_halt: reduce`), since it was latched."""
 
     consecutive_rejects: int = 0
     reject_until_us: int | None = None
@@ -193,6 +201,37 @@ def book_reject(ledger: Ledger, ts_us: int) -> Ledger:
     count = ledger.consecutive_rejects + 1
     wait_s = REJECT_BACKOFF_S[min(count, len(REJECT_BACKOFF_S)) - 1]
     return msgspec.structs.replace(ledger, consecutive_rejects=count, reject_until_us=ts_us + round(wait_s * 1e6))
+
+
+def count_order_message(ledger: Ledger, ts_us: int) -> Ledger:
+    """The ledger after an order, or a change of one, has left at this time."""
+    recent = [each for each in ledger.order_messages_us if each > ts_us - RATE_WINDOW_US]
+    return msgspec.structs.replace(ledger, order_messages_us=(*recent, ts_us))
+
+
+def messages_last_minute(ledger: Ledger, ts_us: int) -> int:
+    """Orders and changes of orders that left within the 60 seconds before `ts_us`; one exactly that old is out."""
+    if not ledger.order_messages_us:
+        return 0
+    return sum(each > ts_us - RATE_WINDOW_US for each in ledger.order_messages_us)
+
+
+def book_sent(ledger: Ledger, ts_us: int, *, closing: bool) -> Ledger:
+    """The ledger after an order has left: every one counts for the rate, a hedge for the day and the cooldown."""
+    ledger = count_order_message(ledger, ts_us)
+    if closing:
+        return ledger
+    return msgspec.structs.replace(
+        ledger,
+        last_hedge_sent_us=ts_us,
+        hedges_today=ledger.hedges_today + 1,
+        reduce_orders=ledger.reduce_orders + 1 if ledger.halts else 0,
+    )
+
+
+def book_reset(ledger: Ledger) -> Ledger:
+    """The ledger after the operator ended its halts: what they froze and counted begins anew."""
+    return msgspec.structs.replace(ledger, halts=(), consecutive_rejects=0, reject_until_us=None, reduce_orders=0)
 
 
 def book_commission(ledger: Ledger, exec_key: str, commission_usd: float) -> Ledger | None:

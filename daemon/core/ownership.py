@@ -6,7 +6,7 @@ from daemon.core.day import write_checkpoint
 from daemon.core.effects import RequestReconcile
 from daemon.core.events import BookRequest
 from daemon.core.instruments import TOLERANCE
-from daemon.core.ledger import SALVAGED, Ledger, foreign_traded, moved
+from daemon.core.ledger import SALVAGED, Ledger, book_reset, foreign_traded, moved
 from daemon.core.reconcile import refresh_unexplained
 from daemon.core.turn import Turn
 from state.records import JournalType
@@ -131,7 +131,7 @@ def _reset(turn: Turn, event: BookRequest) -> None:
         _refuse(turn, event, "; ".join(standing))
         return
     codes = [halt.code for halt in ledger.halts]
-    turn.change_ledger(halts=(), consecutive_rejects=0, reject_until_us=None)
+    turn.put_ledger(book_reset(ledger))
     facts = _facts(turn, event, halts=codes)
     turn.record(JournalType.RESET, status="done", reason=event.reason, data=facts)
     turn.put(reconciled=False)

@@ -10,7 +10,18 @@ from daemon.core.effects import Record
 from daemon.core.flatten_fsm import RUNNING
 from daemon.core.fsm import IllegalTransitionError
 from daemon.core.instruments import TOLERANCE
-from daemon.core.ledger import Fill, ForeignFill, Halt, Ledger, book_commission, book_fill, book_reject, is_news
+from daemon.core.ledger import (
+    Fill,
+    ForeignFill,
+    Halt,
+    Ledger,
+    book_commission,
+    book_fill,
+    book_reject,
+    book_reset,
+    book_sent,
+    is_news,
+)
 from daemon.core.order_life import ORDER_LIFE, OrderState, OrderTrigger, OwnOrder
 from state.records import JournalLine, JournalType
 from state.times import us_from_iso
@@ -101,7 +112,7 @@ def _fold_ledger(ledger: Ledger, line: JournalLine) -> Ledger:
             return ledger
         return msgspec.structs.replace(ledger, halts=(*ledger.halts, halt))
     if line.type == JournalType.RESET:
-        return msgspec.structs.replace(ledger, halts=(), consecutive_rejects=0, reject_until_us=None)
+        return book_reset(ledger)
     if line.type == JournalType.REFUSED and line.status == "refused":
         rule = _text(line.reason)
         counts = {**ledger.refused_today, rule: ledger.refused_today.get(rule, 0) + 1}
@@ -188,8 +199,8 @@ def _fold_order(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Reco
         ledger = _settled(ledger, order)
     if line.type == JournalType.REJECTED:
         ledger = book_reject(ledger, ts_us)
-    if line.type == JournalType.ORDER_SENT and not _data(line).get("closing", False):
-        ledger = msgspec.structs.replace(ledger, last_hedge_sent_us=ts_us, hedges_today=ledger.hedges_today + 1)
+    if line.type == JournalType.ORDER_SENT:
+        ledger = book_sent(ledger, ts_us, closing=bool(_data(line).get("closing", False)))
     return msgspec.structs.replace(recovered, ledger=ledger, orders=orders)
 
 
