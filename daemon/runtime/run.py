@@ -68,6 +68,7 @@ class Daemon:
         desk: OpenedDesk,
         run_id: str,
         flatten_only: bool,
+        timer_speed: float = 1.0,
     ) -> None:
         self._profile = profile
         self._paths = paths
@@ -77,6 +78,7 @@ class Daemon:
         self._desk = desk
         self._run_id = run_id
         self._flatten_only = flatten_only
+        self._timer_speed = timer_speed
         self._identity = Identity(
             desk=paths.desk,
             run_id=run_id,
@@ -206,7 +208,9 @@ class Daemon:
             failed=self._sink_failed,
         )
         self._journal.rotated = self._publisher.rotated
-        self._timers = Timers(lambda key: self._engine.emit(TimerFired(ts_us=clock.now_us(), key=key)))
+        self._timers = Timers(
+            lambda key: self._engine.emit(TimerFired(ts_us=clock.now_us(), key=key)), speed=self._timer_speed
+        )
         self._last_look = LastLook(control_folder=control_folder, venue=self._venue, journal=self._journal)
         self._engine.effects = EffectRunner(
             journal=self._journal,

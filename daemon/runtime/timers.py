@@ -5,10 +5,15 @@ from collections.abc import Callable
 
 
 class Timers:
-    """Running timers by key; the same key replaces. Must be used from the loop's thread."""
+    """Running timers by key; the same key replaces. Must be used from the loop's thread.
 
-    def __init__(self, fired: Callable[[str], None]) -> None:
+    `speed` 10 lets every timer run ten times faster than the machine's clock: for scenarios that would wait
+    for half a minute otherwise. A desk that trades runs at 1.
+    """
+
+    def __init__(self, fired: Callable[[str], None], *, speed: float = 1.0) -> None:
         self._fired = fired
+        self._speed = speed
         self._running: dict[str, asyncio.TimerHandle] = {}
 
     @property
@@ -20,7 +25,7 @@ class Timers:
         """Call `fired(key)` after `delay_ms` machine milliseconds."""
         self.cancel(key)
         loop = asyncio.get_running_loop()
-        self._running[key] = loop.call_later(delay_ms / 1000, self._expire, key)
+        self._running[key] = loop.call_later(delay_ms / 1000 / self._speed, self._expire, key)
 
     def cancel(self, key: str) -> None:
         """Forget a timer; unknown keys are fine."""
