@@ -48,6 +48,19 @@ class PlaceOrder(Effect, frozen=True, kw_only=True, tag="place_order"):
     """A flatten's own closing order: allowed while a control file is asserted."""
 
 
+class ModifyOrder(Effect, frozen=True, kw_only=True, tag="modify_order"):
+    """Change the price of one own working limit order, under the same orderRef and order id.
+
+    The intent to modify is already on disk when this runs; the answer is ModifySent or ModifyBlocked, and later the
+    venue's: an OrderReport with the new `limit_price`, or ModifyRefused.
+    """
+
+    order_ref: str
+    quantity: float
+    """The whole order's, executed part included, as the venue wants it."""
+    limit_price: float
+
+
 class CancelOrder(Effect, frozen=True, kw_only=True, tag="cancel_order"):
     """Ask the venue to cancel one own order."""
 
@@ -111,6 +124,7 @@ class Exit(Effect, frozen=True, kw_only=True, tag="exit"):
 AnyEffect = (
     Record
     | PlaceOrder
+    | ModifyOrder
     | CancelOrder
     | StartTimer
     | CancelTimer

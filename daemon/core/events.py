@@ -9,9 +9,11 @@ from typing import Literal
 import msgspec
 
 from daemon.core.instruments import InstrumentSpec
+from daemon.core.link_fsm import LinkState, LinkTrigger
 
 Side = Literal["BUY", "SELL"]
-LinkState = Literal["DOWN", "UP_UNSYNCED", "SYNCED", "UPSTREAM_LOST"]
+LinkCause = Literal["client_id_taken", "upstream_overdue"]
+"""Why a link is down where that needs a human: another program holds our client id; 1100 outlasted its deadline."""
 AccountKind = Literal["paper", "live", "simulated"]
 
 
@@ -34,6 +36,10 @@ class Quote(Event, frozen=True, kw_only=True, tag="quote"):
     """Whether the exchange has halted trading in it (IB's tick 49, any positive value); None while it has not said."""
     delayed: bool = False
     """Whether the venue sends this instrument's prices late (IB's market data types 3 and 4)."""
+    previous_close: float | None = None
+    """The venue's closing price of the last session (IB's tick 9), where it says one."""
+    refused_values: int = 0
+    """Values refused at the boundary since this instrument's last event: sentinels, crossed sides, NaN, absurd ones."""
     queue_delay_ms: float = 0.0
     """From the socket to the decision, machine-monotonic."""
 
@@ -47,6 +53,9 @@ class OptionQuote(Event, frozen=True, kw_only=True, tag="option_quote"):
     last: float | None = None
     model_volatility: float | None = None
     model_delta: float | None = None
+    delayed: bool = False
+    refused_values: int = 0
+    """As for `Quote`; a model value that the venue has not computed (-1, -2) counts too."""
     queue_delay_ms: float = 0.0
 
 
@@ -82,6 +91,26 @@ class OrderBlocked(Event, frozen=True, kw_only=True, tag="order_blocked"):
     reason: str
 
 
+class ModifySent(Event, frozen=True, kw_only=True, tag="modify_sent"):
+    """The runtime handed the modification to the venue; the venue owes an answer."""
+
+    order_ref: str
+
+
+class ModifyBlocked(Event, frozen=True, kw_only=True, tag="modify_blocked"):
+    """The last look before modifying failed: nothing left, the order is as it was."""
+
+    order_ref: str
+    reason: str
+
+
+class ModifyRefused(Event, frozen=True, kw_only=True, tag="modify_refused"):
+    """The venue refused the modification (IB 104, 105, 201, 329, ...); the order may be as it was."""
+
+    order_ref: str
+    reason: str
+
+
 class OrderReport(Event, frozen=True, kw_only=True, tag="order_report"):
     """The venue's word on one order, ours (with `order_ref`) or foreign. Statuses repeat and may be missing."""
 
@@ -96,6 +125,8 @@ class OrderReport(Event, frozen=True, kw_only=True, tag="order_report"):
     order_type: str = "MKT"
     client_id: int | None = None
     reason: str | None = None
+    limit_price: float | None = None
+    """The order's present limit as the venue has it; None for a market order, or where the venue does not say."""
 
 
 class Execution(Event, frozen=True, kw_only=True, tag="execution"):
@@ -149,6 +180,8 @@ class BrokerReport(Event, frozen=True, kw_only=True, tag="broker_report"):
     open_orders: tuple[OrderReport, ...]
     executions: tuple[Execution, ...]
     commissions: tuple[Commission, ...]
+    completed_orders: tuple[OrderReport, ...] | None = None
+    """Orders that have ended, as far back as the venue tells (IB: reqCompletedOrders); None when it was not asked."""
 
 
 class AccountReported(Event, frozen=True, kw_only=True, tag="account_reported"):
@@ -162,12 +195,63 @@ class Link(Event, frozen=True, kw_only=True, tag="link"):
 
     state: LinkState
     reason: str
+    trigger: LinkTrigger | None = None
+    """The row of `link_fsm.LINK` that led here; None (a venue without a wire, an old tape) is believed as it is."""
+    cause: LinkCause | None = None
     account: str | None = None
     account_kind: AccountKind | None = None
 
 
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A half-open interval of UTC time."""
+
+    start_us: int
+    end_us: int
+
+
+class RestartWindows(Event, frozen=True, kw_only=True, tag="restart_windows"):
+    """When TWS, or the broker behind it, restarts on schedule (`ib.restart_windows`), about a week ahead, in order."""
+
+    windows: tuple[Window, ...]
+
+
+class Farm(Event, frozen=True, kw_only=True, tag="farm"):
+    """TWS's connection to one of the broker's data farms changed (2103..2108, 2157, 2158). Orders do not pass there."""
+
+    name: str
+    """Such as `usfarm`."""
+    state: Literal["ok", "broken", "inactive"]
+    """`inactive` is normal: TWS connects to it on demand."""
+    note: str
+
+
+class MarketDataRefused(Event, frozen=True, kw_only=True, tag="market_data_refused"):
+    """The venue gives no live quotes of an instrument and says why; `note` None: it gives them again."""
+
+    instrument: str
+    note: str | None
+
+
+class QuotesRejected(Event, frozen=True, kw_only=True, tag="quotes_rejected"):
+    """What came as a price and was none, since the run began. Key of `counts`: kind -> times."""
+
+    counts: dict[str, int]
+
+
+class Pacing(Event, frozen=True, kw_only=True, tag="pacing"):
+    """Our requests against the venue's limit of messages a second."""
+
+    queued: bool
+    """Requests wait in the client's queue; until it is empty no order leaves (cancels pass it)."""
+    violations: int
+    """How often the venue has complained (error 100) since the run began."""
+
+
 class Instruments(Event, frozen=True, kw_only=True, tag="instruments"):
-    """The venue's constraints for the underlying and the declared legs."""
+    """The venue's constraints for the underlying, the declared legs, and other options of it that the account holds.
+
+    What an earlier event named and this one does not stays known: contracts do not cease to be what they were.
+    """
 
     specs: tuple[InstrumentSpec, ...]
 
@@ -250,6 +334,9 @@ AnyEvent = (
     | ProbeAnswered
     | OrderSent
     | OrderBlocked
+    | ModifySent
+    | ModifyBlocked
+    | ModifyRefused
     | OrderReport
     | Execution
     | Commission
@@ -257,6 +344,11 @@ AnyEvent = (
     | BrokerReport
     | AccountReported
     | Link
+    | RestartWindows
+    | Farm
+    | MarketDataRefused
+    | QuotesRejected
+    | Pacing
     | Instruments
     | Sessions
     | Control

@@ -1,5 +1,7 @@
 """Executions and commissions: the only way shares, cash and an order's filled quantity ever change."""
 
+import msgspec
+
 from daemon.core.effects import CancelTimer, Sample
 from daemon.core.events import Commission, Execution
 from daemon.core.instruments import TOLERANCE
@@ -117,6 +119,9 @@ def settle(turn: Turn, order: OwnOrder) -> None:
     """What ends with an order: its deadlines, and the open questions about it."""
     ref = order.order_ref
     turn.do(CancelTimer(key=f"ack:{ref}"), CancelTimer(key=f"overdue:{ref}"))
+    if order.limit_price is not None:
+        turn.do(CancelTimer(key=f"reprice:{ref}"), CancelTimer(key=f"modify:{ref}"))
+        turn.put_order(msgspec.structs.replace(order, modification=None))
     turn.put(
         ack_overdue=tuple(each for each in turn.book.ack_overdue if each != ref),
         overdue=tuple(each for each in turn.book.overdue if each != ref),

@@ -11,6 +11,7 @@ UNKNOWN is where an order waits whose outcome nobody can tell; it is reconciled,
 """
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -51,6 +52,18 @@ IN_FLIGHT = frozenset(
 """States in which shares may still change hands."""
 
 
+class Modification(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of an order's price that the venue has not answered yet; the order may have either price."""
+
+    quantity: float
+    limit_price: float
+    asked_us: int
+    connection: int = 0
+    """The broker connection that it was sent over; a report from a later one tells whether it arrived."""
+    overdue: bool = False
+    """No answer within the deadline: the next report's word on the price ends it."""
+
+
 class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One order of this desk. Fills are counted from executions, never from statuses."""
 
@@ -62,6 +75,13 @@ class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
     state: OrderState
     decided_us: int
     closing: bool = False
+    order_type: Literal["MKT", "LMT"] = "MKT"
+    limit_price: float | None = None
+    """The limit as the venue last confirmed it, or as first sent; None for a market order."""
+    modification: Modification | None = None
+    """The change of price under way, if any."""
+    reprices: int = 0
+    """How often the price has been changed."""
     sent_us: int | None = None
     filled: float = 0.0
     fill_value: float = 0.0
@@ -81,6 +101,13 @@ class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
     def remaining(self) -> float:
         """Shares that may still trade."""
         return self.quantity - self.filled
+
+    @property
+    def worst_remaining(self) -> float:
+        """Shares that may still trade at worst: of the old and the new quantity, while the venue may hold either."""
+        if self.modification is None:
+            return self.remaining
+        return max(self.quantity, self.modification.quantity) - self.filled
 
     @property
     def in_flight(self) -> bool:

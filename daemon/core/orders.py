@@ -8,6 +8,8 @@ from daemon.core.effects import CancelOrder, CancelTimer, PlaceOrder, RequestRec
 from daemon.core.events import OrderBlocked, OrderReport, OrderSent, Side
 from daemon.core.fills import claim_number, found_sent, is_own, note_sent, settle
 from daemon.core.ledger import REJECT_BACKOFF_S, book_reject
+from daemon.core.limit_price import hedge_limit_price
+from daemon.core.modification import note_price
 from daemon.core.order_life import OrderState, OrderTrigger, OwnOrder
 from daemon.core.recovery import checkpoint
 from daemon.core.turn import Turn
@@ -28,6 +30,7 @@ def mint(
     """Decide an order: journal its intent and ask for it to be placed. The intent is durable before it leaves."""
     book = turn.book
     number = book.ledger.next_order
+    limit_price = None if closing else hedge_limit_price(turn.profile, book, side)
     order = OwnOrder(
         order_ref=f"{book.desk}.{book.ledger.ledger_id}.{number}",
         intent_id=f"{book.run_id}-{number}",
@@ -37,6 +40,8 @@ def mint(
         state=OrderState.INTENDED,
         decided_us=book.ts_us,
         closing=closing,
+        order_type="MKT" if limit_price is None else "LMT",
+        limit_price=limit_price,
         decision_mid=decision_mid,
         run_id=book.run_id,
         connection=book.connection,
@@ -44,7 +49,15 @@ def mint(
     turn.change_ledger(next_order=number + 1)
     turn.put_order(order)
     facts = {**(data if data is not None else {}), "decision_mid": decision_mid, "closing": closing}
-    turn.record_order(JournalType.INTENT, order, status="intended", reason=reason, state_code=state_code, data=facts)
+    turn.record_order(
+        JournalType.INTENT,
+        order,
+        status="intended",
+        reason=reason,
+        state_code=state_code,
+        price=limit_price,
+        data={**facts, "order_type": order.order_type},
+    )
     turn.do(
         PlaceOrder(
             order_ref=order.order_ref,
@@ -52,6 +65,8 @@ def mint(
             instrument=order.instrument,
             side=side,
             quantity=quantity,
+            order_type=order.order_type,
+            limit_price=limit_price,
             closing=closing,
         )
     )
@@ -67,6 +82,9 @@ def on_order_sent(turn: Turn, event: OrderSent) -> None:
     note_sent(turn, moved, latency_ms=event.latency_ms)
     turn.do(StartTimer(key=f"ack:{moved.order_ref}", delay_ms=turn.profile.execution.ack_deadline_s * 1000))
     watch_overdue(turn, moved)
+    if moved.limit_price is not None:
+        delay_ms = turn.profile.execution.reprice_after_s * 1000
+        turn.do(StartTimer(key=f"reprice:{moved.order_ref}", delay_ms=delay_ms))
 
 
 def on_order_blocked(turn: Turn, event: OrderBlocked) -> None:
@@ -88,6 +106,8 @@ def on_order_report(turn: Turn, event: OrderReport) -> None:
     if order is None:
         _adopt(turn, event)
         return
+    note_price(turn, order, event)
+    order = turn.book.orders[order.order_ref]
     if event.status in ("submitted", "working"):
         _acknowledged(turn, order)
     elif event.status == "filled" and order.in_flight and order.filled < order.quantity:
@@ -128,7 +148,7 @@ def _adopt(turn: Turn, event: OrderReport) -> None:
     claim_number(turn, order.order_ref)
     turn.put_order(order)
     turn.record_order(JournalType.ORDER_ACKED, order, status="working", reason="no intent in the journal")
-    _cancel(turn, order, "no intent in the journal")
+    cancel(turn, order, "no intent in the journal")
     watch_overdue(turn, order)
     turn.do(checkpoint(turn.book))
 
@@ -142,7 +162,7 @@ def _acknowledged(turn: Turn, order: OwnOrder) -> None:
         turn.record_order(JournalType.ORDER_ACKED, moved, status="working")
         turn.do(CancelTimer(key=f"ack:{order.order_ref}"))
     if order.state == OrderState.UNKNOWN and order.cancel_sent:
-        _cancel(turn, moved, "found again")
+        cancel(turn, moved, "found again")
     turn.put(
         unknown_orders=tuple(each for each in turn.book.unknown_orders if each != order.order_ref),
         ack_overdue=tuple(each for each in turn.book.ack_overdue if each != order.order_ref),
@@ -184,11 +204,11 @@ def cancel_in_flight(turn: Turn, why: str, *, closing_too: bool) -> bool:
         left = True
         if order.cancel_sent or order.state == OrderState.INTENDED:
             continue
-        _cancel(turn, order, why)
+        cancel(turn, order, why)
     return not left
 
 
-def _cancel(turn: Turn, order: OwnOrder, why: str) -> None:
+def cancel(turn: Turn, order: OwnOrder, why: str) -> None:
     """Ask for a cancel now, or as soon as the link is synchronised."""
     turn.put_order(msgspec.structs.replace(order, cancel_sent=True))
     if turn.book.link.state == "SYNCED":
@@ -200,7 +220,7 @@ def repeat_cancels(turn: Turn) -> None:
     """The link is synchronised again: a cancel that was asked for before may never have arrived."""
     for order in turn.book.in_flight():
         if order.cancel_sent:
-            _cancel(turn, order, "the link is back")
+            cancel(turn, order, "the link is back")
 
 
 def watch_overdue(turn: Turn, order: OwnOrder) -> None:
@@ -218,7 +238,10 @@ def on_ack_deadline(turn: Turn, order_ref: str) -> None:
 
 
 def on_overdue(turn: Turn, order_ref: str) -> None:
-    """An order has been unfilled for too long: the light goes red until it ends."""
+    """An order has been unfilled for too long: the light goes red until it ends. A limit order is given up."""
     order = turn.book.orders.get(order_ref)
-    if order is not None and order.in_flight and order_ref not in turn.book.overdue:
-        turn.put(overdue=(*turn.book.overdue, order_ref))
+    if order is None or not order.in_flight or order_ref in turn.book.overdue:
+        return
+    turn.put(overdue=(*turn.book.overdue, order_ref))
+    if order.limit_price is not None and not order.cancel_sent:
+        cancel(turn, order, "unfilled for too long; the rest is decided anew")

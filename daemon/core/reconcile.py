@@ -11,6 +11,7 @@ from daemon.core.events import BrokerReport, OrderReport, PositionChanged, Posit
 from daemon.core.fills import is_own, on_commission, on_execution, settle
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import expected_position, foreign_traded
+from daemon.core.modification import judge_modification
 from daemon.core.order_life import OrderState, OrderTrigger, OwnOrder
 from daemon.core.orders import on_order_report
 from daemon.core.turn import Turn
@@ -62,6 +63,7 @@ def on_broker_report(turn: Turn, event: BrokerReport) -> None:
     turn.put(connection=event.connection, foreign_orders={})
     for report in event.open_orders:
         on_order_report(turn, report)
+        judge_modification(turn, report, event)
         _judge_ended_order(turn, report)
     _judge_missing_orders(turn, event)
     _open_balances(turn)

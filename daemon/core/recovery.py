@@ -20,9 +20,10 @@ from daemon.core.ledger import (
     book_reject,
     book_reset,
     book_sent,
+    count_order_message,
     is_news,
 )
-from daemon.core.order_life import ORDER_LIFE, OrderState, OrderTrigger, OwnOrder
+from daemon.core.order_life import ORDER_LIFE, Modification, OrderState, OrderTrigger, OwnOrder
 from state.records import JournalLine, JournalType
 from state.times import us_from_iso
 
@@ -94,6 +95,8 @@ def _fold(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recovered:
     kind = line.type
     if kind in _ORDER_LINES or (kind, line.status) in _ORDER_STATUSES:
         return _fold_order(recovered, ledger, line)
+    if kind in _MODIFICATIONS:
+        return _fold_modification(recovered, ledger, line)
     if kind in (JournalType.FILL, JournalType.PARTIAL_FILL):
         return _fold_fill(recovered, ledger, line)
     if kind == JournalType.COMMISSION:
@@ -159,6 +162,7 @@ _ORDER_LINES = frozenset(
     }
 )
 
+_MODIFICATIONS = frozenset({JournalType.MODIFY_SENT, JournalType.MODIFIED, JournalType.MODIFY_REFUSED})
 
 _ORDER_STATUSES = frozenset(
     {
@@ -204,6 +208,22 @@ def _fold_order(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Reco
     return msgspec.structs.replace(recovered, ledger=ledger, orders=orders)
 
 
+def _fold_modification(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recovered:
+    ref, ts_us = _text(line.order_ref), us_from_iso(line.ts)
+    order = recovered.orders.get(ref)
+    asked = line.type == JournalType.MODIFY_SENT
+    if order is not None and asked:
+        change = Modification(quantity=_number(line.quantity), limit_price=_number(line.price), asked_us=ts_us)
+        order = msgspec.structs.replace(order, modification=change, reprices=order.reprices + 1)
+    elif order is not None:
+        order = msgspec.structs.replace(order, modification=None, limit_price=line.price)
+    return msgspec.structs.replace(
+        recovered,
+        ledger=count_order_message(ledger, ts_us) if asked else ledger,
+        orders=recovered.orders if order is None else {**recovered.orders, ref: order},
+    )
+
+
 def _next(state: OrderState, trigger: OrderTrigger) -> OrderState:
     try:
         return ORDER_LIFE.next(state, trigger)
@@ -237,6 +257,8 @@ def _order_from_intent(line: JournalLine) -> OwnOrder:
         state=OrderState.INTENDED,
         decided_us=us_from_iso(line.ts),
         closing=bool(data.get("closing", False)),
+        order_type="MKT" if line.price is None else "LMT",
+        limit_price=line.price,
         decision_mid=data.get("decision_mid"),
         run_id=line.run_id,
     )

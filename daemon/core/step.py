@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from config.schema import Profile
-from daemon.core import control, day, disk, fills, flatten, link, orders, ownership, reconcile
+from daemon.core import control, day, disk, fills, flatten, link, modification, orders, ownership, reconcile, reprice
 from daemon.core.book import Book, FlattenView, OptionQuoteState, QuoteState, embargoes
 from daemon.core.daemon_fsm import DAEMON, DaemonState, DaemonTrigger
 from daemon.core.effects import AnyEffect, RequestReconcile, StartTimer
@@ -27,6 +27,9 @@ from daemon.core.events import (
     Execution,
     Instruments,
     Link,
+    ModifyBlocked,
+    ModifyRefused,
+    ModifySent,
     OptionQuote,
     OrderBlocked,
     OrderReport,
@@ -42,6 +45,8 @@ from daemon.core.events import (
 from daemon.core.fsm import IllegalTransitionError
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import Ledger
+from daemon.core.limit_price import hedge_limit_price
+from daemon.core.posture import lowers, posture
 from daemon.core.recovery import Recovered
 from daemon.core.strategy import Strategy, Wish
 from daemon.core.turn import Turn
@@ -138,10 +143,17 @@ def _decide(turn: Turn) -> None:
 def _grant(turn: Turn, wish: Wish) -> None:
     """The core's own last word on a wish, whatever the strategy has checked before."""
     reasons = list(embargoes(turn.book))
+    reducing = wish.reducing and _reduces(turn, wish)
+    if reducing:
+        reasons.remove("halted")
     if turn.book.in_flight():
         reasons.append("order_in_flight")
-    if turn.book.daemon_state != DaemonState.RUNNING:
+    # A halt suspends the daemon; whatever else could have is among the embargoes.
+    running = (DaemonState.RUNNING, DaemonState.RUNNING_SUSPENDED) if reducing else (DaemonState.RUNNING,)
+    if turn.book.daemon_state not in running:
         reasons.append(f"daemon_{turn.book.daemon_state.value}")
+    if turn.profile.execution.order_type == "limit" and hedge_limit_price(turn.profile, turn.book, wish.side) is None:
+        reasons.append("no_quote")
     after = turn.book.ledger.own_shares + (wish.quantity if wish.side == "BUY" else -wish.quantity)
     limit = turn.profile.gates.guard.risk.max_position_shares
     if abs(after) > max(limit, abs(turn.book.ledger.own_shares)) + TOLERANCE:
@@ -171,6 +183,16 @@ def _grant(turn: Turn, wish: Wish) -> None:
     )
 
 
+def _reduces(turn: Turn, wish: Wish) -> bool:
+    """Whether a halt stands that leaves orders which lower |net delta|, and this is one."""
+    book = turn.book
+    if posture(book.ledger, turn.profile.control).name != "REDUCING":
+        return False
+    option_delta = turn.strategy.option_delta_shares(book.strategy, book)
+    signed = wish.quantity if wish.side == "BUY" else -wish.quantity
+    return option_delta is not None and lowers(option_delta + book.ledger.own_shares, signed)
+
+
 def _move_daemon(turn: Turn) -> None:
     book = turn.book
     if book.daemon_state == DaemonState.STOPPED:
@@ -196,10 +218,13 @@ def _on_quote(turn: Turn, event: Quote) -> None:
         last=event.last,
         halted=event.halted,
         delayed=event.delayed,
+        previous_close=event.previous_close,
         ts_us=event.ts_us,
         queue_delay_ms=event.queue_delay_ms,
     )
     turn.put(quotes={**turn.book.quotes, event.instrument: quote})
+    if event.refused_values:
+        _count_refused(turn, event)
     if event.instrument == turn.book.underlying and not turn.book.feed_seen:
         turn.put(feed_seen=True, feed_probe_failed=False)
 
@@ -211,10 +236,22 @@ def _on_option_quote(turn: Turn, event: OptionQuote) -> None:
         last=event.last,
         ts_us=event.ts_us,
         queue_delay_ms=event.queue_delay_ms,
+        delayed=event.delayed,
         model_volatility=event.model_volatility,
         model_delta=event.model_delta,
     )
     turn.put(quotes={**turn.book.quotes, event.instrument: quote})
+    if event.refused_values:
+        _count_refused(turn, event)
+
+
+def _count_refused(turn: Turn, event: Quote | OptionQuote) -> None:
+    counts = turn.book.quotes_refused
+    turn.put(quotes_refused={**counts, event.instrument: counts.get(event.instrument, 0) + event.refused_values})
+
+
+def _on_instruments(turn: Turn, event: Instruments) -> None:
+    turn.put(specs={**turn.book.specs, **{spec.instrument: spec for spec in event.specs}})
 
 
 def _on_clock(turn: Turn, event: Clock) -> None:
@@ -265,6 +302,8 @@ _TIMERS: dict[str, Callable[[Turn], None]] = {
 _ORDER_TIMERS: dict[str, Callable[[Turn, str], None]] = {
     "ack": orders.on_ack_deadline,
     "overdue": orders.on_overdue,
+    "reprice": reprice.on_look,
+    "modify": modification.on_modify_deadline,
 }
 
 
@@ -284,6 +323,9 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     ProbeAnswered: link.on_probe,
     OrderSent: orders.on_order_sent,
     OrderBlocked: orders.on_order_blocked,
+    ModifySent: modification.on_modify_sent,
+    ModifyBlocked: modification.on_modify_blocked,
+    ModifyRefused: modification.on_modify_refused,
     OrderReport: orders.on_order_report,
     Execution: fills.on_execution,
     Commission: fills.on_commission,
@@ -291,7 +333,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     BrokerReport: _on_report,
     AccountReported: lambda turn, event: day.on_account(turn, event.values_usd),
     Link: link.on_link,
-    Instruments: lambda turn, event: turn.put(specs={spec.instrument: spec for spec in event.specs}),
+    Instruments: _on_instruments,
     Sessions: lambda turn, event: turn.put(sessions=event.sessions),
     Control: control.on_control,
     BookRequest: ownership.on_request,

@@ -17,6 +17,7 @@ from daemon.core.effects import (
     CancelOrder,
     CancelTimer,
     Exit,
+    ModifyOrder,
     PlaceOrder,
     Record,
     ReleaseControl,
@@ -24,7 +25,7 @@ from daemon.core.effects import (
     Sample,
     StartTimer,
 )
-from daemon.core.events import AnyEvent, OrderBlocked, OrderSent, SinkFailed
+from daemon.core.events import AnyEvent, ModifyBlocked, ModifySent, OrderBlocked, OrderSent, SinkFailed
 from daemon.runtime.clocks import Clock, monotonic_ns, wall_us
 from daemon.runtime.journal_sink import JournalSink
 from daemon.runtime.last_look import LastLook
@@ -103,6 +104,8 @@ class EffectRunner:
         match effect:
             case PlaceOrder():
                 return self._place(effect, book, decided_ns)
+            case ModifyOrder():
+                return self._modify(effect, book)
             case CancelOrder():
                 self._cancel(effect)
             case StartTimer() | CancelTimer():
@@ -135,6 +138,20 @@ class EffectRunner:
         latency_ms = (monotonic_ns() - decided_ns) / 1e6
         self._sent(latency_ms)
         return OrderSent(ts_us=self._clock.now_us(), order_ref=order.order_ref, latency_ms=latency_ms)
+
+    def _modify(self, order: ModifyOrder, book: Book) -> AnyEvent:
+        """A modification is a message to place an order: whatever keeps a new order here keeps it here too."""
+        refusal = self._last_look.refusal(order, book)
+        if refusal is None:
+            try:
+                self._venue.modify(order)
+            except OrderNotSentError as error:
+                refusal = str(error)
+        if refusal is None:
+            return ModifySent(ts_us=self._clock.now_us(), order_ref=order.order_ref)
+        _log.warning("modify_blocked", order_ref=order.order_ref, reason=refusal)
+        self._look_at_control()
+        return ModifyBlocked(ts_us=self._clock.now_us(), order_ref=order.order_ref, reason=refusal)
 
     def _time(self, effect: StartTimer | CancelTimer) -> None:
         if isinstance(effect, StartTimer):

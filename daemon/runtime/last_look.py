@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from daemon.core.book import Book
-from daemon.core.effects import PlaceOrder
+from daemon.core.effects import ModifyOrder, PlaceOrder
 from daemon.runtime.clocks import wall_us
 from daemon.runtime.journal_sink import JournalSink
 from daemon.venues.protocol import Venue
@@ -23,9 +23,9 @@ class LastLook:
         self._journal = journal
         self.stop_signalled = False
 
-    def refusal(self, order: PlaceOrder, book: Book) -> str | None:
+    def refusal(self, order: PlaceOrder | ModifyOrder, book: Book) -> str | None:
         """The reason code (or the venue's few words) against this order; a flatten's closing order passes control."""
-        if not order.closing:
+        if not (isinstance(order, PlaceOrder) and order.closing):
             reason = self._risk_refusal(book)
             if reason is not None:
                 return reason

@@ -7,7 +7,7 @@ Prices, sizes and times are copied into events at the edge: no broker object lea
 from collections.abc import Callable
 from typing import Protocol
 
-from daemon.core.effects import PlaceOrder
+from daemon.core.effects import ModifyOrder, PlaceOrder
 from daemon.core.events import AnyEvent
 
 Emit = Callable[[AnyEvent], None]
@@ -53,6 +53,14 @@ class Venue(Protocol):
 
     def place(self, order: PlaceOrder) -> None:
         """Send an order. Raises OrderNotSentError if it certainly did not leave."""
+        ...
+
+    def modify(self, order: ModifyOrder) -> None:
+        """Change quantity and limit of an own working order in place: same order id, same orderRef, nothing new.
+
+        Raises OrderNotSentError if it certainly did not leave (also when the order is not known to work on this
+        connection). The venue's answer is an OrderReport with the new `limit_price`, or ModifyRefused.
+        """
         ...
 
     def cancel(self, order_ref: str) -> None:

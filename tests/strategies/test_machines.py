@@ -43,15 +43,21 @@ def test_every_pair_of_the_trading_table(state: TradingState, trigger: TradingTr
     assert_pair(TRADING, state, trigger, expected)
 
 
-LIVES = {"acked": "WORKING", "part_filled": "PARTIAL", "cancel_sent": "CANCEL", "lost_sight": "RECOVER"}
+LIVES = {
+    "acked": "WORKING",
+    "part_filled": "PARTIAL",
+    "cancel_sent": "CANCEL",
+    "lost_sight": "RECOVER",
+    "repriced": "REPRICE",
+}
 ENDS = {"all_filled": "FILLED", "cancelled": "FAIL", "rejected": "FAIL"}
 HEDGE_ANSWERS: dict[str, dict[str, str]] = {
     "EXEC_IDLE": {"wished": "PLAN", "intended": "SEND", "sent": "WAIT_ACK", **LIVES},
     "PLAN": {"dropped": "EXEC_IDLE", "intended": "SEND", "sent": "WAIT_ACK", "blocked": "FAIL", **LIVES, **ENDS},
     "SEND": {"intended": "SEND", "sent": "WAIT_ACK", "blocked": "FAIL", **LIVES, **ENDS},
     "WAIT_ACK": {"sent": "WAIT_ACK", **LIVES, **ENDS},
-    "WORKING": {"repriced": "REPRICE", **LIVES, **ENDS},
-    "PARTIAL": {"repriced": "REPRICE", **LIVES, **ENDS},
+    "WORKING": {**LIVES, **ENDS},
+    "PARTIAL": {**LIVES, **ENDS},
     "REPRICE": {**LIVES, **ENDS},
     "CANCEL": {**LIVES, **ENDS},
     "RECOVER": {**LIVES, **ENDS},

@@ -56,6 +56,8 @@ _LIVES = {
     _T.PART_FILLED: _S.PARTIAL,
     _T.CANCEL_SENT: _S.CANCEL,
     _T.LOST_SIGHT: _S.RECOVER,
+    # While the venue owes an answer to a change of price; an order found after a restart may be in the middle of one.
+    _T.REPRICED: _S.REPRICE,
 }
 
 HEDGE = Machine(
@@ -76,14 +78,13 @@ HEDGE = Machine(
         },
         _S.SEND: {_T.INTENDED: _S.SEND, _T.SENT: _S.WAIT_ACK, _T.BLOCKED: _S.FAIL, **_LIVES, **_ENDS},
         _S.WAIT_ACK: {_T.SENT: _S.WAIT_ACK, **_LIVES, **_ENDS},
-        _S.WORKING: {_T.REPRICED: _S.REPRICE, **_LIVES, **_ENDS},
+        _S.WORKING: {**_LIVES, **_ENDS},
         _S.PARTIAL: {
-            _T.REPRICED: _S.REPRICE,
             # An execution that was corrected down to nothing leaves the order merely working.
             **_LIVES,
             **_ENDS,
         },
-        # For limit orders; a market order has no price to move.
+        # Only limit orders come here; a market order has no price to move.
         _S.REPRICE: {**_LIVES, **_ENDS},
         # A cancel may lose its race: the order works on, or fills. Its own fills do not end it.
         _S.CANCEL: {**_LIVES, **_ENDS},
@@ -110,9 +111,11 @@ _BY_ORDER_STATE = {
 
 
 def trigger_of(order: OwnOrder) -> HedgeTrigger:
-    """What a look at this order finds; a cancel under way says more than the state it cancels."""
+    """What a look at this order finds; a cancel or a new price under way says more than the state it changes."""
     if order.cancel_sent and order.state in (OrderState.SENT, OrderState.WORKING, OrderState.PARTIAL):
         return _T.CANCEL_SENT
+    if order.modification is not None and order.state in (OrderState.WORKING, OrderState.PARTIAL):
+        return _T.REPRICED
     return _BY_ORDER_STATE[order.state]
 
 

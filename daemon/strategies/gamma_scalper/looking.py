@@ -5,6 +5,7 @@ import msgspec
 from config.schema import Profile
 from daemon.core.book import Book
 from daemon.core.order_life import IN_FLIGHT, OrderState, OwnOrder
+from daemon.core.posture import posture
 from daemon.strategies.gamma_scalper.classifier import Codes, Facts, StateClassifier
 from daemon.strategies.gamma_scalper.legs import BookGreeks, total, two_sided_mid
 from daemon.strategies.gamma_scalper.market import Market
@@ -37,6 +38,7 @@ class Looker:
         self._market = market
         self._hours_only = profile.gates.strategy.trading_hours_only
         self._target = profile.execution.target_shares
+        self._control = profile.control
 
     def look(self, state: ScalperState, book: Book) -> Look:
         """Measure everything once and classify it."""
@@ -71,7 +73,8 @@ class Looker:
             working=working is not None,
             partly_filled=working is not None and working.state is OrderState.PARTIAL,
             lag_ms=lag_ms(book),
-            halted=bool(book.ledger.halts),
+            # REDUCING leaves the codes as the data makes them: what it still allows is decided by its own rule.
+            halted=bool(book.ledger.halts) and posture(book.ledger, self._control).name == "HALTED",
         )
         return Look(
             codes=self._classifier.classify(facts),
@@ -105,7 +108,7 @@ def _in_flight(book: Book) -> tuple[OwnOrder | None, float, float]:
             if not order.closing:
                 working = order
             if order.side == "BUY":
-                buying += order.remaining
+                buying += order.worst_remaining
             else:
-                selling += order.remaining
+                selling += order.worst_remaining
     return working, buying, selling

@@ -1,0 +1,51 @@
+"""Working a limit hedge: its price follows the touch a bounded number of times, then it is given up.
+
+The price alone follows, never the quantity: whether and how much to hedge is decided anew when the order has ended.
+"""
+
+from daemon.core.book import embargoes
+from daemon.core.effects import StartTimer
+from daemon.core.ledger import messages_last_minute
+from daemon.core.limit_price import hedge_limit_price, same_price
+from daemon.core.modification import modify
+from daemon.core.order_life import OrderState, OwnOrder
+from daemon.core.orders import cancel
+from daemon.core.turn import Turn
+
+
+def on_look(turn: Turn, order_ref: str) -> None:
+    """Time to look at a limit order's price; the next look follows until the order ends."""
+    order = turn.book.orders.get(order_ref)
+    if order is None or not order.in_flight or order.limit_price is None or order.cancel_sent:
+        return
+    if not _follow(turn, order, order.limit_price):
+        delay_ms = turn.profile.execution.reprice_after_s * 1000
+        turn.do(StartTimer(key=f"reprice:{order_ref}", delay_ms=delay_ms))
+
+
+def _follow(turn: Turn, order: OwnOrder, limit_price: float) -> bool:
+    """Move the order's price where the touch has gone; True when the order is given up instead."""
+    if order.modification is not None or order.state not in (OrderState.WORKING, OrderState.PARTIAL):
+        return False
+    if embargoes(turn.book) or not _quote_is_fresh(turn) or not _message_is_free(turn):
+        return False  # what forbids a new order forbids a new price
+    price = hedge_limit_price(turn.profile, turn.book, order.side)
+    if price is None or same_price(price, limit_price):
+        return False
+    if order.reprices >= turn.profile.execution.max_reprices:
+        cancel(turn, order, f"still unfilled after {order.reprices} changes of price; the rest is decided anew")
+        return True
+    modify(turn, order, price)
+    return False
+
+
+def _message_is_free(turn: Turn) -> bool:
+    sent = messages_last_minute(turn.book.ledger, turn.book.ts_us)
+    return sent < turn.profile.gates.guard.risk.max_orders_per_minute
+
+
+def _quote_is_fresh(turn: Turn) -> bool:
+    quote = turn.book.quote()
+    if quote is None or quote.halted:
+        return False
+    return (turn.book.ts_us - quote.ts_us) / 1000 <= turn.profile.gates.state.market.stale_ts_threshold_ms
