@@ -110,6 +110,18 @@ class SimulatedAccount:
         self._commissions_usd += commission_usd
         return realised
 
+    def transfer(self, instrument: str, quantity: float) -> None:
+        """Hold so much more (negative: less) without a trade, at the mark: neither cash nor the day's P&L change."""
+        holding = self._holdings.setdefault(instrument, _Holding())
+        if holding.quantity == 0:
+            holding.average_price = holding.price
+        holding.quantity += quantity
+        holding.opening_quantity += quantity
+
+    def pay(self, usd: float) -> None:
+        """Receive cash (negative: pay it) that no trade brought."""
+        self._cash_usd += usd
+
     def mark(self, quote: SimQuote) -> None:
         """Value one holding at the mid of a two-sided quote; a one-sided quote leaves the last mark standing."""
         holding = self._holdings.get(quote.instrument)

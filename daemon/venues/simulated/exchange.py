@@ -3,9 +3,7 @@
 Synchronous and deterministic. `advance()` takes the market's next moment and matches what rests; `place` and `cancel`
 answer at once. Nothing here reads a clock: the time is the newest step's.
 
-    market order   fills at the touch (a buy at the ask); without that side it rests and fills at the next quote
-    limit order    fills at the touch when it crosses on arrival; else it rests, and fills at its limit when crossed
-    size           the displayed size is not looked at; `partial_fill_shares` slices an order into several executions
+    matching       see `order_book`; `partial_fill_shares` slices an order into several executions
     DAY orders     expire with the first step outside a session; GTC orders stay
 
 A refusal is a value: one `OrderUpdate` with status Inactive and IB's error code, and the order does not exist.
@@ -15,10 +13,11 @@ import math
 from collections.abc import Iterable, Sequence
 
 from daemon.core.events import Side
-from daemon.venues.simulated.account import SimulatedAccount, order_commission_usd
+from daemon.venues.simulated.account import SimulatedAccount
 from daemon.venues.simulated.model import (
     DailyPnl,
     ExchangeEvent,
+    FillPlan,
     Market,
     MarketStep,
     OpeningPosition,
@@ -30,16 +29,12 @@ from daemon.venues.simulated.model import (
     SimPosition,
     SimQuote,
 )
-from daemon.venues.simulated.order_checks import order_problem
+from daemon.venues.simulated.order_book import CANCELLED, Moment, OrderBook
+from daemon.venues.simulated.order_checks import modify_problem, order_problem
 from daemon.venues.simulated.saved_book import RestingOrder, SavedBook, SavedBookError, decode_book, encode_book
 
-CANCELLED = 202
 CANCEL_UNKNOWN = 10147
 CANCEL_TOO_LATE = 10148
-
-_FIRST_PERM_ID = 900_001
-_EXEC_PREFIX = "0000e1a7"
-_FIRST_EXEC = 0x6B00DB08
 
 
 class SimulatedExchange:
@@ -57,23 +52,21 @@ class SimulatedExchange:
         positions: Iterable[OpeningPosition] = (),
         foreign_orders: Iterable[OrderTicket] = (),
         partial_fill_shares: float | None = None,
+        fill_displayed_size: bool = False,
     ) -> None:
         self.market = market
         self.account = account
         self._contracts = {contract.instrument: contract for contract in market.contracts}
         self._money = SimulatedAccount(account, cash_usd, self._contracts)
-        self._slice = math.inf if partial_fill_shares is None else max(1.0, math.floor(partial_fill_shares))
         self._step: MarketStep | None = None
         self._quotes: dict[str, SimQuote] = {}
         self._session_date: str | None = None
-        self._orders: dict[tuple[int, int], RestingOrder] = {}
-        """(client_id, order_id) -> order: every order that still works, and today's finished ones."""
-        self._highest_id: dict[int, int] = {}
-        """client_id -> the highest order id it ever used."""
-        self._executions: list[SimExecution] = []
-        self._commissions: list[SimCommission] = []
-        self._perm_ids = 0
-        self._exec_ids = 0
+        self._book = OrderBook(
+            self._contracts,
+            self._money,
+            slice_shares=math.inf if partial_fill_shares is None else max(1.0, math.floor(partial_fill_shares)),
+            displayed_size=fill_displayed_size,
+        )
         for position in positions:
             self._require(position.instrument)
             if self._money.quantity(position.instrument) != 0:
@@ -81,7 +74,7 @@ class SimulatedExchange:
             self._money.open_with(position.instrument, position.quantity, position.average_price)
         for ticket in foreign_orders:
             self._require(ticket.instrument)
-            self._accept(ticket)
+            self._book.accept(ticket)
 
     # What is
 
@@ -127,26 +120,34 @@ class SimulatedExchange:
     def open_orders(self, client_id: int | None = None) -> tuple[OrderUpdate, ...]:
         """Orders that still work, of every client or of one, in the order they came."""
         return tuple(
-            order.update()
-            for order in self._orders.values()
-            if order.works and (client_id is None or order.ticket.client_id == client_id)
+            order.update() for order in self._book.working() if client_id is None or order.ticket.client_id == client_id
         )
 
     def finished_orders(self) -> tuple[OrderUpdate, ...]:
         """Today's orders that no longer work, of every client, in the order they came."""
-        return tuple(order.update() for order in self._orders.values() if not order.works)
+        return tuple(order.update() for order in self._book.orders.values() if not order.works)
 
     def executions(self) -> tuple[SimExecution, ...]:
         """Today's executions of every client, oldest first."""
-        return tuple(self._executions)
+        return tuple(self._book.executions)
 
     def commissions(self) -> tuple[SimCommission, ...]:
         """Today's commission reports, in the order of `executions`."""
-        return tuple(self._commissions)
+        return tuple(self._book.commissions)
 
     def next_order_id(self, client_id: int) -> int:
         """The lowest order id that this client may use next."""
-        return max(0, self._highest_id.get(client_id, 0)) + 1
+        return max(0, self._book.highest_id.get(client_id, 0)) + 1
+
+    def works(self, client_id: int, order_id: int) -> bool:
+        """Whether that order of that client can still trade."""
+        order = self._book.orders.get((client_id, order_id))
+        return order is not None and order.works
+
+    @property
+    def halted(self) -> frozenset[str]:
+        """The instruments in a trading halt."""
+        return frozenset(self._book.halted)
 
     # What happens
 
@@ -164,29 +165,51 @@ class SimulatedExchange:
             self._quotes[quote.instrument] = quote
             self._money.mark(quote)
         events: list[ExchangeEvent] = [self._money.position(name) for name in settled]
-        for order in [order for order in self._orders.values() if order.works]:
-            if step.is_open:
-                events.extend(self._match(order, resting=True))
-            elif order.ticket.tif == "DAY":
-                events.append(self._finish_cancelled(order, "Order Canceled - reason:the session has closed"))
+        for order in self._book.working():
+            if not step.is_open:
+                if order.ticket.tif == "DAY":
+                    events.append(self._book.finish_cancelled(order, "Order Canceled - reason:the session has closed"))
+                continue
+            if self._book.age_hold(order):
+                events.append(order.update())
+            events.extend(self._book.match(order, self._moment(order), resting=True))
         return step, events
 
-    def place(self, ticket: OrderTicket) -> list[ExchangeEvent]:
+    def place(self, ticket: OrderTicket, plan: FillPlan = FillPlan()) -> list[ExchangeEvent]:
         """Take an order; the answer is everything that happens at once, in the order a gateway would say it."""
         refusal = self._refusal(ticket)
         if refusal is not None:
             return [refusal]
-        order = self._accept(ticket)
+        order = self._book.accept(ticket, plan)
         events: list[ExchangeEvent] = [order.update("PreSubmitted"), order.update()]
-        events.extend(self._match(order, resting=False))
+        events.extend(self._book.match(order, self._moment(order), resting=False))
         return events
+
+    def modify(self, ticket: OrderTicket) -> list[ExchangeEvent]:
+        """Give an order of that client and id another price or quantity.
+
+        Refused, and the order left as it was: 104 for one that is filled, 103 for one that ended otherwise or never
+        was, 105 where anything else would change, 201 for a quantity that is filled already.
+        """
+        order = self._book.orders.get((ticket.client_id, ticket.order_id))
+        problem = modify_problem(order, ticket) or order_problem(
+            ticket,
+            self._contracts.get(ticket.instrument),
+            is_duplicate=False,
+            is_open=self._step is not None and self._step.is_open,
+            now_us=self.now_us,
+        )
+        if problem is not None or order is None:
+            return [_refused(ticket, *(problem or (0, "")))]
+        order.ticket = ticket
+        return [order.update(), *self._book.match(order, self._moment(order), resting=False)]
 
     def cancel(self, client_id: int, order_id: int) -> list[ExchangeEvent]:
         """Cancel an order of that client.
 
         Error codes: 202 confirms, 10147 not found (the ticket of that answer is blank), 10148 already finished.
         """
-        order = self._orders.get((client_id, order_id))
+        order = self._book.orders.get((client_id, order_id))
         if order is None:
             blank = OrderTicket(
                 client_id=client_id, order_id=order_id, instrument="", side="BUY", quantity=0.0, order_type="MKT"
@@ -196,22 +219,84 @@ class SimulatedExchange:
         if not order.works:
             text = f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {order.status}."
             return [order.update(error_code=CANCEL_TOO_LATE, error_text=text)]
-        return [self._finish_cancelled(order, "Order Canceled - reason:")]
+        return [self._book.finish_cancelled(order, "Order Canceled - reason:")]
 
     def trade_by_hand(
-        self, instrument: str, side: Side, quantity: float, *, client_id: int = 0, order_ref: str = ""
+        self,
+        instrument: str,
+        side: Side,
+        quantity: float,
+        *,
+        client_id: int = 0,
+        order_ref: str = "",
+        limit_price: float | None = None,
     ) -> list[ExchangeEvent]:
-        """A market order of another client (the operator's own TWS is client 0)."""
+        """An order of another client (0 is the operator's own TWS): at market, or a limit good till cancelled."""
         return self.place(
             OrderTicket(
                 client_id=client_id,
-                order_id=self.next_order_id(client_id),
+                order_id=self._id_by_hand() if client_id == 0 else self.next_order_id(client_id),
                 instrument=instrument,
                 side=side,
                 quantity=quantity,
-                order_type="MKT",
+                order_type="MKT" if limit_price is None else "LMT",
+                limit_price=limit_price,
                 order_ref=order_ref,
+                tif="DAY" if limit_price is None else "GTC",
             )
+        )
+
+    # What a fault script does
+
+    @property
+    def money(self) -> SimulatedAccount:
+        """The account itself: for what changes it without an order (`interventions`)."""
+        return self._money
+
+    def halt(self, instruments: Iterable[str], *, halted: bool) -> list[ExchangeEvent]:
+        """Stop or resume trading in some instruments; what rests is matched when it goes on. Raises ValueError."""
+        names = tuple(instruments)
+        for name in names:
+            self._require(name)
+        if halted:
+            self._book.halted.update(names)
+            return []
+        self._book.halted.difference_update(names)
+        events: list[ExchangeEvent] = []
+        if self._step is not None and self._step.is_open:
+            for order in self._book.working():
+                if order.ticket.instrument in names:
+                    events.extend(self._book.match(order, self._moment(order), resting=True))
+        return events
+
+    def fill_now(self, client_id: int, order_id: int, quantity: float | None = None) -> list[ExchangeEvent]:
+        """Execute an order at its limit or the touch whatever the quotes say, even one that is cancelled already.
+
+        `quantity` None is all that remains. Nothing happens to an order that is filled, unknown or without a price.
+        """
+        order = self._book.orders.get((client_id, order_id))
+        if order is None or order.remaining <= 0:
+            return []
+        moment = self._moment(order)
+        price = order.ticket.limit_price
+        if price is None and moment.quote is not None:
+            price = moment.quote.ask if order.ticket.side == "BUY" else moment.quote.bid
+        if price is None:
+            return []
+        wanted = order.remaining if quantity is None else min(quantity, order.remaining)
+        return self._book.fill(order, wanted, price, moment)
+
+    def correct(
+        self, exec_id: str, *, price: float | None = None, quantity: float | None = None
+    ) -> list[ExchangeEvent]:
+        """Replace an execution of today by its next revision; what is None stays. Empty when there is no such one."""
+        wrong = next((found for found in self._book.executions if found.exec_id == exec_id), None)
+        if wrong is None:
+            return []
+        return self._book.correct(
+            exec_id,
+            price=wrong.price if price is None else price,
+            quantity=wrong.quantity if quantity is None else quantity,
         )
 
     # How
@@ -222,73 +307,22 @@ class SimulatedExchange:
             raise ValueError(f"the simulated exchange has no instrument {instrument!r}; it has: {known}")
 
     def _refusal(self, ticket: OrderTicket) -> OrderUpdate | None:
-        known = (ticket.client_id, ticket.order_id) in self._orders
+        known = (ticket.client_id, ticket.order_id) in self._book.orders
         problem = order_problem(
             ticket,
             self._contracts.get(ticket.instrument),
-            is_duplicate=known or 0 < ticket.order_id <= self._highest_id.get(ticket.client_id, 0),
+            is_duplicate=known or 0 < ticket.order_id <= self._book.highest_id.get(ticket.client_id, 0),
             is_open=self._step is not None and self._step.is_open,
             now_us=self.now_us,
         )
         return None if problem is None else _refused(ticket, *problem)
 
-    def _accept(self, ticket: OrderTicket) -> RestingOrder:
-        self._perm_ids += 1
-        order = RestingOrder(ticket=ticket, perm_id=_FIRST_PERM_ID + self._perm_ids - 1)
-        self._orders[ticket.client_id, ticket.order_id] = order
-        self._highest_id[ticket.client_id] = max(self._highest_id.get(ticket.client_id, 0), ticket.order_id)
-        return order
+    def _moment(self, order: RestingOrder) -> Moment:
+        return Moment(now_us=self.now_us, quote=self._quotes.get(order.ticket.instrument))
 
-    def _match(self, order: RestingOrder, *, resting: bool) -> list[ExchangeEvent]:
-        quote = self._quotes.get(order.ticket.instrument)
-        if quote is None:
-            return []
-        buying = order.ticket.side == "BUY"
-        touch = quote.ask if buying else quote.bid
-        if touch is None:
-            return []
-        price, limit = touch, order.ticket.limit_price
-        if order.ticket.order_type == "LMT" and limit is not None:
-            if touch > limit if buying else touch < limit:
-                return []
-            price = limit if resting else touch
-        events: list[ExchangeEvent] = []
-        while order.works:
-            events.extend(self._fill(order, min(self._slice, order.ticket.quantity - order.filled), price))
-        return events
-
-    def _fill(self, order: RestingOrder, quantity: float, price: float) -> list[ExchangeEvent]:
-        ticket = order.ticket
-        contract = self._contracts[ticket.instrument]
-        before_usd = order_commission_usd(contract, order.filled)
-        order.filled += quantity
-        order.fill_value += quantity * price
-        order.last_price = price
-        order.status = "Filled" if order.filled >= ticket.quantity else "Submitted"
-        commission_usd = round(order_commission_usd(contract, order.filled) - before_usd, 6)
-        signed = quantity if ticket.side == "BUY" else -quantity
-        realised_usd = self._money.apply_fill(ticket.instrument, signed, price, commission_usd)
-        quote = self._quotes[ticket.instrument]
-        self._money.mark(quote)
-        self._exec_ids += 1
-        execution = SimExecution(
-            exec_id=f"{_EXEC_PREFIX}.{_FIRST_EXEC + self._exec_ids - 1:08x}.01.01",
-            ticket=ticket,
-            perm_id=order.perm_id,
-            quantity=quantity,
-            price=price,
-            executed_us=self.now_us,
-            cumulative_quantity=order.filled,
-            average_price=order.average_price,
-        )
-        commission = SimCommission(exec_id=execution.exec_id, commission_usd=commission_usd, realised_usd=realised_usd)
-        self._executions.append(execution)
-        self._commissions.append(commission)
-        return [execution, order.update(), self._money.position(ticket.instrument), commission]
-
-    def _finish_cancelled(self, order: RestingOrder, text: str) -> OrderUpdate:
-        order.status = "Cancelled"
-        return order.update(error_code=CANCELLED, error_text=text)
+    def _id_by_hand(self) -> int:
+        """TWS numbers orders made by hand downwards from -1."""
+        return min(0, *(order_id for client_id, order_id in self._book.orders if client_id == 0), 0) - 1
 
     def _roll_day(self, step: MarketStep) -> list[str]:
         """Begin a new day with the first step of a new session; executions and finished orders are of their day.
@@ -303,9 +337,7 @@ class SimulatedExchange:
         if self._session_date is not None:
             settled = self._settle_expired(step.ts_us)
             self._money.roll_day()
-            self._executions.clear()
-            self._commissions.clear()
-            self._orders = {key: order for key, order in self._orders.items() if order.works}
+            self._book.roll_day()
         self._session_date = date
         return settled
 
@@ -338,12 +370,13 @@ class SimulatedExchange:
                 step=self._step,
                 quotes=tuple(self._quotes.values()),
                 session_date=self._session_date,
-                orders=tuple(self._orders.values()),
-                highest_ids=tuple(self._highest_id.items()),
-                executions=tuple(self._executions),
-                commissions=tuple(self._commissions),
-                perm_ids=self._perm_ids,
-                exec_ids=self._exec_ids,
+                orders=tuple(self._book.orders.values()),
+                highest_ids=tuple(self._book.highest_id.items()),
+                executions=tuple(self._book.executions),
+                commissions=tuple(self._book.commissions),
+                perm_ids=self._book.perm_ids,
+                exec_ids=self._book.exec_ids,
+                halted=tuple(sorted(self._book.halted)),
             )
         )
 
@@ -360,12 +393,7 @@ class SimulatedExchange:
         self._step = book.step
         self._quotes = {quote.instrument: quote for quote in book.quotes}
         self._session_date = book.session_date
-        self._orders = {(order.ticket.client_id, order.ticket.order_id): order for order in book.orders}
-        self._highest_id = dict(book.highest_ids)
-        self._executions = list(book.executions)
-        self._commissions = list(book.commissions)
-        self._perm_ids = book.perm_ids
-        self._exec_ids = book.exec_ids
+        self._book.restore(book)
 
 
 def _refused(ticket: OrderTicket, code: int, text: str) -> OrderUpdate:

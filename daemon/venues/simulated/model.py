@@ -83,6 +83,23 @@ class OrderTicket(msgspec.Struct, frozen=True, kw_only=True):
     tif: str = "DAY"
 
 
+class FillPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a fault script wants to become of one order, where that is not what the market would do with it."""
+
+    slices: tuple[float, ...] = ()
+    """It is filled in these quantities first."""
+    rest: Literal["fill", "wait", "cancel"] = "fill"
+    """What becomes of the quantity behind the slices: filled too, never filled, or cancelled."""
+    per_step: bool = False
+    """One slice each step of the market instead of all at once."""
+    extra: float = 0.0
+    """So much more than ordered is executed once it is filled."""
+    why_held: str = ""
+    """Held (Inactive, and alive) for this reason at first."""
+    hold_steps: int | None = None
+    """Held for so many steps of the market; None holds it until it is cancelled."""
+
+
 class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """The exchange's word on one order."""
 
@@ -92,6 +109,8 @@ class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True):
     filled: float
     average_price: float
     last_price: float = 0.0
+    why_held: str = ""
+    """Why an Inactive order waits instead of being dead; empty for every other."""
     error_code: int | None = None
     error_text: str | None = None
 

@@ -3,8 +3,11 @@
 import math
 
 from daemon.venues.simulated.model import OrderTicket, SimContract
+from daemon.venues.simulated.saved_book import RestingOrder
 
 DUPLICATE_ID = 103
+MODIFIES_FILLED = 104
+MODIFIES_OTHER = 105
 OFF_TICK = 110
 UNKNOWN_CONTRACT = 200
 REJECTED = 201
@@ -32,6 +35,23 @@ def order_problem(
     ):
         if problem is not None:
             return problem
+    return None
+
+
+def modify_problem(order: RestingOrder | None, ticket: OrderTicket) -> Problem:
+    """Why an order cannot become what the ticket says; None when the ticket itself is all that is left to check."""
+    if order is None:
+        return DUPLICATE_ID, "Duplicate order id"
+    if order.status == "Filled":
+        return MODIFIES_FILLED, "Cannot modify a filled order."
+    if not order.works:
+        return DUPLICATE_ID, "Duplicate order id"
+    was = order.ticket
+    same = (was.instrument, was.side, was.order_type, was.order_ref, was.tif)
+    if same != (ticket.instrument, ticket.side, ticket.order_type, ticket.order_ref, ticket.tif):
+        return MODIFIES_OTHER, "Order being modified does not match original order."
+    if ticket.quantity <= order.filled:
+        return REJECTED, f"Order rejected - reason:{order.filled:g} are filled already"
     return None
 
 

@@ -4,7 +4,15 @@ from typing import Literal
 
 import msgspec
 
-from daemon.venues.simulated.model import MarketStep, OrderTicket, OrderUpdate, SimCommission, SimExecution, SimQuote
+from daemon.venues.simulated.model import (
+    FillPlan,
+    MarketStep,
+    OrderTicket,
+    OrderUpdate,
+    SimCommission,
+    SimExecution,
+    SimQuote,
+)
 
 Status = Literal["PreSubmitted", "Submitted", "Filled", "Cancelled", "Inactive"]
 
@@ -22,11 +30,25 @@ class RestingOrder(msgspec.Struct, kw_only=True):
     filled: float = 0.0
     fill_value: float = 0.0
     last_price: float = 0.0
+    plan: FillPlan = FillPlan()
+    slices_done: int = 0
+    held_steps: int | None = None
+    """Steps that a held order still waits; None once it is held no more."""
 
     @property
     def works(self) -> bool:
-        """Whether it can still trade."""
+        """Whether it can still trade, now or after its hold."""
         return self.status == "Submitted"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits to be let to the market."""
+        return self.held_steps is not None
+
+    @property
+    def remaining(self) -> float:
+        """What is still to be filled."""
+        return self.ticket.quantity - self.filled
 
     @property
     def average_price(self) -> float:
@@ -37,10 +59,13 @@ class RestingOrder(msgspec.Struct, kw_only=True):
         self, status: Status | None = None, *, error_code: int | None = None, error_text: str | None = None
     ) -> OrderUpdate:
         """The exchange's word on this order now."""
+        held = self.is_held and self.works
+        now: Status = "Inactive" if held else self.status
         return OrderUpdate(
             ticket=self.ticket,
             perm_id=self.perm_id,
-            status=self.status if status is None else status,
+            status=now if status is None else status,
+            why_held=self.plan.why_held if held else "",
             filled=self.filled,
             average_price=self.average_price,
             last_price=self.last_price,
@@ -66,6 +91,7 @@ class SavedBook(msgspec.Struct, frozen=True, kw_only=True):
     commissions: tuple[SimCommission, ...]
     perm_ids: int
     exec_ids: int
+    halted: tuple[str, ...] = ()
     schema: int = 1
 
 
