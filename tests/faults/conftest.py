@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.runtime.locks import RUN_DIR_VARIABLE
 from tests.support.memory import folder_in_memory
 
 
@@ -26,6 +27,12 @@ def strace() -> str:
     if tried.returncode != 0:
         pytest.skip(f"strace may not trace here: {tried.stderr.strip()[:200]}")
     return path
+
+
+@pytest.fixture(autouse=True)
+def _own_run_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks of a desk in this process lie beside it, never among the developer's own."""
+    monkeypatch.setenv(RUN_DIR_VARIABLE, str(tmp_path / "run"))
 
 
 @pytest.fixture

@@ -1,19 +1,25 @@
-"""The safety invariants of the design, asserted over what a scenario left behind: venue, journal, files, logs.
+"""The safety invariants of the design, asserted over what a scenario left behind: venue, journal, tape, files, logs.
 
-The venue's side is read from the simulator's own saved book, the desk's side from its journal: two witnesses.
+The venue's side is read from the exchange's own book and the wire's transcript, the desk's side from its journal and
+tape: two witnesses. A scenario is a `System` of processes or a `WorkingDesk` in one loop.
 """
 
 import errno
 import json
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
+import msgspec
+
+from daemon.core.events import AnyEvent, Control, Link, OrderSent, Quote, SinkFailed
 from daemon.core.recovery import recover
 from state.journal_reader import decode_line
+from state.layout import DeskPaths
 from state.records import JournalLine, JournalType
+from state.tape import read_events, tape_files
 from state.verification import verify
 from tests.support.recount import recount
-from tests.support.system import System
 
 _LINK_ERRORS = (
     "Peer closed connection",
@@ -23,31 +29,111 @@ _LINK_ERRORS = (
     f"[Errno {errno.EPIPE}]",
 )
 """What ib_async says when the other side goes away: a scenario's own doing, not a misread message."""
+_EVENT: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
-def assert_invariants(system: System) -> None:
-    """Fails naming the invariant. Call it when nothing is in flight and the simulator has saved its book."""
-    lines = system.lines()
+class Scenario(Protocol):
+    """What the invariants ask of a finished scenario."""
+
+    paths: DeskPaths
+
+    def lines(self) -> list[JournalLine]:
+        """The whole journal."""
+        ...
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Every request that the gateway heard, in order: `request`, its `values`, and the asker's `client_id`."""
+        ...
+
+    def venue_book(self) -> dict[str, Any] | None:
+        """The exchange's own book, None where there was none."""
+        ...
+
+    def ib_async_errors(self) -> list[str]:
+        """What ib_async logged as an error in the daemon's log."""
+        ...
+
+
+def ib_async_errors(paths: DeskPaths) -> list[str]:
+    """What ib_async logged as an error in a desk's log."""
+    log = paths.logs / "daemon.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    return [
+        str(line["event"])
+        for line in lines
+        if str(line.get("logger", "")).startswith("ib_async") and line.get("level") in ("error", "critical")
+    ]
+
+
+def placed_order_refs(scenario: Scenario) -> list[str]:
+    """orderRef of every order that reached the venue, in order; a modification repeats its order's."""
+    orders: dict[tuple[Any, str], None] = {}
+    for each in scenario.requests():
+        if each["request"] == "placeOrder" and each["values"]["order_ref"]:
+            orders.setdefault((each["values"]["order_id"], each["values"]["order_ref"]))
+    return [order_ref for _, order_ref in orders]
+
+
+def assert_invariants(scenario: Scenario, *, stale_ms: float | None = None) -> None:
+    """Fails naming the invariant. Call it when nothing is in flight and the exchange's book is at rest.
+
+    `stale_ms` is the profile's: how old the newest quote may be when an order leaves.
+    """
+    lines = scenario.lines()
     if not lines:
         return
-    verified = verify(system.paths.journal)
+    verified = verify(scenario.paths.journal)
     assert verified.ok, f"5, the journal verifies: {verified.problem}"
-    misread = [each for each in system.ib_async_errors() if not each.startswith(_LINK_ERRORS)]
+    misread = [each for each in scenario.ib_async_errors() if not each.startswith(_LINK_ERRORS)]
     assert not misread, f"6, no error from ib_async's decoder: {misread}"
-    _orders_equal_intents(system, lines)
+    _orders_equal_intents(scenario, lines)
     _no_order_after_a_stop(lines)
     _one_hedge_at_a_time(lines)
-    book = system.paths.simulator / "book.json"
-    if book.exists():
-        venue = json.loads(book.read_text())["exchange"]
+    _no_order_at_a_wrong_moment(scenario, lines, stale_ms)
+    venue = scenario.venue_book()
+    if venue is not None:
         _positions_agree(venue, lines)
-        _foreign_orders_untouched(system)
+        _foreign_orders_untouched(scenario)
 
 
-def _orders_equal_intents(system: System, lines: list[JournalLine]) -> None:
-    intents = [line.order_ref for line in (*_put_aside(system), *lines) if line.type is JournalType.INTENT]
+def _events(paths: DeskPaths, run_id: str) -> Iterator[AnyEvent]:
+    for path in tape_files(paths.tape, run_id):
+        for event in read_events(path):
+            yield _EVENT.decode(event.event)
+
+
+def _no_order_at_a_wrong_moment(scenario: Scenario, lines: list[JournalLine], stale_ms: float | None) -> None:
+    """By each run's tape: when an order left, the link was synchronised, the quote fresh, and nobody had said no."""
+    closing = {
+        line.order_ref for line in lines if line.type is JournalType.ORDER_SENT and (line.data or {}).get("closing")
+    }
+    for run_id in dict.fromkeys(line.run_id for line in lines):
+        link, quote_us, commands, failed = "DOWN", 0, (), False
+        stock = next((line.instrument for line in lines if line.type is JournalType.INTENT), None)
+        for event in _events(scenario.paths, run_id):
+            if isinstance(event, Link):
+                link = event.state
+            elif isinstance(event, Quote) and event.instrument == stock:
+                quote_us = event.ts_us
+            elif isinstance(event, Control):
+                commands = tuple(file.name for file in event.files) if event.readable else ("unreadable",)
+            elif isinstance(event, SinkFailed) and event.what == "journal":
+                failed = True
+            elif isinstance(event, OrderSent):
+                what = f"run {run_id}, {event.order_ref}"
+                assert link == "SYNCED", f"4, {what}: the link was {link}"
+                if event.order_ref in closing:
+                    continue
+                assert not commands, f"4, {what}: {commands} stood"
+                assert not failed, f"10, {what}: the journal had failed"
+                age_ms = (event.ts_us - quote_us) / 1000
+                assert stale_ms is None or age_ms <= stale_ms, f"4, {what}: the quote was {age_ms:.0f} ms old"
+
+
+def _orders_equal_intents(scenario: Scenario, lines: list[JournalLine]) -> None:
+    intents = [line.order_ref for line in (*_put_aside(scenario), *lines) if line.type is JournalType.INTENT]
     unsent = {line.order_ref for line in lines if line.type is JournalType.REFUSED and line.status == "not_sent"}
-    placed = system.placed_order_refs()
+    placed = placed_order_refs(scenario)
     assert max(Counter(placed).values(), default=0) <= 1, "9, an order was sent twice"
     assert set(placed) <= set(intents), "2, an order at the venue without its intent"
     sent = {line.order_ref for line in lines if line.type is JournalType.ORDER_SENT}
@@ -55,11 +141,11 @@ def _orders_equal_intents(system: System, lines: list[JournalLine]) -> None:
     assert not unsent & set(placed), "2, an order that was said not to have left"
 
 
-def _put_aside(system: System) -> list[JournalLine]:
+def _put_aside(scenario: Scenario) -> list[JournalLine]:
     """What damaged journals that a salvage kept still say: durable once, whether or not they verify now."""
     raw = [
         line
-        for segment in sorted(system.paths.folder.glob("journal.damaged-*/*.jsonl"))
+        for segment in sorted(scenario.paths.folder.glob("journal.damaged-*/*.jsonl"))
         for line in segment.read_bytes().splitlines()
     ]
     return [line for each in raw if (line := decode_line(each)) is not None]
@@ -109,10 +195,12 @@ def _positions_agree(venue: dict[str, Any], lines: list[JournalLine]) -> None:
     assert found + recount(lines).own_shares + transferred == ledger.own_shares, "1, own shares = the journal's fills"
 
 
-def _foreign_orders_untouched(system: System) -> None:
-    log = system.paths.simulator / "requests.jsonl"
-    heard = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+def _foreign_orders_untouched(scenario: Scenario) -> None:
+    heard = scenario.requests()
     assert not [line for line in heard if line["request"] == "reqGlobalCancel"], "8, a global cancel"
-    own_ids = {line["values"]["order_id"] for line in heard if line["request"] == "placeOrder"}
-    cancelled = {line["values"]["order_id"] for line in heard if line["request"] == "cancelOrder"}
+    placed = [line for line in heard if line["request"] == "placeOrder" and line["values"]["order_ref"]]
+    own_ids = {(line["client_id"], line["values"]["order_id"]) for line in placed}
+    ours = {client_id for client_id, _ in own_ids}
+    asked = [line for line in heard if line["request"] == "cancelOrder" and line["client_id"] in ours]
+    cancelled = {(line["client_id"], line["values"]["order_id"]) for line in asked}
     assert cancelled <= own_ids, "8, a cancel of somebody else's order"

@@ -18,6 +18,7 @@ from state.journal_reader import read_journal
 from state.layout import DeskPaths
 from state.records import JournalLine, JournalType, Snapshot
 from state.snapshot import read_snapshot
+from tests.support.invariants import ib_async_errors, placed_order_refs
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -171,11 +172,20 @@ class System:
         found = [line for line in self.of(*types) if line.data is not None and line.data.get("command") == command]
         return found[-1] if found else None
 
-    def placed_order_refs(self) -> list[str]:
-        """orderRef of every placeOrder that reached the simulator, in order, from its own log of requests."""
+    def requests(self) -> list[dict[str, Any]]:
+        """What reached the simulator, in order, from its own log of requests."""
         log = self.paths.simulator / "requests.jsonl"
-        lines = [json.loads(line) for line in log.read_text().splitlines()]
-        return [line["values"]["order_ref"] for line in lines if line["request"] == "placeOrder"]
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def placed_order_refs(self) -> list[str]:
+        """orderRef of every order that reached the simulator, in order."""
+        return placed_order_refs(self)
+
+    def venue_book(self) -> dict[str, Any] | None:
+        """The exchange's book as the simulator has saved it."""
+        saved = self.paths.simulator / "book.json"
+        book: dict[str, Any] | None = json.loads(saved.read_text())["exchange"] if saved.exists() else None
+        return book
 
     def replay_finished(self) -> bool:
         """Whether the simulator has played its day to the end."""
@@ -183,13 +193,7 @@ class System:
 
     def ib_async_errors(self) -> list[str]:
         """What ib_async logged as an error in the daemon's log."""
-        log = self.paths.logs / "daemon.jsonl"
-        lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-        return [
-            str(line["event"])
-            for line in lines
-            if str(line.get("logger", "")).startswith("ib_async") and line.get("level") in ("error", "critical")
-        ]
+        return ib_async_errors(self.paths)
 
 
 @contextlib.contextmanager
