@@ -14,6 +14,7 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
 Shares = {"unit": "shares"}
 """Units stand in the key's name; where an old name has none, the annotation tells it to the loader's messages."""
 Seconds = {"unit": "seconds"}
@@ -27,6 +28,7 @@ DeskName = Annotated[
         description="a name of at most 31 of a-z, 0-9, _ and -, starting with a letter or digit",
     ),
 ]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 IsoDate = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="a day as YYYY-MM-DD")]
 AccountId = Annotated[
     str, Meta(pattern=r"^[A-Z]{1,3}\d{4,10}$", description="an account id, such as DU1234567 (paper) or U1234567")
@@ -38,6 +40,23 @@ SimulatedAccountId = Annotated[
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A group of keys."""
+
+
+class RestartWindow(_Section, frozen=True, kw_only=True):
+    """A scheduled restart of TWS, or of the broker behind it, in local time."""
+
+    time: Annotated[
+        str,
+        Meta(
+            pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+            description="local times as HH:MM-HH:MM, such as 23:45-00:45",
+        ),
+    ]
+    """From when to when; an end before the begin is on the next day."""
+    zone: Text = "America/New_York"
+    """The time zone of these times, by its IANA name."""
+    days: tuple[Weekday, ...] = ()
+    """The days on which it begins; none is every day."""
 
 
 class Ib(_Section, frozen=True, kw_only=True):
@@ -53,6 +72,12 @@ class Ib(_Section, frozen=True, kw_only=True):
     """How long one attempt to connect may take."""
     account: AccountId | None = None
     """Needed where the login has several accounts, and for live trading."""
+    restart_windows: tuple[RestartWindow, ...] = ()
+    """Around these no hedge leaves (from a minute before), and a lost link is expected until they end."""
+    upstream_deadline_s: Annotated[float, Meta(gt=0, le=86_400)] = 300.0
+    """TWS without its servers (1100) for so long, in a restart window counted from its end: alarm and reconnect."""
+    allow_delayed: bool = False
+    """Whether delayed market data may be traded on; it is a quarter of an hour old."""
 
 
 class Underlying(_Section, frozen=True, kw_only=True):
@@ -85,24 +110,33 @@ class Leg(_Section, frozen=True, kw_only=True):
     """Tells options apart that agree in all else."""
 
 
+VolatilitySource = Annotated[float, Meta(gt=0, le=5, extra=Yearly)] | Literal["implied", "ib"]
+
+
 class GreeksSection(_Section, frozen=True, kw_only=True):
     """How option sensitivities are computed."""
 
     risk_free_rate: Annotated[float, Meta(ge=-0.05, le=0.5)] = 0.05
     """A year, continuous."""
-    volatility: Annotated[float, Meta(gt=0, le=5, extra=Yearly)] | Literal["implied", "ib"] = 0.35
+    volatility: VolatilitySource = 0.35
     """A fixed number, each leg's implied volatility, or the venue's model."""
+    fallback: tuple[VolatilitySource, ...] = ()
+    """What takes its place, leg by leg and in this order, while it has none; with nothing left the greeks are bad."""
+    volatility_max_age_s: Annotated[float, Meta(gt=0, le=23_400)] = 900.0
+    """For how long (`ts`) the last good implied or model volatility of a leg is used before the next source is."""
 
 
 class Structure(_Section, frozen=True, kw_only=True):
-    """Which legs of the chain may be adopted; declared legs need no gate."""
+    """Which option positions found in the account may be adopted as legs; declared legs need no gate to be hedged."""
 
+    adopt: bool = False
+    """Whether an option of the underlying that the account holds becomes a leg when it lies within the gates."""
     min_dte: Count = 21
-    """Days to expiry. For adopting legs from the chain, which this version does not do."""
+    """Calendar days to expiry, at least."""
     max_dte: Count = 35
-    """Likewise."""
+    """Calendar days to expiry, at most."""
     atm_band_pct: Percent = 3.0
-    """Likewise: distance of the strike from the underlying's price."""
+    """How far the strike may lie from the underlying's price, in percent of that price."""
 
 
 class Earnings(_Section, frozen=True, kw_only=True):
@@ -144,9 +178,17 @@ class MarketGate(_Section, frozen=True, kw_only=True):
     stale_ts_threshold_ms: Positive = 5000.0
     """Without a tick of the underlying for this long, data is stale and nothing leaves."""
     gap_pct: Annotated[float, Meta(gt=0, le=100)] = 2.0
-    """A jump between two quotes of at least this much is a gap."""
+    """A jump of at least this much, between two quotes or from the last session's close, is a gap."""
+    outlier_pct: Annotated[float, Meta(gt=0, le=100)] = 20.0
+    """A mid this far from the last one is no quote until it has stood for five seconds."""
     quiet_volatility_pct: Percent = 10.0
     """Annualised volatility of the window below which the market is quiet."""
+    high_volatility_pct: Annotated[float, Meta(gt=0, le=1000)] = 50.0
+    """Annualised volatility of the window from which on a market without direction is choppy."""
+    trend_efficiency: Ratio = 0.5
+    """Efficiency ratio (net move by path, 0 to 1) of the window from which on the market trends."""
+    choppy_efficiency: Ratio = 0.25
+    """Efficiency ratio up to which a volatile market is choppy."""
 
 
 class LiquidityGate(_Section, frozen=True, kw_only=True):
@@ -209,7 +251,7 @@ class Risk(_Section, frozen=True, kw_only=True):
     max_order_value_usd: Positive = 250_000.0
     """What one hedge may be worth: shares times the price that it would pay."""
     price_collar_pct: Percent = 0.5
-    """What a hedge's price may give up against the mid of its decision: the touch for a market order, else its limit."""
+    """What a hedge's price (a market order's: the touch) may give up against the mid of its decision."""
     max_net_delta_shares: Positive | None = None
     """Shown among the limits; the light is yellow from 85 % on."""
     max_spread_pct: Annotated[float, Meta(gt=0, le=100)] | None = None
@@ -261,10 +303,12 @@ class ControlSection(_Section, frozen=True, kw_only=True):
     """What a flatten brings own shares to: 0, or the options' delta."""
     flatten_start_s: Positive = 60.0
     """A flatten that could not start within this is refused and must be touched again."""
+    flatten_order_s: Positive = 10.0
+    """A flatten's closing order that only rests this long is cancelled and sized again."""
     stop_timeout_s: Positive = 10.0
     """Within this a stop's cancels must be confirmed, else exit 6."""
     on_halt: Literal["freeze", "reduce"] = "freeze"
-    """What a tripped risk limit leaves: nothing but the operator's flatten, or also forced hedges that lower |net delta|."""
+    """What a tripped risk limit leaves: only the operator's flatten, or also forced hedges that lower |net delta|."""
     max_reduce_orders: Count = 10
     """With `reduce`: how many such hedges may leave per halt; then it freezes."""
 
@@ -274,10 +318,10 @@ class Daemon(_Section, frozen=True, kw_only=True):
 
     period_ms: Annotated[int, Meta(ge=100, le=60_000)] = 1000
     """Longest time between two snapshots; the light is not live after three."""
-    probe_every_s: Positive = 5.0
-    """How often the link is probed."""
-    probe_timeout_s: Positive = 5.0
-    """After this a probe has failed."""
+    probe_every_s: Positive = 3.0
+    """How often the link is probed. This and twice the time-out are at most 10 s together: a dead line is found then."""
+    probe_timeout_s: Positive = 3.0
+    """After this a probe has failed; the second failure in a row ends the connection."""
     waiting_ib_deadline_s: Positive = 60.0
     """How long waiting for IB is yellow before it is red."""
     reconcile_every_s: Positive = 300.0

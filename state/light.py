@@ -208,14 +208,29 @@ def _from_disobedience(control: ControlRead) -> Iterator[LightReason]:
 
 
 def _from_limits(limits: tuple[Limit, ...]) -> Iterator[LightReason]:
-    """Every limit that is used to 85 % or more, in one reason. A limit of zero is always used up."""
+    """Every limit that is used to 85 % or more, or would be by the next order, in one reason.
+
+    A limit of zero is always used up.
+    """
     near = [
-        f"{each.name} {each.used:.6g} of {each.limit:.6g}"
+        _used(each)
         for each in limits
-        if abs(each.used) >= LIMIT_NEAR_SHARE * each.limit - _TOLERANCE
+        if _is_near(each.used, each.limit) or (each.projected is not None and _is_near(each.projected, each.limit))
     ]
     if near:
         yield _reason("limit_near", "yellow", "; ".join(near))
+
+
+def _is_near(amount: float, limit: float) -> bool:
+    return abs(amount) >= LIMIT_NEAR_SHARE * limit - _TOLERANCE
+
+
+def _used(limit: Limit) -> str:
+    """`max_position_shares 1600 of 2000, 1750 with the next order`."""
+    words = f"{limit.name} {limit.used:.6g} of {limit.limit:.6g}"
+    if limit.projected is None or limit.projected == limit.used:
+        return words
+    return f"{words}, {limit.projected:.6g} with the next order"
 
 
 def _from_loop(snapshot: Snapshot) -> Iterator[LightReason]:

@@ -40,6 +40,7 @@ class JournalType(StrEnum):
     CONTROL_REFUSED = "control_refused"
     FLATTEN_SIZED = "flatten_sized"
     FLATTEN_ABORTED = "flatten_aborted"
+    FLATTEN_STUCK = "flatten_stuck"
     FLATTEN_VERIFIED = "flatten_verified"
     BOOK_ADOPTED = "book_adopted"
     BOOK_RELEASED = "book_released"
@@ -151,11 +152,12 @@ class PnlParts(_Record, frozen=True, kw_only=True):
 
 
 class Limit(_Record, frozen=True, kw_only=True):
-    """How much of a limit is used."""
+    """How much of a limit is used. `projected` is what the next order would make of it, where the desk can tell."""
 
     name: str
     used: float
     limit: float
+    projected: float | None = None
 
 
 class LatencyMs(_Record, frozen=True, kw_only=True):

@@ -1,15 +1,17 @@
 """The book: everything the core knows, as one frozen value that `step` replaces."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from daemon.core.attribution import Attribution
 from daemon.core.daemon_fsm import DaemonState
-from daemon.core.events import AccountKind, ControlFile, LinkState, OrderReport, Session
+from daemon.core.events import AccountKind, ControlFile, OrderReport, Session, Window
 from daemon.core.flatten_fsm import FlattenState
 from daemon.core.instruments import InstrumentSpec
 from daemon.core.ledger import Ledger
+from daemon.core.link_fsm import LinkState
 from daemon.core.order_life import OwnOrder
 from daemon.core.pnl import DayPnl
 
@@ -21,7 +23,10 @@ class QuoteState(msgspec.Struct, frozen=True, kw_only=True):
     ask: float | None = None
     last: float | None = None
     halted: bool | None = None
+    """Whether the exchange has halted trading; None while the venue has not said."""
     delayed: bool = False
+    """Whether these prices come late."""
+    previous_close: float | None = None
     ts_us: int = 0
     queue_delay_ms: float = 0.0
 
@@ -63,10 +68,28 @@ class ControlState(msgspec.Struct, frozen=True, kw_only=True):
         return self.stop is not None or self.pause is not None or self.flatten is not None or not self.readable
 
 
+class FarmView(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the broker's data farms."""
+
+    state: Literal["ok", "broken", "inactive"]
+    since_us: int
+
+
+class PacingView(msgspec.Struct, frozen=True, kw_only=True):
+    """Our requests against the venue's limit of messages a second."""
+
+    queued_since_us: int | None = None
+    """Requests wait in the client's queue since then; until it is empty no order leaves."""
+    violations: int = 0
+    """Complaints of the venue since the run began."""
+    complained_us: int | None = None
+    """When it complained last."""
+
+
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     """The connection as last reported."""
 
-    state: LinkState = "DOWN"
+    state: LinkState = LinkState.DOWN
     since_us: int | None = None
     """None before the venue's first word."""
     reason: str = "not connected yet"
@@ -76,6 +99,12 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     probe_failed: bool = False
     deadline_passed: bool = False
     """Waiting for IB has lasted longer than the profile allows."""
+    id_refusals: int = 0
+    """Attempts in a row that ended because another program holds our client id."""
+    farms: dict[str, FarmView] = {}
+    """Name of a data farm -> how it is; forgotten with the connection."""
+    refused_lines: dict[str, str] = {}
+    """Instrument -> the venue's words why it gives no live quotes; forgotten with the connection."""
 
 
 class FlattenView(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,11 +119,19 @@ class FlattenView(msgspec.Struct, frozen=True, kw_only=True):
     agreed: bool = False
     """That number was found to be right when the flatten was sized; it need not be again, the rest only shrinks."""
     attempts: int = 0
-    first_read_flat: bool = False
-    """One independent read has shown the target; a second one ends it."""
+    """Closing orders, and waits for one, in a row that moved nothing."""
+    stuck: bool = False
+    """Too many of them, or trading is halted: red until something moves. It goes on trying all the same."""
+    target_shares: float | None = None
+    """Own shares that the newest sizing aims at; None before one."""
+    filled_at_look: float = 0.0
+    """Shares that the closing order had filled when it was last looked at."""
+    done_us: int | None = None
+    """`since_us` of the file that was obeyed to the end last: found again at a start, it only has to go."""
     refusal: str | None = None
     """Reason code of the last refusal; stands until the file is touched again or removed."""
     detail: str | None = None
+    """Of a refusal or of being stuck: why, with the numbers."""
 
 
 class DiskView(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,8 +153,12 @@ class DayView(msgspec.Struct, frozen=True, kw_only=True):
     pnl: DayPnl | None = None
     equity_usd: float | None = None
     drawdown_pct: float | None = None
-    breach_since_us: int | None = None
-    """Since when a loss limit is breached without a break."""
+    loss_since_us: int | None = None
+    """Since when the day's loss is at its limit or past it, without a break."""
+    drawdown_since_us: int | None = None
+    """Likewise the drawdown."""
+    attribution: Attribution = Attribution()
+    """The legs' P&L of the day by where it came from, up to the newest complete mark."""
     sampled_minute: int = -1
     """The last minute of `ts` that went into the history."""
     checkpoint_us: int = 0
@@ -127,8 +168,8 @@ class DayView(msgspec.Struct, frozen=True, kw_only=True):
 class Book(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the core knows.
 
-    Keys: `quotes`, `specs` and `account_positions` by instrument, `orders` by order_ref, `foreign_orders` by
-    perm_id. `underlying` is the stock's instrument id; `strategy` belongs to the strategy alone.
+    Keys: `quotes`, `quotes_refused`, `specs` and `account_positions` by instrument, `orders` by order_ref,
+    `foreign_orders` by perm_id. `underlying` is the stock's instrument id; `strategy` belongs to the strategy alone.
     """
 
     desk: str
@@ -142,6 +183,15 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     quotes: dict[str, QuoteState] = {}
     specs: dict[str, InstrumentSpec] = {}
     sessions: tuple[Session, ...] = ()
+    restart_windows: tuple[Window, ...] = ()
+    """Scheduled restarts of TWS or the broker, in order."""
+    warned_window_us: int = 0
+    """The start of the newest window that began with own hedges still working."""
+    pacing: PacingView = PacingView()
+    rejected_quotes: dict[str, int] = {}
+    """Kind -> prices that were none, since the run began."""
+    quotes_refused: dict[str, int] = {}
+    """Instrument -> values that the boundary refused in this run."""
     account_positions: dict[str, float] = {}
     account_values_usd: dict[str, float] = {}
     orders: dict[str, OwnOrder] = {}
@@ -213,6 +263,18 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         return self.account_positions.get(self.underlying, 0.0) - self.ledger.own_shares
 
 
+EMBARGO_LEAD_US = 60_000_000
+"""No hedge leaves in the last minute before a restart window: what still works is cancelled in it."""
+
+
+def restart_window(book: Book) -> Window | None:
+    """The scheduled restart that `ts` is in, or comes to within a minute."""
+    for window in book.restart_windows:
+        if window.start_us - EMBARGO_LEAD_US <= book.ts_us < window.end_us:
+            return window
+    return None
+
+
 def _in_reject_backoff(book: Book) -> bool:
     until_us = book.ledger.reject_until_us
     return until_us is not None and book.ts_us < until_us
@@ -224,6 +286,8 @@ _EMBARGOES: tuple[tuple[str, Callable[[Book], bool]], ...] = (
     ("disk_low", lambda book: book.disk.low),
     ("link_down", lambda book: book.link.state == "DOWN"),
     ("link_not_synced", lambda book: book.link.state not in ("DOWN", "SYNCED")),
+    ("restart_window", lambda book: restart_window(book) is not None),
+    ("pacing", lambda book: book.pacing.queued_since_us is not None),
     ("not_reconciled", lambda book: not book.reconciled),
     ("unknown_outcome", lambda book: bool(book.unknown_orders)),
     ("position_unexplained", lambda book: bool(book.unexplained)),

@@ -1,13 +1,16 @@
 """The trading day: its roll, marks and P&L, the loss breaker, the samples of the history."""
 
 import math
+from typing import NamedTuple
 
 import msgspec
 
+from daemon.core.account_rules import is_breached
+from daemon.core.attribution import Attribution, advanced, new_day, point_of
 from daemon.core.effects import Sample
 from daemon.core.ledger import Ledger, foreign_traded
 from daemon.core.orders import cancel_in_flight
-from daemon.core.pnl import DayPnl, day_pnl, drawdown_pct, equity_usd
+from daemon.core.pnl import DayPnl, day_pnl, drawdown_pct, equity_usd, settled_legs_usd
 from daemon.core.recovery import checkpoint
 from daemon.core.turn import Turn
 
@@ -27,21 +30,30 @@ def roll(turn: Turn) -> None:
         return
     if turn.book.ledger.day:
         turn.put_ledger(_folded(turn))
-    turn.change_ledger(day=session.date, hedges_today=0, refused_today={})
-    turn.put(day=msgspec.structs.replace(turn.book.day, breach_since_us=None))
+    turn.change_ledger(day=session.date, hedges_today=0, refused_today={}, consecutive_rejects=0, reject_until_us=None)
+    attribution = new_day(turn.book.day.attribution)
+    turn.put(
+        day=msgspec.structs.replace(
+            turn.book.day, loss_since_us=None, drawdown_since_us=None, attribution=attribution
+        )
+    )
     write_checkpoint(turn)
 
 
 def _folded(turn: Turn) -> Ledger:
     ledger = turn.book.ledger
     marks = turn.book.day.marks or ledger.last_marks
-    result = _pnl_at(turn, marks)
+    holdings = _holdings(turn)
+    result = None if holdings is None else _pnl_at(turn, marks, holdings)
     if result is not None:
         earned, cost = result.total_usd, marks.get(turn.book.underlying, ledger.average_cost)
         opening_marks = {leg: marks.get(leg, mark) for leg, mark in ledger.opening_marks.items()}
+        if turn.book.underlying in marks:
+            opening_marks[turn.book.underlying] = marks[turn.book.underlying]
     else:
         # Without marks only what was realised is certain; the rest stays open at its old cost.
         earned, cost = ledger.realised_usd - ledger.commission_usd, ledger.average_cost
+        earned += settled_legs_usd(ledger, _multipliers(turn))
         opening_marks = ledger.opening_marks
     if ledger.own_shares == 0:
         cost = 0.0
@@ -56,7 +68,14 @@ def _folded(turn: Turn) -> Ledger:
         opening_cost=cost,
         realised_usd=0.0,
         commission_usd=0.0,
+        carried_usd=0.0,
+        restated_usd=0.0,
+        carried_commission_usd=0.0,
+        traded_usd=0.0,
+        slippage_usd=0.0,
+        legs_realised_usd=0.0,
         fills={},
+        earlier_fills=ledger.fills,
         foreign_fills={},
         earlier_executions=(*ledger.earlier_executions, *ledger.fills, *ledger.foreign_fills)[-EARLIER_KEPT:],
         foreign_acknowledged=acknowledged,
@@ -65,15 +84,43 @@ def _folded(turn: Turn) -> Ledger:
     )
 
 
-def _pnl_at(turn: Turn, marks: dict[str, float]) -> DayPnl | None:
+class _Holdings(NamedTuple):
+    """The legs at one moment: leg -> contracts (negative when short), and leg -> shares per contract."""
+
+    contracts: dict[str, float]
+    multipliers: dict[str, float]
+
+
+def _holdings(turn: Turn) -> _Holdings | None:
+    """None while the venue has not said how many shares a contract stands for."""
     book = turn.book
-    quantities = {leg: book.ledger.leg_quantities.get(leg, 0.0) for leg in turn.strategy.legs(book.strategy, book)}
-    for leg in quantities:
-        quantities[leg] += foreign_traded(book.ledger, leg)
-    multipliers = {leg: book.specs[leg].multiplier for leg in quantities if leg in book.specs}
-    if len(multipliers) < len(quantities):
-        return None
-    return day_pnl(book.ledger, marks, quantities, multipliers, book.underlying)
+    contracts = {leg: book.ledger.leg_quantities.get(leg, 0.0) for leg in turn.strategy.legs(book.strategy, book)}
+    if book.ledger.foreign_fills:
+        for leg in contracts:
+            contracts[leg] += foreign_traded(book.ledger, leg)
+    multipliers = _multipliers(turn)
+    return None if any(leg not in multipliers for leg in contracts) else _Holdings(contracts, multipliers)
+
+
+def _multipliers(turn: Turn) -> dict[str, float]:
+    return {each.instrument: each.multiplier for each in turn.book.specs.values() if each.kind == "option"}
+
+
+def _pnl_at(turn: Turn, marks: dict[str, float], holdings: _Holdings) -> DayPnl | None:
+    return day_pnl(turn.book.ledger, marks, holdings.contracts, holdings.multipliers, turn.book.underlying)
+
+
+def _attributed(turn: Turn, marks: dict[str, float], holdings: _Holdings) -> Attribution:
+    """The legs' sums up to this mark. They rest while the market is closed: the night is one interval of the new day."""
+    book = turn.book
+    before = book.day.attribution
+    spot = marks.get(book.underlying)
+    if spot is None or book.session_now() is None:
+        return before
+    contracts, multipliers = holdings
+    held = {leg: quantity * multipliers[leg] for leg, quantity in contracts.items() if quantity != 0}
+    point = point_of(book.ts_us, spot, turn.strategy.sensitivities(book.strategy, book), held)
+    return before if point is None else advanced(before, point)
 
 
 def mark(turn: Turn) -> None:
@@ -88,7 +135,8 @@ def mark(turn: Turn) -> None:
     }
     if missing:
         turn.change_ledger(opening_marks={**book.ledger.opening_marks, **missing})
-    result = _pnl_at(turn, marks)
+    holdings = _holdings(turn)
+    result = None if holdings is None else _pnl_at(turn, marks, holdings)
     equity = None if result is None else equity_usd(turn.book.ledger, result)
     drawdown = None if equity is None else drawdown_pct(turn.book.ledger, equity)
     turn.put(
@@ -99,6 +147,7 @@ def mark(turn: Turn) -> None:
             pnl=result,
             equity_usd=equity,
             drawdown_pct=drawdown,
+            attribution=book.day.attribution if holdings is None else _attributed(turn, marks, holdings),
         )
     )
     if missing:
@@ -112,21 +161,25 @@ def mark(turn: Turn) -> None:
 
 
 def _watch_losses(turn: Turn) -> None:
-    day, risk = turn.book.day, turn.profile.gates.guard.risk
-    loss = 0.0 if day.pnl is None else -day.pnl.total_usd
-    fallen = 0.0 if day.drawdown_pct is None else day.drawdown_pct
-    breached = loss >= risk.max_daily_loss_usd or fallen >= risk.max_drawdown_pct
+    """Each limit has its own five seconds: a loss of three and then a drawdown of two are neither."""
+    day, risk, now_us = turn.book.day, turn.profile.gates.guard.risk, turn.book.ts_us
+    fallen = day.drawdown_pct
+    loss = None if day.pnl is None else -day.pnl.total_usd
+    loss_since_us = _since(day.loss_since_us, now_us, breached=is_breached(loss, risk.max_daily_loss_usd))
+    fallen_since_us = _since(day.drawdown_since_us, now_us, breached=is_breached(fallen, risk.max_drawdown_pct))
+    if (loss_since_us, fallen_since_us) != (day.loss_since_us, day.drawdown_since_us):
+        changed = msgspec.structs.replace(day, loss_since_us=loss_since_us, drawdown_since_us=fallen_since_us)
+        turn.put(day=changed)
+    if loss is not None and loss_since_us is not None and now_us - loss_since_us >= BREACH_US:
+        turn.halt("daily_loss", f"loss {loss:.2f} USD, limit {risk.max_daily_loss_usd:.2f}")
+    if fallen is not None and fallen_since_us is not None and now_us - fallen_since_us >= BREACH_US:
+        turn.halt("drawdown", f"drawdown {fallen:.2f} %, limit {risk.max_drawdown_pct:.2f} %")
+
+
+def _since(before_us: int | None, now_us: int, *, breached: bool) -> int | None:
     if not breached:
-        if day.breach_since_us is not None:
-            turn.put(day=msgspec.structs.replace(day, breach_since_us=None))
-        return
-    if day.breach_since_us is None:
-        turn.put(day=msgspec.structs.replace(day, breach_since_us=turn.book.ts_us))
-    elif turn.book.ts_us - day.breach_since_us >= BREACH_US:
-        if loss >= risk.max_daily_loss_usd:
-            turn.halt("daily_loss", f"loss {loss:.2f} USD, limit {risk.max_daily_loss_usd:.2f}")
-        else:
-            turn.halt("drawdown", f"drawdown {fallen:.2f} %, limit {risk.max_drawdown_pct:.2f} %")
+        return None
+    return now_us if before_us is None else before_us
 
 
 def on_account(turn: Turn, values_usd: dict[str, float]) -> None:

@@ -7,6 +7,7 @@ from daemon.core.book import Book, QuoteState
 from daemon.core.consent import choices
 from daemon.core.flatten import target_shares
 from daemon.core.ledger import foreign_traded
+from daemon.core.posture import posture
 from daemon.core.self_check import self_check
 from daemon.core.step import Core
 from daemon.core.strategy import Strategy
@@ -16,7 +17,6 @@ from state.records import (
     Limit,
     PnlParts,
     Position,
-    Posture,
     SessionState,
     WorkingOrder,
 )
@@ -39,7 +39,7 @@ def present(core: Core, book: Book) -> dict[str, Any]:
         "account_kind": book.link.account_kind,
         "link_state": book.link.state,
         "session": _session(book),
-        "posture": _posture(book),
+        "posture": posture(book.ledger, profile.control),
         "instruments": _quotes(strategy, book),
         "own_shares": book.ledger.own_shares,
         "target_shares": None if option_delta is None else profile.execution.target_shares - option_delta,
@@ -77,12 +77,6 @@ def _session(book: Book) -> SessionState:
     if upcoming is None:
         return SessionState(is_open=False)
     return SessionState(is_open=False, until=iso_from_us(upcoming.open_us), session_date=upcoming.date)
-
-
-def _posture(book: Book) -> Posture:
-    if not book.ledger.halts:
-        return Posture(name="ACTIVE")
-    return Posture(name="HALTED", reason="; ".join(f"{halt.code}: {halt.detail}" for halt in book.ledger.halts))
 
 
 def _quotes(strategy: Strategy, book: Book) -> tuple[InstrumentQuote, ...]:
@@ -195,6 +189,7 @@ def _counters(book: Book) -> dict[str, Any]:
         "rejects_in_a_row": ledger.consecutive_rejects,
         "foreign_traded_shares": foreign_traded(ledger, book.underlying),
         "modelled_marks": list(book.day.modelled),
+        "quotes_refused": dict(book.quotes_refused),
     }
 
 
@@ -205,7 +200,16 @@ def _limits(profile: Profile, book: Book) -> tuple[Limit, ...]:
     return (
         Limit(name="daily_loss_usd", used=round(loss, 2), limit=risk.max_daily_loss_usd),
         Limit(name="drawdown_pct", used=round(fallen, 4), limit=risk.max_drawdown_pct),
+        *_reducing_limit(profile, book),
     )
+
+
+def _reducing_limit(profile: Profile, book: Book) -> tuple[Limit, ...]:
+    """Shown only while it counts: with `on_halt: reduce` and a halt."""
+    control = profile.control
+    if control.on_halt != "reduce" or not book.ledger.halts:
+        return ()
+    return (Limit(name="max_reduce_orders", used=book.ledger.reduce_orders, limit=control.max_reduce_orders),)
 
 
 def _control(book: Book) -> tuple[ControlMark, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from config.schema import Profile
-from daemon.core import control, day, disk, fills, flatten, link, modification, orders, ownership, reconcile, reprice
+from daemon.core import control, day, disk, feed, fills, flatten, link, modification, orders, ownership, reconcile, reprice, restart_windows
 from daemon.core.book import Book, FlattenView, OptionQuoteState, QuoteState, embargoes
 from daemon.core.daemon_fsm import DAEMON, DaemonState, DaemonTrigger
 from daemon.core.effects import AnyEffect, RequestReconcile, StartTimer
@@ -25,8 +25,10 @@ from daemon.core.events import (
     Control,
     DiskReport,
     Execution,
+    Farm,
     Instruments,
     Link,
+    MarketDataRefused,
     ModifyBlocked,
     ModifyRefused,
     ModifySent,
@@ -34,9 +36,12 @@ from daemon.core.events import (
     OrderBlocked,
     OrderReport,
     OrderSent,
+    Pacing,
     PositionChanged,
     ProbeAnswered,
     Quote,
+    QuotesRejected,
+    RestartWindows,
     Sessions,
     SinkFailed,
     StopSignal,
@@ -76,7 +81,11 @@ class Core:
             daemon_state=DAEMON.next(DaemonState.IDLE, DaemonTrigger.STARTED),
             ledger=ledger,
             orders={ref: reconcile.restore_sight(order) for ref, order in earlier.items()},
-            flatten=FlattenView(resuming=recovered.flatten_started, agreed=recovered.flatten_agreed),
+            flatten=FlattenView(
+                resuming=recovered.flatten_started,
+                agreed=recovered.flatten_agreed,
+                done_us=recovered.flatten_done_us,
+            ),
             strategy=self.strategy.initial(),
         )
 
@@ -124,6 +133,7 @@ def _carry_on(turn: Turn, event: AnyEvent) -> None:
     if isinstance(event, _PRICING):
         day.mark(turn)
     day.keep_time(turn)
+    restart_windows.keep(turn)
     flatten.advance(turn)
     control.advance_stop(turn)
     _move_daemon(turn)
@@ -294,9 +304,10 @@ _TIMERS: dict[str, Callable[[Turn], None]] = {
     "second_look": reconcile.on_second_look,
     "reconcile": _on_periodic,
     "waiting_ib": link.on_waiting_overdue,
-    "feed": link.on_feed_probe,
+    "feed": feed.on_probe,
     "flatten_start": flatten.on_start_overdue,
     "flatten_retry": flatten.on_retry,
+    "flatten_stall": flatten.on_stall,
     "stop_timeout": control.on_stop_overdue,
 }
 _ORDER_TIMERS: dict[str, Callable[[Turn, str], None]] = {
@@ -333,6 +344,11 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     BrokerReport: _on_report,
     AccountReported: lambda turn, event: day.on_account(turn, event.values_usd),
     Link: link.on_link,
+    RestartWindows: restart_windows.on_windows,
+    Farm: feed.on_farm,
+    MarketDataRefused: feed.on_refused,
+    QuotesRejected: feed.on_rejected,
+    Pacing: feed.on_pacing,
     Instruments: _on_instruments,
     Sessions: lambda turn, event: turn.put(sessions=event.sessions),
     Control: control.on_control,
@@ -346,9 +362,10 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
 _PRICING = (Quote, Execution, Commission, BrokerReport, Clock)
 """Events after which the book is priced anew."""
 
-_UNDECIDING = (OptionQuote, OrderBlocked, DiskReport)
+_UNDECIDING = (OptionQuote, OrderBlocked, DiskReport, Farm, MarketDataRefused, QuotesRejected, Pacing)
 """Events on which nothing is decided. An option's quote: within one market step the underlying's quote follows it,
 and a decision between the two would pair new volatilities with an old price. An order kept here at the last look: what
 kept it (a stop, a full request queue) reaches the book by an event of its own, and a new order before that event would
-be kept here likewise, for ever, without the loop ever turning. A measurement of the disk: it belongs to this machine,
-and must not say at which moment of a replayed day something is decided."""
+be kept here likewise, for ever, without the loop ever turning. A measurement of the disk, and what the
+venue says about its farms, our pace and rejected prices: it belongs to this machine's own time, and must not say at
+which moment of a replayed day something is decided."""

@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from daemon.core.attribution import Sensitivity
 from daemon.core.book import Book
 from daemon.core.effects import Record
 from daemon.core.events import AnyEvent, Side
@@ -22,6 +23,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     state_code: str
     reason: str
     decision_mid: float
+    reducing: bool = False
+    """A halt stands, and this is held for an order that the posture REDUCING allows; the core verifies it."""
     data: dict[str, Any] = {}
 
 
@@ -65,6 +68,10 @@ class Strategy(Protocol):
 
     def marks(self, state: Any, book: Book) -> dict[str, Mark]:
         """Instrument -> price of the underlying and of each leg; instruments without any price are left out."""
+        ...
+
+    def sensitivities(self, state: Any, book: Book) -> tuple[Sensitivity, ...]:
+        """Greeks and volatility of each leg at the present mark; legs without are left out (the P&L's attribution)."""
         ...
 
     def legs(self, state: Any, book: Book) -> tuple[str, ...]:

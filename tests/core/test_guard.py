@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.events import Session
-from daemon.core.guard import RULES, ExecutionGuard, GuardContext, GuardLimits, RuleResult
+from daemon.core.guard import RULES, ExecutionGuard
+from daemon.core.guard_rule import GuardContext, GuardLimits, RuleResult
 
 S = 1_000_000
 SESSION = Session(date="2014-06-05", open_us=1_000 * S, close_us=10_000 * S)
@@ -21,12 +22,18 @@ LIMITS = GuardLimits(
     max_position_shares=2000,
     max_spread_pct=0.5,
     min_price_move_pct=0.2,
+    max_daily_loss_usd=5000,
+    max_drawdown_pct=6,
+    max_orders_per_minute=20,
+    max_order_value_usd=1_000_000,
+    price_collar_pct=0.5,
 )
 CONTEXT = GuardContext(
     ts_us=5_000 * S,
     session=SESSION,
     session_date="2014-06-05",
     order_shares=100,
+    order_price=100.01,
     own_shares=0,
     hedges_today=0,
     mid=100.0,

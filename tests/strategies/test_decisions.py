@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from daemon.core.book import ControlState
 from daemon.core.events import Clock, ControlFile
+from daemon.core.guard import RULES
 from daemon.core.ledger import Halt
 from daemon.core.order_life import OrderState
 from daemon.core.strategy import Strategy
@@ -156,7 +157,7 @@ def test_a_refusal_is_journaled_once_with_every_number() -> None:  # defect 9
     data = refused[0].data
     assert data is not None
     assert data["rules"]["cooldown"] == {"ok": False, "measured": 1.0, "limit": 60.0, "unit": "s", "waived": False}
-    assert len(data["rules"]) == 8
+    assert list(data["rules"]) == [rule.__name__ for rule in RULES]
     assert (refused[0].side, refused[0].quantity, refused[0].reason) == ("SELL", 60, "cooldown")
     for _ in range(5):
         again = desk.tick(70.0)
@@ -405,5 +406,7 @@ def test_the_snapshots_section_holds_what_the_contract_says() -> None:
     assert {limit.name for limit in desk.strategy.limits(desk.state, desk.book)} == {
         "max_daily_hedge_count",
         "max_position_shares",
+        "max_orders_per_minute",
+        "max_order_value_usd",
         "max_delta_limit",
     }

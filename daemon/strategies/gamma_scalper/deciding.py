@@ -6,7 +6,11 @@ import msgspec
 
 from config.schema import Profile
 from daemon.core.book import Book, embargoes
-from daemon.core.guard import ExecutionGuard, GuardContext, GuardLimits, Verdict
+from daemon.core.guard import ExecutionGuard, Verdict
+from daemon.core.guard_rule import GuardContext, GuardLimits
+from daemon.core.ledger import messages_last_minute
+from daemon.core.limit_price import hedge_limit_price
+from daemon.core.posture import lowers, posture
 from daemon.strategies.gamma_scalper.classifier import DeltaCode, MarketCode, OptionCode, SystemCode
 from daemon.strategies.gamma_scalper.legs import LegState, quantity_of
 from daemon.strategies.gamma_scalper.looking import Look
@@ -15,7 +19,7 @@ from daemon.strategies.gamma_scalper.sizing import HedgeSize, size_hedge
 from daemon.strategies.gamma_scalper.trading_fsm import TradingTrigger
 
 WAITING_RULES = frozenset({"cooldown", "min_price_move"})
-ILLIQUID_RULES = frozenset({"spread_too_wide", "spread_extreme", "no_quote"})
+ILLIQUID_RULES = frozenset({"spread_too_wide", "spread_extreme", "no_quote", "price_collar"})
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +30,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     size: HedgeSize = HedgeSize()
     verdict: Verdict | None = None
     embargoes: tuple[str, ...] = ()
+    reducing: bool = False
+    """A halt stands, and this is an order that the posture REDUCING allows."""
 
 
 _NOT_NEEDED = Answer()
@@ -48,6 +54,11 @@ def guard_limits(profile: Profile) -> GuardLimits:
         max_spread_pct=gates.state.liquidity.extreme_spread_pct if own_limit is None else own_limit,
         spread_limit_excluded=own_limit is None,
         min_price_move_pct=hedge.min_price_move_pct,
+        max_daily_loss_usd=risk.max_daily_loss_usd,
+        max_drawdown_pct=risk.max_drawdown_pct,
+        max_orders_per_minute=risk.max_orders_per_minute,
+        max_order_value_usd=risk.max_order_value_usd,
+        price_collar_pct=risk.price_collar_pct,
     )
 
 
@@ -73,7 +84,9 @@ class Decider:
     """Asks every gate about one needed hedge. Pure."""
 
     def __init__(self, profile: Profile) -> None:
+        self._profile = profile
         self._hedge = profile.gates.intent.hedge
+        self._control = profile.control
         self._guard = ExecutionGuard(guard_limits(profile))
 
     def answer(self, state: ScalperState, book: Book, look: Look, *, remainder: bool) -> Answer:
@@ -84,7 +97,11 @@ class Decider:
             return _NOT_NEEDED
         standing = embargoes(book)
         size = size_hedge(deviation, book.spec(), self._hedge)
-        verdict = self._guard.evaluate(self._context(state, book, look, size, remainder=remainder))
+        reducing = bool(book.ledger.halts) and self._may_reduce(book, look, size.shares)
+        if reducing:
+            standing = tuple(code for code in standing if code != "halted")
+        context = self._context(state, book, look, size, remainder=remainder, reducing=reducing)
+        verdict = self._guard.evaluate(context)
         if standing:
             refused: str | None = standing[0]
         elif look.closed:
@@ -95,28 +112,50 @@ class Decider:
             refused = "leg_settlement"
         else:
             refused = size.refusal if size.refusal is not None else verdict.rule
-        return Answer(needed=True, refused=refused, size=size, verdict=verdict, embargoes=standing)
+        return Answer(needed=True, refused=refused, size=size, verdict=verdict, embargoes=standing, reducing=reducing)
+
+    def _may_reduce(self, book: Book, look: Look, shares: float) -> bool:
+        """Whether a halt leaves this order all the same: forced, lowering |net delta|, in REDUCING."""
+        net = look.net_delta_shares
+        if look.codes.d is not _D_FORCE_HEDGE or net is None or not lowers(net, shares):
+            return False
+        return posture(book.ledger, self._control).name == "REDUCING"
 
     def _context(
-        self, state: ScalperState, book: Book, look: Look, size: HedgeSize, *, remainder: bool
+        self, state: ScalperState, book: Book, look: Look, size: HedgeSize, *, remainder: bool, reducing: bool
     ) -> GuardContext:
-        ledger = book.ledger
+        ledger, day = book.ledger, book.day
         return GuardContext(
             ts_us=book.ts_us,
             session=state.session,
             session_date=state.session_date,
             order_shares=size.shares,
+            order_price=_order_price(self._profile, book, size.shares),
             own_shares=ledger.own_shares,
             working_buy_shares=look.working_buy_shares,
             working_sell_shares=look.working_sell_shares,
             hedges_today=ledger.hedges_today,
+            orders_last_minute=messages_last_minute(ledger, book.ts_us),
             halts=tuple([halt.code for halt in ledger.halts]) if ledger.halts else (),
             last_hedge_sent_us=ledger.last_hedge_sent_us,
             last_hedge_price=ledger.last_hedge_price,
             mid=look.mid,
             spread_pct=look.facts.spread_pct,
+            day_loss_usd=None if day.pnl is None else -day.pnl.total_usd,
+            drawdown_pct=day.drawdown_pct,
             waive_cost=remainder or look.codes.d is _D_FORCE_HEDGE,
+            reducing=reducing,
         )
+
+
+def _order_price(profile: Profile, book: Book, shares: float) -> float | None:
+    """What the order would pay: its limit, or the far touch for a market order; None without a two-sided quote."""
+    if profile.execution.order_type == "limit":
+        return hedge_limit_price(profile, book, "SELL" if shares < 0 else "BUY")
+    quote = book.quote()
+    if quote is None:
+        return None
+    return quote.bid if shares < 0 else quote.ask
 
 
 def trigger_of(  # noqa: C901, PLR0911 -- one line for each trigger, in the order of their table

@@ -1,4 +1,4 @@
-"""The strategy's part of the self check and its limits. A data reason clears after two clean seconds of `ts`."""
+"""The strategy's part of the self check. A data reason clears after two clean seconds of `ts`."""
 
 from typing import Literal
 
@@ -6,12 +6,13 @@ import msgspec
 
 from config.schema import Profile
 from daemon.core.book import Book
+from daemon.core.order_life import OrderState
 from daemon.strategies.gamma_scalper.classifier import DeltaCode, LiquidityCode, MarketCode, SystemCode
 from daemon.strategies.gamma_scalper.deciding import expired_leg
 from daemon.strategies.gamma_scalper.looking import Look, Looker
 from daemon.strategies.gamma_scalper.scalper_state import LastBad, ScalperState
 from daemon.strategies.gamma_scalper.trading_fsm import TradingState
-from state.records import Check, Limit
+from state.records import Check
 
 CLEAN_US = 2_000_000
 OLD_FRACTION = 0.75
@@ -26,7 +27,6 @@ _L_EXTREME = LiquidityCode.EXTREME
 _L_NO_QUOTE = LiquidityCode.NO_QUOTE
 _M_STALE = MarketCode.STALE
 _S_OK = SystemCode.OK
-_S_RISK_HALT = SystemCode.RISK_HALT
 
 
 class Checker:
@@ -40,7 +40,6 @@ class Checker:
         self._wide_pct = gates.state.liquidity.wide_spread_pct
         self._extreme_pct = gates.state.liquidity.extreme_spread_pct
         self._delta = gates.state.delta
-        self._risk = gates.guard.risk
 
     def note(self, state: ScalperState, book: Book, look: Look) -> LastBad:
         """When each data reason last held, after this look."""
@@ -90,7 +89,11 @@ class Checker:
         look = self._looker.look(state, book)
         bad = {*self._bad(state, book, look), *self._still_raised(state, book, look)}
         facts = look.facts
-        age = _rounded(facts.tick_age_ms)
+        age = _measured(facts.tick_age_ms, "market closed")
+        lag = _measured(facts.lag_ms, "no answer to the probe")
+        spread = _measured(facts.spread_pct, "no two-sided quote")
+        mid = _measured(look.mid, "no two-sided quote")
+        delta = _measured(look.net_delta_shares, "unknown")
         stale = "stale" in bad
         # Two rows for age, and two for the spread: a yellow and a red limit of the same measurement.
         return (
@@ -103,11 +106,11 @@ class Checker:
                 age,
                 OLD_FRACTION * self._stale_ms,
             ),
-            _check("data_lag", bad, "data_lag", "red", _rounded(facts.lag_ms), self._lag_limit_ms),
-            _check("quote", bad, "no_quote", "red", look.mid, None),
-            _check("spread", bad, "spread_extreme", "red", _rounded(facts.spread_pct), self._extreme_pct),
-            _check("spread_near", bad, "spread_wide", "yellow", _rounded(facts.spread_pct), self._wide_pct),
-            _check("greeks", bad, "greeks_bad", "red", _rounded(look.net_delta_shares), None),
+            _check("data_lag", bad, "data_lag", "red", lag, self._lag_limit_ms),
+            _check("quote", bad, "no_quote", "red", mid, "two-sided"),
+            _check("spread", bad, "spread_extreme", "red", spread, self._extreme_pct),
+            _check("spread_near", bad, "spread_wide", "yellow", spread, self._wide_pct),
+            _check("greeks", bad, "greeks_bad", "red", delta, "known"),
             *self._state_checks(state, book, look),
         )
 
@@ -126,16 +129,17 @@ class Checker:
             bad.add("safe")
         if look.facts.broker_error:
             bad.add("broker_error")
-        if codes.s is _S_RISK_HALT:
-            bad.add("risk_halt")
-        if codes.d is _D_FORCE_HEDGE and codes.hedge_needed and state.refused is not None and not look.closed:
+        if book.ledger.halts:
+            bad.add("risk_halt")  # also while REDUCING, when the code S says only what the data is like
+        refused = _refused_by(state, book)
+        if codes.d is _D_FORCE_HEDGE and codes.hedge_needed and refused is not None and not look.closed:
             bad.add("force_hedge_refused")
         if look.closed and look.facts.holds_options and deviation is not None and codes.hedge_needed:
             bad.add("unhedged_until_open")
         expired = expired_leg(state.legs, book)
         if expired is not None:
             bad.add("leg_settlement")
-        size = None if deviation is None else round(abs(deviation), 2)
+        size = "unknown" if deviation is None else round(abs(deviation), 2)
         halts = ", ".join(halt.code for halt in book.ledger.halts) if book.ledger.halts else "none"
         return (
             _check("trading_state", bad, "safe", "red", state.trading.value, "not SAFE"),
@@ -146,29 +150,22 @@ class Checker:
                 bad,
                 "force_hedge_refused",
                 "red",
-                size if state.refused is None else f"{size} shares, refused by {state.refused}",
+                size if refused is None else f"{size} shares, refused by {refused}",
                 self._delta.max_delta_limit,
             ),
             _check("closed_delta", bad, "unhedged_until_open", "yellow", size, self._delta.threshold_hedge_shares),
-            _check("settlement", bad, "leg_settlement", "yellow", "none due" if expired is None else expired, None),
+            _check(
+                "settlement", bad, "leg_settlement", "yellow", "none due" if expired is None else expired, "none due"
+            ),
         )
 
-    def limits(self, state: ScalperState, book: Book) -> tuple[Limit, ...]:
-        """Used part of each limit of this strategy, in hedges and shares."""
-        look = self._looker.look(state, book)
-        deviation = look.facts.deviation_shares
-        found = [
-            Limit(name="max_daily_hedge_count", used=book.ledger.hedges_today, limit=self._risk.max_daily_hedge_count),
-            Limit(name="max_position_shares", used=abs(book.ledger.own_shares), limit=self._risk.max_position_shares),
-        ]
-        if deviation is not None:
-            found.append(
-                Limit(name="max_delta_limit", used=round(abs(deviation), 2), limit=self._delta.max_delta_limit)
-            )
-        net, wanted = look.net_delta_shares, self._risk.max_net_delta_shares
-        if net is not None and wanted is not None:
-            found.append(Limit(name="max_net_delta_shares", used=round(abs(net), 2), limit=wanted))
-        return tuple(found)
+
+def _refused_by(state: ScalperState, book: Book) -> str | None:
+    """What refuses the hedge that is needed: the strategy's gates, or the last look that kept the last order here."""
+    if state.refused is not None:
+        return state.refused
+    last = book.orders.get(state.hedge_ref) if state.hedge_ref is not None else None
+    return last.reason if last is not None and last.state is OrderState.BLOCKED else None
 
 
 def _check(  # noqa: PLR0917 -- the columns of the table above
@@ -190,5 +187,5 @@ def _check(  # noqa: PLR0917 -- the columns of the table above
     )
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+def _measured(value: float | None, why_not: str) -> float | str:
+    return why_not if value is None else round(value, 4)

@@ -38,6 +38,13 @@ _REFUSALS = {
     "instrument_constraints_missing": "A hedge is needed; the venue has not told the stock's tick and size steps.",
     "leg_settlement": "A hedge is needed; an expired leg waits for its settlement to be acknowledged.",
     "paused": "A hedge is needed; the operator has paused hedging.",
+    "daily_loss": "A hedge is needed; the day's loss is at its limit.",
+    "drawdown": "A hedge is needed; the drawdown is at its limit.",
+    "order_rate": "A hedge is needed; this minute's number of orders is used up.",
+    "order_value": "A hedge is needed; it would be worth more than one order may.",
+    "price_collar": "A hedge is needed; its price would be too far from the middle of the quote.",
+    "reject_backoff": "A hedge is needed and waits because the venue rejected the last one.",
+    "halted": "A hedge is needed; a halt stands and leaves only forced hedges that lower net delta.",
 }
 
 
@@ -99,6 +106,9 @@ class Shower:
 
 def words(state: ScalperState, book: Book) -> str:
     """One plain sentence: what the strategy does now and why."""
+    halts = book.ledger.halts
+    if halts and state.trading is TradingState.SAFE:
+        return f"Halted by {', '.join(halt.code for halt in halts)}: no hedge leaves until the operator's reset."
     if state.trading in _WORDS:
         return _WORDS[state.trading]
     if state.refused is not None:

@@ -22,6 +22,7 @@ from daemon.strategies.gamma_scalper.scalper_state import ScalperState
 from daemon.strategies.gamma_scalper.self_check import Checker
 from daemon.strategies.gamma_scalper.showing import Shower
 from daemon.strategies.gamma_scalper.trading_fsm import TRADING, TradingState, TradingTrigger
+from daemon.strategies.gamma_scalper.using import LimitUser
 from daemon.strategies.gamma_scalper.watching import Watcher
 from state.records import Check, JournalType, Limit
 
@@ -41,6 +42,7 @@ class GammaScalper:
         self._looker = Looker(profile, self._watcher.market)
         self._decider = Decider(profile)
         self._checker = Checker(profile, self._looker)
+        self._limits = LimitUser(profile)
         self._shower = Shower(profile, self._looker, self._watcher.pricer)
 
     def initial(self) -> ScalperState:
@@ -119,7 +121,7 @@ class GammaScalper:
 
     def limits(self, state: ScalperState, book: Book) -> tuple[Limit, ...]:
         """How much of each of its limits is used."""
-        return self._checker.limits(state, book)
+        return self._limits.limits(self._looker.look(state, book), book)
 
     def present(self, state: ScalperState, book: Book) -> dict[str, Any]:
         """The snapshot's `strategy` section."""
@@ -171,6 +173,7 @@ def _wish(book: Book, look: Look, answer: Answer, mid: float) -> Wish:
         state_code=look.codes.text,
         reason="force_hedge" if look.codes.d is DeltaCode.FORCE_HEDGE else "hedge_needed",
         decision_mid=mid,
+        reducing=answer.reducing,
         data={
             "net_delta_shares": look.net_delta_shares,
             "option_delta_shares": look.option.delta_shares,
