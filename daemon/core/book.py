@@ -7,7 +7,7 @@ import msgspec
 
 from daemon.core.attribution import Attribution
 from daemon.core.daemon_fsm import DaemonState
-from daemon.core.events import AccountKind, ControlFile, OrderReport, Session, Window
+from daemon.core.events import AccountKind, ControlFile, OrderReport, RefusedKind, Session, Window
 from daemon.core.flatten_fsm import FlattenState
 from daemon.core.instruments import InstrumentSpec
 from daemon.core.ledger import Ledger
@@ -188,10 +188,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     warned_window_us: int = 0
     """The start of the newest window that began with own hedges still working."""
     pacing: PacingView = PacingView()
-    rejected_quotes: dict[str, int] = {}
-    """Kind -> prices that were none, since the run began."""
-    quotes_refused: dict[str, int] = {}
-    """Instrument -> values that the boundary refused in this run."""
+    quotes_refused: dict[str, dict[RefusedKind, int]] = {}
+    """Instrument -> kind -> values that the boundary refused in this run."""
     account_positions: dict[str, float] = {}
     account_values_usd: dict[str, float] = {}
     orders: dict[str, OwnOrder] = {}
@@ -211,6 +209,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     """Broker, journal and book agree since the last connect."""
     unexplained: tuple[str, ...] = ()
     """Instruments whose account position moved without an execution; hedging is blocked until explained."""
+    mismatched: tuple[str, ...] = ()
+    """Own order_refs that ended here, but were open at the broker when it was last asked."""
     unknown_orders: tuple[str, ...] = ()
     """Own order_refs whose outcome nobody can tell yet."""
     ack_overdue: tuple[str, ...] = ()

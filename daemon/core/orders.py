@@ -106,6 +106,8 @@ def on_order_report(turn: Turn, event: OrderReport) -> None:
     if order is None:
         _adopt(turn, event)
         return
+    if event.status not in ("submitted", "working") and order.order_ref in turn.book.mismatched:
+        turn.put(mismatched=tuple(each for each in turn.book.mismatched if each != order.order_ref))
     note_price(turn, order, event)
     order = turn.book.orders[order.order_ref]
     if event.status in ("submitted", "working"):

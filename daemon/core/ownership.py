@@ -5,8 +5,9 @@ import msgspec
 from daemon.core.day import write_checkpoint
 from daemon.core.effects import RequestReconcile
 from daemon.core.events import BookRequest
+from daemon.core.halts import standing_causes
 from daemon.core.instruments import TOLERANCE
-from daemon.core.ledger import SALVAGED, Ledger, book_reset, foreign_traded, moved
+from daemon.core.ledger import Ledger, book_reset, foreign_traded, moved
 from daemon.core.reconcile import refresh_unexplained
 from daemon.core.turn import Turn
 from state.records import JournalType
@@ -65,9 +66,21 @@ def _adopt_legs(turn: Turn) -> None:
     """Acknowledging accepts the account as it is: leg quantities that moved without an execution too."""
     book = turn.book
     quantities = dict(book.ledger.leg_quantities)
+    settled = book.ledger.legs_realised_usd
     for leg in turn.strategy.legs(book.strategy, book):
-        quantities[leg] = book.account_positions.get(leg, 0.0) - foreign_traded(book.ledger, leg)
-    turn.change_ledger(leg_quantities=quantities)
+        held = book.account_positions.get(leg, 0.0) - foreign_traded(book.ledger, leg)
+        settled += _left_usd(turn, leg, quantities.get(leg, 0.0) - held)
+        quantities[leg] = held
+    turn.change_ledger(leg_quantities=quantities, legs_realised_usd=settled)
+
+
+def _left_usd(turn: Turn, leg: str, contracts: float) -> float:
+    """What contracts that left without an execution (expired, assigned) had earned today; those that came start at 0."""
+    book = turn.book
+    mark, opening, spec = book.day.marks.get(leg), book.ledger.opening_marks.get(leg), book.specs.get(leg)
+    if contracts == 0 or mark is None or opening is None or spec is None:
+        return 0.0
+    return contracts * spec.multiplier * (mark - opening)
 
 
 def _transfer(turn: Turn, event: BookRequest, own_change: float) -> None:
@@ -126,7 +139,7 @@ def _reset(turn: Turn, event: BookRequest) -> None:
     if not ledger.halts:
         _refuse(turn, event, "no halt stands")
         return
-    standing = _standing_causes(turn)
+    standing = standing_causes(turn.profile, turn.book)
     if standing:
         _refuse(turn, event, "; ".join(standing))
         return
@@ -136,22 +149,3 @@ def _reset(turn: Turn, event: BookRequest) -> None:
     turn.record(JournalType.RESET, status="done", reason=event.reason, data=facts)
     turn.put(reconciled=False)
     turn.do(RequestReconcile(reason="reset"))
-
-
-def _standing_causes(turn: Turn) -> list[str]:
-    day, risk = turn.book.day, turn.profile.gates.guard.risk
-    causes = []
-    for halt in turn.book.ledger.halts:
-        if halt.code == "daily_loss" and (day.pnl is None or -day.pnl.total_usd >= risk.max_daily_loss_usd):
-            shown = "unknown" if day.pnl is None else f"{-day.pnl.total_usd:.2f} USD"
-            causes.append(f"daily_loss still measures {shown}, limit {risk.max_daily_loss_usd:.2f}")
-        if halt.code == "drawdown" and (day.drawdown_pct is None or day.drawdown_pct >= risk.max_drawdown_pct):
-            shown = "unknown" if day.drawdown_pct is None else f"{day.drawdown_pct:.2f} %"
-            causes.append(f"drawdown still measures {shown}, limit {risk.max_drawdown_pct:.2f} %")
-        if halt.code == "journal_failed" and turn.book.journal_failed is not None:
-            causes.append("journal_failed: this run cannot write it; free or repair the disk, then restart the daemon")
-        if halt.code in ("overfill", "orphan_execution", SALVAGED) and turn.book.unexplained:
-            causes.append(f"{halt.code}: the position is still unexplained")
-        if halt.code == SALVAGED and not turn.book.reconciled:
-            causes.append(f"{halt.code}: broker and book are not reconciled yet")
-    return causes

@@ -60,7 +60,7 @@ def on_broker_report(turn: Turn, event: BrokerReport) -> None:
     for commission in event.commissions:
         on_commission(turn, commission)
     first = not turn.book.synced_once
-    turn.put(connection=event.connection, foreign_orders={})
+    turn.put(connection=event.connection, foreign_orders={}, mismatched=())
     for report in event.open_orders:
         on_order_report(turn, report)
         judge_modification(turn, report, event)
@@ -89,6 +89,7 @@ def _judge_ended_order(turn: Turn, report: OrderReport) -> None:
     if order is None or order.in_flight or order.state == OrderState.FILLED:
         return
     turn.halt("reconciliation_mismatch", f"{order.order_ref}: {order.state.value} here, but open at the broker")
+    turn.put(mismatched=(*turn.book.mismatched, order.order_ref))
     turn.do(CancelOrder(order_ref=order.order_ref))
 
 

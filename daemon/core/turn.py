@@ -10,7 +10,7 @@ import msgspec
 
 from config.schema import Profile
 from daemon.core.book import Book
-from daemon.core.effects import AnyEffect, Record
+from daemon.core.effects import Alarm, AnyEffect, Record
 from daemon.core.events import Side
 from daemon.core.ledger import Halt, Ledger
 from daemon.core.order_life import ORDER_LIFE, OrderTrigger, OwnOrder
@@ -79,7 +79,7 @@ class Turn:
         after = latched(self.book, code, detail)
         if after is not self.book:
             self.book = after
-            self.do(halted(code, detail))
+            self.do(halted(code, detail), Alarm(text=f"halted by {code}: {detail}"))
 
 
 def latched(book: Book, code: str, detail: str) -> Book:
