@@ -204,6 +204,7 @@ _BAD = {
     JournalType.HALT,
     JournalType.CONTROL_REFUSED,
     JournalType.FLATTEN_ABORTED,
+    JournalType.FLATTEN_STUCK,
 }
 _WARN = {JournalType.REFUSED, JournalType.REPAIRED, JournalType.BOOK_FOREIGN, JournalType.RESET}
 _GOOD = {JournalType.FILL, JournalType.PARTIAL_FILL, JournalType.FLATTEN_VERIFIED}

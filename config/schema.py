@@ -319,7 +319,7 @@ class Daemon(_Section, frozen=True, kw_only=True):
     period_ms: Annotated[int, Meta(ge=100, le=60_000)] = 1000
     """Longest time between two snapshots; the light is not live after three."""
     probe_every_s: Positive = 3.0
-    """How often the link is probed. This and twice the time-out are at most 10 s together: a dead line is found then."""
+    """How often the link is probed; this and twice the time-out, in which a dead line is found, are at most 10 s."""
     probe_timeout_s: Positive = 3.0
     """After this a probe has failed; the second failure in a row ends the connection."""
     waiting_ib_deadline_s: Positive = 60.0

@@ -217,6 +217,12 @@ _ALL = (
         "A flatten could not start within 60 s and will not fire by surprise. Touch it again, or remove it.",
     ),
     _red(
+        "flatten_stuck",
+        "NOT CLOSING",
+        "itself",
+        "A flatten cannot close the own shares and tries on every 8 s. Read why; if it must be now, close them in TWS.",
+    ),
+    _red(
         "disk_low",
         "DISK LOW",
         "itself",
@@ -245,6 +251,12 @@ _ALL = (
         "LINK DOWN",
         "itself",
         "There is no connection to IB; the daemon keeps trying. Check that TWS or Gateway runs and accepts the API.",
+    ),
+    _red(
+        "client_id_taken",
+        "CLIENT ID TAKEN",
+        "itself",
+        "Another program holds this desk's client id at TWS, so the daemon cannot log on. End that program.",
     ),
     _red(
         "waiting_ib_overdue",
@@ -351,6 +363,13 @@ _ALL = (
     ),
     _yellow("waiting_ib", "WAITING FOR IB", "itself", "Waiting for IB, still within its deadline. Nothing to do yet."),
     _yellow(
+        "restart_window",
+        "RESTART WINDOW",
+        "itself",
+        "A scheduled restart of TWS or IB is near or under way; no hedge leaves until it ends. Nothing to do.",
+        only_when_open=True,
+    ),
+    _yellow(
         "link_not_synced",
         "SYNCING",
         "itself",
@@ -361,6 +380,26 @@ _ALL = (
         "SYNCING",
         "itself",
         "Broker, journal and book are being compared. No order leaves until they agree.",
+    ),
+    _yellow(
+        "data_farm_broken",
+        "FARM BROKEN",
+        "itself",
+        "TWS lost one of IB's data farms; orders still pass. Wait, or look at TWS's data connections.",
+        only_when_open=True,
+    ),
+    _yellow(
+        "market_data_refused",
+        "NO LIVE DATA",
+        "operator",
+        "IB gives no live quotes of an instrument. Check the subscription, and whether another login takes the data.",
+        only_when_open=True,
+    ),
+    _yellow(
+        "pacing",
+        "PACED",
+        "itself",
+        "Requests to IB queue, or IB complained about their rate; orders wait for the queue, cancels do not.",
     ),
     _yellow(
         "reject_backoff",

@@ -15,10 +15,12 @@ def on_control(turn: Turn, event: Control) -> None:
     """The whole folder at one look: journal what appeared and what went, then obey."""
     before = turn.book.control
     files = {file.name: file for file in event.files}
+    # Who cannot read the folder cannot know that a file is gone: a flatten that was asked for stays asked for.
+    unseen = None if event.readable else before.flatten
     now = ControlState(
         stop=files.get("stop"),
         pause=files.get("pause"),
-        flatten=files.get("flatten"),
+        flatten=files.get("flatten", unseen),
         readable=event.readable,
         unknown_names=event.unknown_names,
     )
@@ -35,6 +37,8 @@ def on_control(turn: Turn, event: Control) -> None:
     if event.readable and now.flatten is None and turn.book.flatten.resuming:
         # It was removed while no daemon ran: that aborts a started flatten as it would have then.
         flatten.on_released(turn)
+    if event.readable and now.pause is None and now.flatten is None:
+        flatten.accept_dust(turn)
 
 
 def _changed(turn: Turn, before: ControlFile | None, now: ControlFile | None) -> None:

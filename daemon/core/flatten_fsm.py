@@ -1,7 +1,7 @@
 r"""The flatten, as a total table: cancel, confirm, size from the own ledger, close, verify twice, pause.
 
     NONE -> WAITING -> CANCELLING -> SIZING -> CLOSING -> SIZING ... -> VERIFYING -> NONE
-                 \__ REFUSED (until touched again or removed)
+                 \__ from anywhere: REFUSED (until touched again or removed)
 
 It works from the reconciled own position toward a target, so repeating any part never flips the book.
 """
@@ -54,20 +54,31 @@ FLATTEN = Machine(
             _T.STARTED: _S.CANCELLING,
         },
         # A second touch while it runs changes nothing: it already does what was asked.
-        _S.CANCELLING: {_T.ASSERTED: _S.CANCELLING, _T.RELEASED: _S.NONE, _T.ORDERS_GONE: _S.SIZING},
+        _S.CANCELLING: {
+            _T.ASSERTED: _S.CANCELLING,
+            _T.RELEASED: _S.NONE,
+            _T.REFUSED: _S.REFUSED,  # the session ended before the cancels were confirmed
+            _T.ORDERS_GONE: _S.SIZING,
+        },
         _S.SIZING: {
             _T.ASSERTED: _S.SIZING,
             _T.RELEASED: _S.NONE,
-            _T.REFUSED: _S.REFUSED,  # the account contradicts the ledger
+            _T.REFUSED: _S.REFUSED,  # the account contradicts the ledger, or the market is closed by now
             _T.ORDER_NEEDED: _S.CLOSING,
             _T.AT_TARGET: _S.VERIFYING,
             # An order found working by the report: cancel it first, then size again.
             _T.STARTED: _S.CANCELLING,
         },
-        _S.CLOSING: {_T.ASSERTED: _S.CLOSING, _T.RELEASED: _S.NONE, _T.ORDER_ENDED: _S.SIZING},
+        _S.CLOSING: {
+            _T.ASSERTED: _S.CLOSING,
+            _T.RELEASED: _S.NONE,
+            _T.REFUSED: _S.REFUSED,  # the session ended with the closing order unresolved
+            _T.ORDER_ENDED: _S.SIZING,
+        },
         _S.VERIFYING: {
             _T.ASSERTED: _S.VERIFYING,
             _T.RELEASED: _S.NONE,
+            _T.REFUSED: _S.REFUSED,  # a late fill moved it off the target, and the session is over
             _T.OFF_TARGET: _S.SIZING,  # the second read disagrees with the first: size again
             _T.VERIFIED: _S.NONE,
         },

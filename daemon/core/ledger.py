@@ -8,6 +8,7 @@ import math
 
 import msgspec
 
+from daemon.core.attribution import Attribution
 from daemon.core.events import Side
 from daemon.core.instruments import TOLERANCE
 
@@ -32,6 +33,13 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     price: float
     executed_us: int
     commission_usd: float | None = None
+    decision_mid: float | None = None
+    """The stock's mid when the order was decided: slippage is measured from there. None where nobody knows it."""
+
+    @property
+    def slippage_usd(self) -> float:
+        """What trading away from the decision's mid cost: (price - mid) x signed shares, positive when paid."""
+        return 0.0 if self.decision_mid is None else (self.price - self.decision_mid) * self.signed_quantity
 
     @property
     def signed_quantity(self) -> float:
@@ -45,6 +53,9 @@ class ForeignFill(msgspec.Struct, frozen=True, kw_only=True):
     exec_key: str
     instrument: str
     signed_quantity: float
+    price: float | None = None
+    """Per share. None for a trade that is older than the desk's first sight of the leg: it counts from the opening."""
+    revision: int = 1
 
 
 class Halt(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,8 +69,8 @@ class Halt(msgspec.Struct, frozen=True, kw_only=True):
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """The durable half of the book.
 
-    Keys: `fills` by exec_key (today's, older ones are folded into the sums at the day roll), `leg_quantities`
-    by instrument, `opening_marks` by instrument.
+    Keys: `fills` by exec_key (today's, older ones are folded into the sums at the day roll), `earlier_fills` by
+    exec_key, `leg_quantities` and `opening_marks` by instrument.
     """
 
     ledger_id: str
@@ -79,6 +90,9 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     commission_usd: float = 0.0
     fills: dict[str, Fill] = {}
     foreign_fills: dict[str, ForeignFill] = {}
+
+    dust_own_shares: float | None = None
+    """Own shares that a flatten left because no order is that small; None once the operator has gone on."""
 
     foreign_acknowledged: float | None = None
     """Shares of the opening balance that the operator declared foreign; None until decided (a new desk pauses)."""
@@ -105,7 +119,23 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """Own shares when the day began; with `opening_cost` the start from which today's fills are folded."""
     opening_cost: float = 0.0
     opening_marks: dict[str, float] = {}
-    """Price per share at which today's P&L of each leg starts: the previous session's closing mark."""
+    """Price per share at which today's P&L of each leg starts: the previous session's closing mark; the stock's too."""
+    earlier_fills: dict[str, Fill] = {}
+    """The last closed day's own executions: a correction or a commission of one may still come."""
+    carried_usd: float = 0.0
+    """The part of `realised_usd` that is not of today's executions: shares released, earlier days restated."""
+    restated_usd: float = 0.0
+    """The part of `carried_usd` that corrects an earlier day's executions."""
+    carried_commission_usd: float = 0.0
+    """The part of `commission_usd` that came late, for an earlier day's executions."""
+    traded_usd: float = 0.0
+    """Notional of today's own executions: sum of shares x price."""
+    slippage_usd: float = 0.0
+    """Of today's own executions, positive when paid."""
+    legs_realised_usd: float = 0.0
+    """Today's P&L of contracts that came or went without an execution (assigned, expired) and were acknowledged."""
+    attribution: Attribution = Attribution()
+    """At the newest checkpoint; the newer one is in `Book.day`."""
     earlier_executions: tuple[str, ...] = ()
     """Keys of earlier days' executions, newest last: a broker may repeat a week of them after our day has rolled."""
     last_marks: dict[str, float] = {}
@@ -134,8 +164,11 @@ class OwnPosition(msgspec.Struct, frozen=True, kw_only=True):
 def trade(position: OwnPosition, signed_quantity: float, price: float) -> OwnPosition:
     """One execution by the average-cost method: adding moves the average, reducing realises against it.
 
-    A trade through zero closes the old side at its average and opens the rest at `price`.
+    A trade through zero closes the old side at its average and opens the rest at `price`; one of no shares (a busted
+    execution) changes nothing.
     """
+    if signed_quantity == 0:
+        return position
     shares = position.shares + signed_quantity
     if position.shares * signed_quantity >= 0:
         cost = (position.average_cost * abs(position.shares) + price * abs(signed_quantity)) / abs(shares)
@@ -150,26 +183,59 @@ def trade(position: OwnPosition, signed_quantity: float, price: float) -> OwnPos
     return OwnPosition(shares=shares, average_cost=cost, realised_usd=realised)
 
 
+def known_fill(ledger: Ledger, exec_key: str) -> Fill | None:
+    """An own execution of today or of the last closed day, as last reported."""
+    return ledger.fills.get(exec_key) or ledger.earlier_fills.get(exec_key)
+
+
 def book_fill(ledger: Ledger, fill: Fill) -> Ledger:
     """The ledger after one own execution, or after its correction.
 
     Repeats change nothing (`is_news` tells beforehand). A correction (higher revision) replaces the execution and
-    the day is folded anew from its opening, so that average cost and realised P&L are as if it had come right.
+    the day is folded anew from its opening, so that average cost and realised P&L are as if it had come right. One
+    of the last closed day changes today's result: that day's is closed.
     """
+    if fill.exec_key in ledger.earlier_fills:
+        return _restated(ledger, fill)
     fills = {**ledger.fills, fill.exec_key: fill}
     if fill.exec_key in ledger.fills:
-        position = OwnPosition(shares=ledger.opening_shares, average_cost=ledger.opening_cost, realised_usd=0.0)
+        position = OwnPosition(
+            shares=ledger.opening_shares, average_cost=ledger.opening_cost, realised_usd=ledger.carried_usd
+        )
         for each in fills.values():
             position = trade(position, each.signed_quantity, each.price)
+        traded = math.fsum(each.quantity * each.price for each in fills.values())
+        slippage = math.fsum(each.slippage_usd for each in fills.values())
     else:
         now = OwnPosition(shares=ledger.own_shares, average_cost=ledger.average_cost, realised_usd=ledger.realised_usd)
         position = trade(now, fill.signed_quantity, fill.price)
+        traded = ledger.traded_usd + fill.quantity * fill.price
+        slippage = ledger.slippage_usd + fill.slippage_usd
     return msgspec.structs.replace(
         ledger,
         fills=fills,
         own_shares=position.shares,
         average_cost=position.average_cost,
         realised_usd=position.realised_usd,
+        traded_usd=traded,
+        slippage_usd=slippage,
+    )
+
+
+def _restated(ledger: Ledger, fill: Fill) -> Ledger:
+    """A corrected execution of the closed day: its shares enter at that day's closing mark, the rest is realised."""
+    was = ledger.earlier_fills[fill.exec_key]
+    closing = ledger.opening_marks.get(ledger.underlying, fill.price)
+    change = fill.signed_quantity - was.signed_quantity
+    paid = fill.signed_quantity * fill.price - was.signed_quantity * was.price
+    restated = change * closing - paid
+    ledger = moved(ledger, change, closing)
+    return msgspec.structs.replace(
+        ledger,
+        earlier_fills={**ledger.earlier_fills, fill.exec_key: fill},
+        realised_usd=ledger.realised_usd + restated,
+        carried_usd=ledger.carried_usd + restated,
+        restated_usd=ledger.restated_usd + restated,
     )
 
 
@@ -185,15 +251,17 @@ def moved(ledger: Ledger, own_change: float, price: float) -> Ledger:
         realised_usd=now.realised_usd,
         opening_shares=opening.shares,
         opening_cost=opening.average_cost,
+        # A correction folds the day anew from its opening: what this change realised there must not get lost.
+        carried_usd=ledger.carried_usd + opening.realised_usd,
     )
 
 
 def is_news(ledger: Ledger, exec_key: str, revision: int) -> bool:
     """Whether this own execution is unknown, or corrects a known one."""
-    if exec_key in ledger.earlier_executions:
-        return False
-    known = ledger.fills.get(exec_key)
-    return known is None or revision > known.revision
+    known = known_fill(ledger, exec_key)
+    if known is None:
+        return exec_key not in ledger.earlier_executions
+    return revision > known.revision
 
 
 def book_reject(ledger: Ledger, ts_us: int) -> Ledger:
@@ -235,13 +303,24 @@ def book_reset(ledger: Ledger) -> Ledger:
 
 
 def book_commission(ledger: Ledger, exec_key: str, commission_usd: float) -> Ledger | None:
-    """The ledger with the commission of one own execution; None when that changes nothing."""
-    fill = ledger.fills.get(exec_key)
+    """The ledger with the commission of one own execution; None when that changes nothing.
+
+    One that comes after the day has rolled is a cost of today: the execution's own day is closed.
+    """
+    fill = known_fill(ledger, exec_key)
     if fill is None or fill.commission_usd == commission_usd:
         return None
-    fills = {**ledger.fills, exec_key: msgspec.structs.replace(fill, commission_usd=commission_usd)}
-    total = math.fsum(each.commission_usd for each in fills.values() if each.commission_usd is not None)
-    return msgspec.structs.replace(ledger, fills=fills, commission_usd=total)
+    charged = msgspec.structs.replace(fill, commission_usd=commission_usd)
+    fills, earlier, carried = ledger.fills, ledger.earlier_fills, ledger.carried_commission_usd
+    if exec_key in fills:
+        fills = {**fills, exec_key: charged}
+    else:
+        earlier = {**earlier, exec_key: charged}
+        carried += commission_usd - (0.0 if fill.commission_usd is None else fill.commission_usd)
+    today = math.fsum(each.commission_usd for each in fills.values() if each.commission_usd is not None)
+    return msgspec.structs.replace(
+        ledger, fills=fills, earlier_fills=earlier, carried_commission_usd=carried, commission_usd=carried + today
+    )
 
 
 def foreign_traded(ledger: Ledger, instrument: str) -> float:

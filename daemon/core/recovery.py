@@ -22,6 +22,7 @@ from daemon.core.ledger import (
     book_sent,
     count_order_message,
     is_news,
+    known_fill,
 )
 from daemon.core.order_life import ORDER_LIFE, Modification, OrderState, OrderTrigger, OwnOrder
 from state.records import JournalLine, JournalType
@@ -39,6 +40,8 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     """A flatten was started and has no end: it resumes at any age."""
     flatten_agreed: bool = False
     """The operator's number for that flatten was found to be right."""
+    flatten_done_us: int | None = None
+    """`since_us` of the file of the last flatten that was verified: that very file asks for nothing any more."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +51,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     orders: dict[str, OwnOrder] = {}
     flatten_started: bool = False
     flatten_agreed: bool = False
+    flatten_done_us: int | None = None
 
     def record(self) -> Record:
         """The line that holds it."""
@@ -56,7 +60,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 def checkpoint(book: Book) -> Record:
     """The journal line from which `recover` can start without reading anything older."""
-    ledger = book.ledger
+    ledger = msgspec.structs.replace(book.ledger, attribution=book.day.attribution)
     if book.day.marks:
         ledger = msgspec.structs.replace(ledger, last_marks=book.day.marks)
     whole = Checkpoint(
@@ -64,6 +68,7 @@ def checkpoint(book: Book) -> Record:
         orders=book.orders,
         flatten_started=book.flatten.resuming or book.flatten.state in RUNNING,
         flatten_agreed=book.flatten.agreed,
+        flatten_done_us=book.flatten.done_us,
     )
     return whole.record()
 
@@ -83,6 +88,7 @@ def recover(lines: Iterable[JournalLine]) -> Recovered:
                 orders=start.orders,
                 flatten_started=start.flatten_started,
                 flatten_agreed=start.flatten_agreed,
+                flatten_done_us=start.flatten_done_us,
             )
         elif recovered.ledger is not None:
             recovered = _fold(recovered, recovered.ledger, line)
@@ -103,7 +109,7 @@ def _fold(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recovered:
         changed = book_commission(ledger, str(_data(line)["exec_key"]), _number(line.price))
         return recovered if changed is None else msgspec.structs.replace(recovered, ledger=changed)
     if kind in _CONTROL_LINES:
-        return _fold_control(recovered, line)
+        return _fold_control(recovered, ledger, line)
     return msgspec.structs.replace(recovered, ledger=_fold_ledger(ledger, line))
 
 
@@ -122,8 +128,15 @@ def _fold_ledger(ledger: Ledger, line: JournalLine) -> Ledger:
         return msgspec.structs.replace(ledger, refused_today=counts)
     if line.type == JournalType.BOOK_FOREIGN:
         signed = _number(line.quantity) if line.side == "BUY" else -_number(line.quantity)
-        key = str(_data(line)["exec_key"])
-        fill = ForeignFill(exec_key=key, instrument=_text(line.instrument), signed_quantity=signed)
+        data = _data(line)
+        key = str(data["exec_key"])
+        fill = ForeignFill(
+            exec_key=key,
+            instrument=_text(line.instrument),
+            signed_quantity=signed,
+            price=line.price if data.get("counts_from_price", False) else None,
+            revision=int(data.get("revision", 1)),
+        )
         return msgspec.structs.replace(ledger, foreign_fills={**ledger.foreign_fills, key: fill})
     return ledger
 
@@ -134,15 +147,22 @@ _CONTROL_LINES = frozenset(
         JournalType.CONTROL_DONE,
         JournalType.CONTROL_REFUSED,
         JournalType.FLATTEN_SIZED,
+        JournalType.FLATTEN_VERIFIED,
         JournalType.FLATTEN_ABORTED,
     }
 )
 
 
-def _fold_control(recovered: Recovered, line: JournalLine) -> Recovered:
+def _fold_control(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recovered:
     data = _data(line)
     if data.get("command") != "flatten":
         return recovered
+    if line.type == JournalType.FLATTEN_VERIFIED:
+        left = line.quantity if line.status == "dust" else None
+        return msgspec.structs.replace(recovered, ledger=msgspec.structs.replace(ledger, dust_own_shares=left))
+    if line.type == JournalType.CONTROL_DONE and line.status == "done":
+        done_us = data.get("since_us", recovered.flatten_done_us)
+        recovered = msgspec.structs.replace(recovered, flatten_done_us=done_us)
     if line.type == JournalType.FLATTEN_SIZED:
         agreed = recovered.flatten_agreed or data.get("confirmed_shares") is not None
         return msgspec.structs.replace(recovered, flatten_agreed=agreed)
@@ -276,10 +296,11 @@ def _fold_fill(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recov
         quantity=_number(line.quantity),
         price=_number(line.price),
         executed_us=int(data["executed_us"]),
+        decision_mid=data.get("decision_mid"),
     )
     if not is_news(ledger, fill.exec_key, fill.revision):
         return recovered
-    earlier = ledger.fills.get(fill.exec_key)
+    earlier = known_fill(ledger, fill.exec_key)
     if earlier is not None:
         fill = msgspec.structs.replace(fill, commission_usd=earlier.commission_usd)
     ledger = _claimed(book_fill(ledger, fill), fill.order_ref)

@@ -3,11 +3,15 @@
 from typing import Literal
 
 from config.schema import Profile
-from daemon.core.book import Book, DiskView
+from daemon.core.book import Book, DiskView, restart_window
 from daemon.core.disk import MIN_FREE_INODES
+from daemon.core.feed import broken_farms, is_paced
+from daemon.core.flatten import dust_left
 from daemon.core.flatten_fsm import FlattenState
+from daemon.core.link import ID_REFUSALS_ALARM
 from daemon.core.strategy import Strategy
 from state.records import Check, SelfCheck
+from state.times import iso_from_us
 
 LOOP_LIMIT_MS = 3000.0
 
@@ -18,6 +22,7 @@ def self_check(profile: Profile, strategy: Strategy, book: Book) -> SelfCheck:
         *_sink_checks(book),
         *_disk_checks(profile, book),
         *_link_checks(profile, book),
+        *_feed_checks(book),
         *_book_checks(book),
         *_order_checks(profile, book),
         *_halt_checks(book),
@@ -107,6 +112,7 @@ def _link_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
     link = book.link
     synced = link.state == "SYNCED"
     overdue = link.deadline_passed
+    window = restart_window(book)
     return (
         _check(
             "link",
@@ -115,6 +121,20 @@ def _link_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
             severity="red" if overdue else "yellow",
             measured=link.state if synced else f"{link.state}: {link.reason}",
             limit=f"SYNCED within {profile.daemon.waiting_ib_deadline_s:g} s",
+        ),
+        _check(
+            "client_id",
+            ok=link.id_refusals < ID_REFUSALS_ALARM,
+            reason="client_id_taken",
+            measured=f"{link.id_refusals} refusals in a row",
+            limit=f"{ID_REFUSALS_ALARM} refusals in a row",
+        ),
+        _check(
+            "restart_window",
+            ok=window is None,
+            reason="restart_window",
+            severity="yellow",
+            measured="none" if window is None else f"until {iso_from_us(window.end_us)}",
         ),
         _check(
             "probe",
@@ -129,6 +149,30 @@ def _link_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
             reason="not_reconciled",
             severity="yellow",
             measured="agrees" if book.reconciled else "not yet",
+        ),
+    )
+
+
+def _feed_checks(book: Book) -> tuple[Check, ...]:
+    link, farms, pacing = book.link, broken_farms(book), book.pacing
+    broken = ", ".join(f"{name} broken since {iso_from_us(farm.since_us)}" for name, farm in farms.items())
+    refused = "; ".join(f"{instrument}: {note}" for instrument, note in link.refused_lines.items())
+    queueing = "the client's queue holds requests; " if pacing.queued_since_us is not None else ""
+    return (
+        _check("data_farms", ok=not farms, reason="data_farm_broken", severity="yellow", measured=broken or "ok"),
+        _check(
+            "market_data",
+            ok=not link.refused_lines,
+            reason="market_data_refused",
+            severity="yellow",
+            measured=refused or "live",
+        ),
+        _check(
+            "pacing",
+            ok=not is_paced(book),
+            reason="pacing",
+            severity="yellow",
+            measured=f"{queueing}{pacing.violations} complaints of the venue",
         ),
     )
 
@@ -167,6 +211,7 @@ def _order_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
     ages = [(book.ts_us - order.decided_us) / 1000 for order in book.in_flight()]
     flatten = book.flatten
     refused = flatten.state == FlattenState.REFUSED
+    dust = dust_left(book)
     until_us = book.ledger.reject_until_us
     waiting = until_us is not None and book.ts_us < until_us
     return (
@@ -192,9 +237,18 @@ def _order_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
         ),
         _check(
             "flatten",
-            ok=not refused,
-            reason="flatten_refused" if flatten.refusal is None else flatten.refusal,
-            measured=flatten.detail if refused else flatten.state.value,
+            ok=not (refused or flatten.stuck),
+            reason="flatten_stuck" if not refused else flatten.refusal or "flatten_refused",
+            measured=flatten.state.value if flatten.detail is None else flatten.detail,
+            limit="none, or closing",
+        ),
+        _check(
+            "flatten_dust",
+            ok=dust is None,
+            reason="flatten_dust",
+            severity="yellow",
+            measured=0.0 if dust is None else dust,
+            limit="none left by a flatten",
         ),
     )
 

@@ -11,8 +11,22 @@ from typing import Any
 import msgspec
 
 from config.schema import Profile
-from daemon.core import control, day, disk, feed, fills, flatten, link, modification, orders, ownership, reconcile, reprice, restart_windows
-from daemon.core.book import Book, FlattenView, OptionQuoteState, QuoteState, embargoes
+from daemon.core import (
+    control,
+    day,
+    disk,
+    feed,
+    fills,
+    flatten,
+    link,
+    modification,
+    orders,
+    ownership,
+    reconcile,
+    reprice,
+    restart_windows,
+)
+from daemon.core.book import Book, DayView, FlattenView, OptionQuoteState, QuoteState, embargoes
 from daemon.core.daemon_fsm import DAEMON, DaemonState, DaemonTrigger
 from daemon.core.effects import AnyEffect, RequestReconcile, StartTimer
 from daemon.core.events import (
@@ -40,7 +54,6 @@ from daemon.core.events import (
     PositionChanged,
     ProbeAnswered,
     Quote,
-    QuotesRejected,
     RestartWindows,
     Sessions,
     SinkFailed,
@@ -87,6 +100,7 @@ class Core:
                 done_us=recovered.flatten_done_us,
             ),
             strategy=self.strategy.initial(),
+            day=DayView(attribution=ledger.attribution),
         )
 
     def _new_ledger(self, ledger_id: str) -> Ledger:
@@ -233,8 +247,8 @@ def _on_quote(turn: Turn, event: Quote) -> None:
         queue_delay_ms=event.queue_delay_ms,
     )
     turn.put(quotes={**turn.book.quotes, event.instrument: quote})
-    if event.refused_values:
-        _count_refused(turn, event)
+    if event.refused:
+        feed.count_refused(turn, event)
     if event.instrument == turn.book.underlying and not turn.book.feed_seen:
         turn.put(feed_seen=True, feed_probe_failed=False)
 
@@ -251,13 +265,8 @@ def _on_option_quote(turn: Turn, event: OptionQuote) -> None:
         model_delta=event.model_delta,
     )
     turn.put(quotes={**turn.book.quotes, event.instrument: quote})
-    if event.refused_values:
-        _count_refused(turn, event)
-
-
-def _count_refused(turn: Turn, event: Quote | OptionQuote) -> None:
-    counts = turn.book.quotes_refused
-    turn.put(quotes_refused={**counts, event.instrument: counts.get(event.instrument, 0) + event.refused_values})
+    if event.refused:
+        feed.count_refused(turn, event)
 
 
 def _on_instruments(turn: Turn, event: Instruments) -> None:
@@ -347,7 +356,6 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     RestartWindows: restart_windows.on_windows,
     Farm: feed.on_farm,
     MarketDataRefused: feed.on_refused,
-    QuotesRejected: feed.on_rejected,
     Pacing: feed.on_pacing,
     Instruments: _on_instruments,
     Sessions: lambda turn, event: turn.put(sessions=event.sessions),
@@ -362,10 +370,10 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
 _PRICING = (Quote, Execution, Commission, BrokerReport, Clock)
 """Events after which the book is priced anew."""
 
-_UNDECIDING = (OptionQuote, OrderBlocked, DiskReport, Farm, MarketDataRefused, QuotesRejected, Pacing)
+_UNDECIDING = (OptionQuote, OrderBlocked, DiskReport, Farm, MarketDataRefused, Pacing)
 """Events on which nothing is decided. An option's quote: within one market step the underlying's quote follows it,
 and a decision between the two would pair new volatilities with an old price. An order kept here at the last look: what
 kept it (a stop, a full request queue) reaches the book by an event of its own, and a new order before that event would
 be kept here likewise, for ever, without the loop ever turning. A measurement of the disk, and what the
-venue says about its farms, our pace and rejected prices: it belongs to this machine's own time, and must not say at
+venue says about its farms, our pace and refused data: it belongs to this machine's own time, and must not say at
 which moment of a replayed day something is decided."""
