@@ -5,12 +5,16 @@ Each check is a small function that yields (path of the key at fault, what is wr
 
 import re
 from collections.abc import Callable, Iterator
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.schema import Leg, Profile, SimulatedPosition
 
 Complaint = tuple[str, str]
 _REPLAY = re.compile(r"lean:(?P<dir>.+):(?P<symbol>[A-Za-z0-9. ]+):(?P<day>\d{8})\Z")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_MAX_WINDOWS = 14
+_DEAD_LINE_S = 10.0
+"""Within this a line that only looks alive must be found dead."""
 
 
 def _delta_bands(profile: Profile) -> Iterator[Complaint]:
@@ -82,6 +86,43 @@ def _structure(profile: Profile) -> Iterator[Complaint]:
         )
 
 
+def _market_codes(profile: Profile) -> Iterator[Complaint]:
+    market = profile.gates.state.market
+    if market.quiet_volatility_pct > market.high_volatility_pct:
+        yield (
+            "gates.state.market.quiet_volatility_pct",
+            (
+                f"{market.quiet_volatility_pct:g} % is above high_volatility_pct ({market.high_volatility_pct:g} %);"
+                " quiet must come before high"
+            ),
+        )
+    if market.choppy_efficiency >= market.trend_efficiency:
+        yield (
+            "gates.state.market.choppy_efficiency",
+            (
+                f"{market.choppy_efficiency:g} is not below trend_efficiency ({market.trend_efficiency:g});"
+                " a market cannot trend and chop at once"
+            ),
+        )
+    if market.gap_pct > market.outlier_pct:
+        yield (
+            "gates.state.market.gap_pct",
+            f"{market.gap_pct:g} % is above outlier_pct ({market.outlier_pct:g} %); no gap could ever be believed",
+        )
+
+
+def _volatility_sources(profile: Profile) -> Iterator[Complaint]:
+    """After a fixed number nothing can follow: it is always there. A source named twice is a slip of the pen."""
+    greeks = profile.greeks
+    sources = (greeks.volatility, *greeks.fallback)
+    for index, source in enumerate(greeks.fallback):
+        path = f"greeks.fallback[{index}]"
+        if not isinstance(sources[index], str):
+            yield path, f"{source} can never be reached: the fixed {sources[index]:g} before it is always there"
+        elif source in sources[: index + 1]:
+            yield path, f"{source} stands there already; name each source once"
+
+
 def _accounts(profile: Profile) -> Iterator[Complaint]:
     account = profile.ib.account
     if profile.live:
@@ -100,6 +141,42 @@ def _accounts(profile: Profile) -> Iterator[Complaint]:
 def _simulator_host(profile: Profile) -> Iterator[Complaint]:
     if profile.simulator is not None and profile.ib.host not in _LOOPBACK:
         yield "ib.host", f"{profile.ib.host} is another machine, but the simulator runs on this one; use 127.0.0.1"
+
+
+def _restart_windows(profile: Profile) -> Iterator[Complaint]:
+    windows = profile.ib.restart_windows
+    if len(windows) > _MAX_WINDOWS:
+        yield "ib.restart_windows", f"{len(windows)} windows; at most {_MAX_WINDOWS} are served, join some with `days`"
+    for index, window in enumerate(windows):
+        path = f"ib.restart_windows[{index}]"
+        begin, _, end = window.time.partition("-")
+        if begin == end:
+            yield f"{path}.time", f"{window.time} has no length; no hedge would leave, or always; give another end"
+        if len(set(window.days)) < len(window.days):
+            yield f"{path}.days", "a day is listed twice; keep one"
+        if not _is_zone(window.zone):
+            yield f"{path}.zone", f"{window.zone!r} is no time zone; write an IANA name such as America/New_York"
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown; no zone's name; a folder of the database
+        return False
+    return True
+
+
+def _probes(profile: Profile) -> Iterator[Complaint]:
+    every_s, timeout_s = profile.daemon.probe_every_s, profile.daemon.probe_timeout_s
+    found_s = every_s + 2 * timeout_s
+    if found_s > _DEAD_LINE_S:
+        yield (
+            "daemon.probe_timeout_s",
+            (
+                f"a dead line would be found only after {found_s:g} s (probe_every_s {every_s:g} and twice"
+                f" {timeout_s:g}); lower one of them until it is {_DEAD_LINE_S:g} s or less"
+            ),
+        )
 
 
 def _leg_key(leg: Leg | SimulatedPosition) -> tuple[str | None, float | None, str | None]:
@@ -126,7 +203,7 @@ def _simulated_positions(profile: Profile) -> Iterator[Complaint]:
         given = [part is not None for part in key]
         if any(given) and not all(given):
             yield path, "an option needs right, strike and expiry; shares of the underlying need none of them"
-        elif all(given) and key not in declared:
+        elif all(given) and key not in declared and not profile.gates.strategy.structure.adopt:
             yield path, f"the option {_words(position)} is not a declared leg; add it to legs or remove it here"
         if position.quantity == 0:
             yield f"{path}.quantity", "0 is no position; remove the entry or give a quantity"
@@ -165,8 +242,12 @@ _CHECKS: tuple[Callable[[Profile], Iterator[Complaint]], ...] = (
     _spreads,
     _hedge_sizes,
     _structure,
+    _market_codes,
+    _volatility_sources,
     _accounts,
     _simulator_host,
+    _restart_windows,
+    _probes,
     _duplicate_legs,
     _simulated_positions,
     _replay,

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from daemon.core import daemon_fsm, flatten_fsm, order_life
+from daemon.core import daemon_fsm, flatten_fsm, link_fsm, order_life
 from daemon.core.fsm import Machine
 from daemon.strategies.gamma_scalper import hedge_fsm, trading_fsm
 
@@ -18,6 +18,7 @@ MACHINES: tuple[tuple[Machine[Any, Any], str], ...] = (
     (order_life.ORDER_LIFE, order_life.__name__),
     (flatten_fsm.FLATTEN, flatten_fsm.__name__),
     (daemon_fsm.DAEMON, daemon_fsm.__name__),
+    (link_fsm.LINK, link_fsm.__name__),
 )
 
 HEAD = """# State machines

@@ -14,6 +14,8 @@ from daemon.core.link_fsm import LinkState, LinkTrigger
 Side = Literal["BUY", "SELL"]
 LinkCause = Literal["client_id_taken", "upstream_overdue"]
 """Why a link is down where that needs a human: another program holds our client id; 1100 outlasted its deadline."""
+RefusedKind = Literal["sentinel", "not_a_number", "crossed", "absurd"]
+"""Why a number that came as a price is none: IB's "no value", NaN or infinite, bid above ask, out of bounds."""
 AccountKind = Literal["paper", "live", "simulated"]
 
 
@@ -38,8 +40,8 @@ class Quote(Event, frozen=True, kw_only=True, tag="quote"):
     """Whether the venue sends this instrument's prices late (IB's market data types 3 and 4)."""
     previous_close: float | None = None
     """The venue's closing price of the last session (IB's tick 9), where it says one."""
-    refused_values: int = 0
-    """Values refused at the boundary since this instrument's last event: sentinels, crossed sides, NaN, absurd ones."""
+    refused: tuple[RefusedKind, ...] = ()
+    """One entry for each value that the boundary refused since this instrument's last event."""
     queue_delay_ms: float = 0.0
     """From the socket to the decision, machine-monotonic."""
 
@@ -54,7 +56,7 @@ class OptionQuote(Event, frozen=True, kw_only=True, tag="option_quote"):
     model_volatility: float | None = None
     model_delta: float | None = None
     delayed: bool = False
-    refused_values: int = 0
+    refused: tuple[RefusedKind, ...] = ()
     """As for `Quote`; a model value that the venue has not computed (-1, -2) counts too."""
     queue_delay_ms: float = 0.0
 
@@ -63,6 +65,10 @@ class Clock(Event, frozen=True, kw_only=True, tag="clock"):
     """Time went on. `loop_lag_ms` is how late the event loop served this tick."""
 
     loop_lag_ms: float = 0.0
+    stood_still_ms: float = 0.0
+    """How long the loop had not turned at all, the machine's sleep included; told before anything else is decided."""
+    wall_offset_ms: float = 0.0
+    """How far the machine's wall clock is ahead of `ts`, live; 0 where they agree to two seconds."""
 
 
 class TimerFired(Event, frozen=True, kw_only=True, tag="timer_fired"):
@@ -75,6 +81,8 @@ class ProbeAnswered(Event, frozen=True, kw_only=True, tag="probe_answered"):
     """The venue answered a liveness probe. `round_trip_ms` is None when the probe failed or timed out."""
 
     round_trip_ms: float | None
+    asked_us: int | None = None
+    """`ts` at which it was sent."""
 
 
 class OrderSent(Event, frozen=True, kw_only=True, tag="order_sent"):
@@ -232,12 +240,6 @@ class MarketDataRefused(Event, frozen=True, kw_only=True, tag="market_data_refus
     note: str | None
 
 
-class QuotesRejected(Event, frozen=True, kw_only=True, tag="quotes_rejected"):
-    """What came as a price and was none, since the run began. Key of `counts`: kind -> times."""
-
-    counts: dict[str, int]
-
-
 class Pacing(Event, frozen=True, kw_only=True, tag="pacing"):
     """Our requests against the venue's limit of messages a second."""
 
@@ -347,7 +349,6 @@ AnyEvent = (
     | RestartWindows
     | Farm
     | MarketDataRefused
-    | QuotesRejected
     | Pacing
     | Instruments
     | Sessions

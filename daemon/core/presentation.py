@@ -189,7 +189,8 @@ def _counters(book: Book) -> dict[str, Any]:
         "rejects_in_a_row": ledger.consecutive_rejects,
         "foreign_traded_shares": foreign_traded(ledger, book.underlying),
         "modelled_marks": list(book.day.modelled),
-        "quotes_refused": dict(book.quotes_refused),
+        "quotes_refused": {instrument: dict(kinds) for instrument, kinds in book.quotes_refused.items()},
+        "pacing_complaints": book.pacing.violations,
     }
 
 

@@ -8,12 +8,14 @@ from daemon.core.disk import MIN_FREE_INODES
 from daemon.core.feed import broken_farms, is_paced
 from daemon.core.flatten import dust_left
 from daemon.core.flatten_fsm import FlattenState
+from daemon.core.ledger import REJECT_BACKOFF_S, foreign_traded
 from daemon.core.link import ID_REFUSALS_ALARM
 from daemon.core.strategy import Strategy
 from state.records import Check, SelfCheck
 from state.times import iso_from_us
 
 LOOP_LIMIT_MS = 3000.0
+UNMEASURED = "not measured yet"
 
 
 def self_check(profile: Profile, strategy: Strategy, book: Book) -> SelfCheck:
@@ -54,7 +56,11 @@ def _sink_checks(book: Book) -> tuple[Check, ...]:
     failed = book.journal_failed
     return (
         _check(
-            "journal", ok=failed is None, reason="journal_failed", measured="writable" if failed is None else failed
+            "journal",
+            ok=failed is None,
+            reason="journal_failed",
+            measured="writable" if failed is None else failed,
+            limit="writable",
         ),
         _check(
             "event_loop",
@@ -69,6 +75,7 @@ def _sink_checks(book: Book) -> tuple[Check, ...]:
             reason="control_unreadable",
             severity="yellow",
             measured="readable" if book.control.readable else "missing or unreadable",
+            limit="readable",
         ),
         _check(
             "control_names",
@@ -76,6 +83,7 @@ def _sink_checks(book: Book) -> tuple[Check, ...]:
             reason="control_unknown_name",
             severity="yellow",
             measured=", ".join(book.control.unknown_names) if book.control.unknown_names else "known",
+            limit="known",
         ),
     )
 
@@ -90,20 +98,20 @@ def _disk_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
             ok=not disk.slow,
             reason="slow_disk",
             severity="yellow",
-            measured=disk.slowest_append_ms,
+            measured=UNMEASURED if disk.slowest_append_ms is None else disk.slowest_append_ms,
             limit=storage.slow_sync_ms,
         ),
         *(
-            _check(what, ok=False, reason=reason, severity="yellow", measured=book.failed_sinks[what])
+            _check(what, ok=False, reason=reason, severity="yellow", measured=book.failed_sinks[what], limit="writable")
             for what, reason in (("tape", "tape_failed"), ("history", "history_failed"))
             if what in book.failed_sinks
         ),
     )
 
 
-def _room(disk: DiskView) -> str | None:
+def _room(disk: DiskView) -> str:
     if disk.free_mib is None:
-        return None
+        return UNMEASURED
     files = "" if disk.free_inodes is None else f", {disk.free_inodes:.0f} files"
     return f"{disk.free_mib:.0f} MiB{files}"
 
@@ -140,7 +148,7 @@ def _link_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
             "probe",
             ok=not (synced and link.probe_failed),
             reason="broker_error",
-            measured=None if link.round_trip_ms is None else round(link.round_trip_ms, 1),
+            measured=UNMEASURED if link.round_trip_ms is None else round(link.round_trip_ms, 1),
             limit=profile.daemon.probe_timeout_s * 1000,
         ),
         _check(
@@ -149,6 +157,7 @@ def _link_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
             reason="not_reconciled",
             severity="yellow",
             measured="agrees" if book.reconciled else "not yet",
+            limit="agrees",
         ),
     )
 
@@ -185,21 +194,30 @@ def _book_checks(book: Book) -> tuple[Check, ...]:
             ok=not book.unexplained,
             reason="position_unexplained",
             measured=", ".join(book.unexplained) if book.unexplained else "explained",
+            limit="explained",
         ),
         _check(
             "foreign_shares",
             ok=not undecided,
             reason="foreign_unacknowledged",
             severity="yellow",
-            measured=book.foreign_shares if book.synced_once else None,
+            measured=book.foreign_shares if book.synced_once else UNMEASURED,
+            limit=_acknowledged(book),
         ),
         _check(
             "instruments",
             ok=not book.specs or _constraints_known(book),
             reason="instrument_constraints_missing",
             measured="known" if _constraints_known(book) else "unknown",
+            limit="known",
         ),
     )
+
+
+def _acknowledged(book: Book) -> str | float:
+    """The foreign shares that the operator and others' executions account for."""
+    opening = book.ledger.foreign_acknowledged
+    return "acknowledged" if opening is None else opening + foreign_traded(book.ledger, book.underlying)
 
 
 def _constraints_known(book: Book) -> bool:
@@ -221,12 +239,14 @@ def _order_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
             reason="reject_backoff",
             severity="yellow",
             measured=book.ledger.consecutive_rejects,
+            limit=len(REJECT_BACKOFF_S),
         ),
         _check(
             "order_outcomes",
             ok=not book.unknown_orders,
             reason="unknown_outcome",
             measured=", ".join(book.unknown_orders) if book.unknown_orders else "known",
+            limit="known",
         ),
         _check(
             "order_age",
@@ -256,5 +276,7 @@ def _order_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
 def _halt_checks(book: Book) -> tuple[Check, ...]:
     halts = book.ledger.halts
     if not halts:
-        return (_check("halts", ok=True, reason="halted", measured="none"),)
-    return tuple(_check(f"halt_{halt.code}", ok=False, reason=halt.code, measured=halt.detail) for halt in halts)
+        return (_check("halts", ok=True, reason="halted", measured="none", limit="none"),)
+    return tuple(
+        _check(f"halt_{halt.code}", ok=False, reason=halt.code, measured=halt.detail, limit="none") for halt in halts
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from daemon.core.events import Clock as ClockEvent
-from daemon.core.events import LinkState
+from daemon.core.link_fsm import LinkState
 from daemon.runtime.clocks import Clock, WallClock
 from daemon.runtime.engine import Engine
 from state.records import LatencyMs

@@ -80,7 +80,7 @@ ONE_LINE = {
         "ib: 7497\n",
         (
             "p.yaml:2: ib: must be a section of keys, found 7497; "
-            "its keys are host, port, client_id, connect_timeout, account"
+            "its keys are host, port, client_id, connect_timeout, account, restart_windows, upstream_deadline_s, allow_delayed"
         ),
     ),
     "section for a scalar": (

@@ -13,7 +13,6 @@ from daemon.core.events import (
     Execution,
     Instruments,
     Link,
-    LinkState,
     OptionQuote,
     OrderReport,
     PositionChanged,
@@ -23,6 +22,7 @@ from daemon.core.events import (
     Sessions,
 )
 from daemon.core.instruments import InstrumentSpec
+from daemon.core.link_fsm import LinkState
 from daemon.venues.protocol import Emit, OrderNotSentError, VenueClock
 from daemon.venues.simulated import translate
 from daemon.venues.simulated.exchange import SimulatedExchange
@@ -64,14 +64,14 @@ class SimulatedVenue:
         """Emit everything that a venue says before SYNCED, then SYNCED."""
         self._emit = emit
         self._connection += 1
-        self._link("UP_UNSYNCED", "connected")
+        self._link(LinkState.UP_UNSYNCED, "connected")
         ts_us = self._clock.now_us()
         specs: tuple[InstrumentSpec, ...] = tuple(map(translate.spec, self._exchange.contracts))
         emit(Instruments(ts_us=ts_us, specs=specs))
         self._tell_sessions(emit)
         emit(self._report("connect"))
         self._tell_account()
-        self._link("SYNCED", "connected")
+        self._link(LinkState.SYNCED, "connected")
 
     def advance(self) -> bool:
         """Take the market's next step and emit what it brings, options before the stock; False when it has ended."""
@@ -122,7 +122,7 @@ class SimulatedVenue:
         if self._emit is None:
             return
         if fresh_connection:
-            self._link("DOWN", "a fresh connection was asked for")
+            self._link(LinkState.DOWN, "a fresh connection was asked for")
             self.connect(self._emit)
         self._emit(self._report(reason))
 
@@ -138,7 +138,7 @@ class SimulatedVenue:
     def disconnect(self, reason: str) -> None:
         """Lose the link, as a test wants it; `connect` brings it back. Orders at the exchange stay."""
         if self._emit is not None:
-            self._link("DOWN", reason)
+            self._link(LinkState.DOWN, reason)
             self._emit = None
 
     def _link(self, state: LinkState, reason: str) -> None:
