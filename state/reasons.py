@@ -420,6 +420,13 @@ _ALL = (
         "Flatten left less than the smallest order. Close it by hand in TWS, or keep it.",
     ),
     _yellow(
+        "loss_unmeasured",
+        "LOSS UNKNOWN",
+        "itself",
+        "The day's result cannot be computed, so the loss limits watch nothing. Check the quotes of stock and legs.",
+        only_when_open=True,
+    ),
+    _yellow(
         "limit_near",
         "LIMIT NEAR",
         "itself",
@@ -450,6 +457,12 @@ _ALL = (
         "SLOW DISK",
         "itself",
         "Writing the journal takes long, and every order waits for it. Check the disk and what else uses it.",
+    ),
+    _yellow(
+        "wall_clock_off",
+        "CLOCK SET",
+        "itself",
+        "The machine's clock was set while the daemon runs, which keeps the time it began with. Restart it when quiet.",
     ),
     _yellow(
         "tape_failed",

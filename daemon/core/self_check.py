@@ -8,13 +8,15 @@ from daemon.core.disk import MIN_FREE_INODES
 from daemon.core.feed import broken_farms, is_paced
 from daemon.core.flatten import dust_left
 from daemon.core.flatten_fsm import FlattenState
+from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import REJECT_BACKOFF_S, foreign_traded
 from daemon.core.link import ID_REFUSALS_ALARM
 from daemon.core.strategy import Strategy
+from daemon.core.timekeeping import STOOD_STILL_MS, WALL_OFFSET_MS, wall_clock_is_off
 from state.records import Check, SelfCheck
 from state.times import iso_from_us
 
-LOOP_LIMIT_MS = 3000.0
+LOOP_LIMIT_MS = STOOD_STILL_MS
 UNMEASURED = "not measured yet"
 
 
@@ -27,6 +29,7 @@ def self_check(profile: Profile, strategy: Strategy, book: Book) -> SelfCheck:
         *_feed_checks(book),
         *_book_checks(book),
         *_order_checks(profile, book),
+        *_loss_checks(profile, book),
         *_halt_checks(book),
         *strategy.checks(book.strategy, book),
     )
@@ -64,10 +67,18 @@ def _sink_checks(book: Book) -> tuple[Check, ...]:
         ),
         _check(
             "event_loop",
-            ok=book.loop_lag_ms <= LOOP_LIMIT_MS,
+            ok=book.loop_lag_ms <= LOOP_LIMIT_MS and book.machine.unproven_since_us is None,
             reason="loop_slow",
             measured=round(book.loop_lag_ms, 1),
             limit=LOOP_LIMIT_MS,
+        ),
+        _check(
+            "wall_clock",
+            ok=not wall_clock_is_off(book),
+            reason="wall_clock_off",
+            severity="yellow",
+            measured=round(book.machine.wall_offset_ms),
+            limit=WALL_OFFSET_MS,
         ),
         _check(
             "control_folder",
@@ -269,6 +280,23 @@ def _order_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
             severity="yellow",
             measured=0.0 if dust is None else dust,
             limit="none left by a flatten",
+        ),
+    )
+
+
+def _loss_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
+    """Whether the breaker is fed: a limit that measures nothing protects nobody."""
+    day, ledger = book.day, book.ledger
+    holds = abs(ledger.own_shares) > TOLERANCE or any(abs(held) > TOLERANCE for held in ledger.leg_quantities.values())
+    blind = book.synced_once and book.session_now() is not None and holds and day.pnl is None
+    return (
+        _check(
+            "daily_loss",
+            ok=not blind,
+            reason="loss_unmeasured",
+            severity="yellow",
+            measured=UNMEASURED if day.pnl is None else round(max(0.0, -day.pnl.total_usd), 2),
+            limit=profile.gates.guard.risk.max_daily_loss_usd,
         ),
     )
 
