@@ -4,21 +4,15 @@ A report is complete or it is not emitted. Executions are booked first, because 
 what is left unexplained after that blocks hedging until the operator says what it is.
 """
 
-import msgspec
-
-from daemon.core.effects import CancelOrder, RequestReconcile, StartTimer
-from daemon.core.events import BrokerReport, OrderReport, PositionChanged, PositionItem
-from daemon.core.fills import is_own, on_commission, on_execution, settle
+from daemon.core import outcomes
+from daemon.core.effects import RequestReconcile, StartTimer
+from daemon.core.events import BrokerReport, PositionChanged, PositionItem
+from daemon.core.fills import on_commission, on_execution
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import expected_position, foreign_traded
-from daemon.core.modification import judge_modification
-from daemon.core.order_life import OrderState, OrderTrigger, OwnOrder
-from daemon.core.orders import on_order_report
 from daemon.core.turn import Turn
 from state.records import JournalType
 
-SECOND_LOOK_MS = 30_000.0
-"""An order is lost only when a second report, this much later and on a fresh connection, misses it too."""
 EXPLANATION_MS = 300.0
 """How long a position may run ahead of its execution before the broker is asked for others' executions."""
 
@@ -61,13 +55,10 @@ def on_broker_report(turn: Turn, event: BrokerReport) -> None:
         on_commission(turn, commission)
     first = not turn.book.synced_once
     turn.put(connection=event.connection, foreign_orders={}, mismatched=())
-    for report in event.open_orders:
-        on_order_report(turn, report)
-        judge_modification(turn, report, event)
-        _judge_ended_order(turn, report)
-    _judge_missing_orders(turn, event)
     _open_balances(turn)
+    # Before the orders: one whose shares may have changed hands unseen is not lost.
     refresh_unexplained(turn)
+    outcomes.judge(turn, event)
     turn.put(reconciled=True, synced_once=True)
     if first or event.reason != "periodic" or turn.book.unexplained or turn.book.unknown_orders:
         _record_outcome(turn, event)
@@ -78,77 +69,6 @@ def _put_positions(turn: Turn, items: tuple[PositionItem, ...], *, replace: bool
     for item in items:
         positions[item.instrument] = item.quantity
     turn.put(account_positions=positions)
-
-
-def _judge_ended_order(turn: Turn, report: OrderReport) -> None:
-    """The broker lists as open what we hold for ended (a false cancel): it can still fill, so nothing else may leave.
-
-    A filled order is left out: its execution may be here before its last status.
-    """
-    order = turn.book.orders.get(report.order_ref) if report.order_ref is not None else None
-    if order is None or order.in_flight or order.state == OrderState.FILLED:
-        return
-    turn.halt("reconciliation_mismatch", f"{order.order_ref}: {order.state.value} here, but open at the broker")
-    turn.put(mismatched=(*turn.book.mismatched, order.order_ref))
-    turn.do(CancelOrder(order_ref=order.order_ref))
-
-
-def _judge_missing_orders(turn: Turn, event: BrokerReport) -> None:
-    listed = {report.order_ref for report in event.open_orders if is_own(turn, report.order_ref)}
-    for order in turn.book.in_flight():
-        if order.order_ref in listed or not _should_be_visible(turn, order, event):
-            continue
-        if order.lost_on_connection is None:
-            if order.lost_us is not None and turn.book.ts_us - order.lost_us >= SECOND_LOOK_MS * 1000:
-                _lost(turn, order)  # an earlier run missed it long enough ago, over its own connection
-            else:
-                _lose_sight(turn, order, event)
-        elif turn.book.second_look_due and event.connection > order.lost_on_connection:
-            _lost(turn, order)
-    if not turn.book.unknown_orders:
-        turn.put(second_look_due=False)
-
-
-def _lost(turn: Turn, order: OwnOrder) -> None:
-    moved = turn.move_order(order, OrderTrigger.CANCELLED, reason="lost")
-    turn.record_order(
-        JournalType.RECONCILED, moved, status="lost", reason="two reports on two connections do not show it"
-    )
-    settle(turn, moved)
-
-
-def _should_be_visible(turn: Turn, order: OwnOrder, event: BrokerReport) -> bool:
-    """A report gathered while an order was on its way says nothing about it; one that was acknowledged is listed."""
-    return (
-        order.state in (OrderState.WORKING, OrderState.PARTIAL)
-        or order.connection < event.connection
-        or order.run_id != turn.book.run_id
-        or order.order_ref in turn.book.ack_overdue
-        or order.lost_on_connection is not None
-    )
-
-
-def _lose_sight(turn: Turn, order: OwnOrder, event: BrokerReport) -> None:
-    if 0 < order.filled < order.quantity and order.connection < event.connection:
-        # Part of it traded and the rest is on no list: the rest was cancelled while nobody listened.
-        moved = turn.move_order(order, OrderTrigger.CANCELLED, reason="remainder not open any more")
-        turn.record_order(JournalType.CANCELLED, moved, status="cancelled", reason=moved.reason)
-        settle(turn, moved)
-        return
-    lost_us = turn.book.ts_us if order.lost_us is None else order.lost_us
-    moved = turn.move_order(order, OrderTrigger.LOST_SIGHT, lost_on_connection=event.connection, lost_us=lost_us)
-    turn.put(unknown_orders=(*turn.book.unknown_orders, order.order_ref))
-    turn.record_order(
-        JournalType.UNKNOWN_OUTCOME, moved, status="unknown", reason="neither open nor executed; it is not sent again"
-    )
-    turn.do(StartTimer(key="second_look", delay_ms=SECOND_LOOK_MS))
-
-
-def on_second_look(turn: Turn) -> None:
-    """Half a minute has passed: look again, over a fresh connection."""
-    if turn.book.unknown_orders:
-        turn.put(second_look_due=True)
-        turn.do(RequestReconcile(reason="second_look", fresh_connection=True))
 
 
 def _open_balances(turn: Turn) -> None:
@@ -207,8 +127,3 @@ def forget_ended_orders(turn: Turn) -> None:
     }
     if len(kept) != len(turn.book.orders):
         turn.put(orders=kept)
-
-
-def restore_sight(order: OwnOrder) -> OwnOrder:
-    """An order recovered from the journal: what an earlier run saw and asked over its connections is void."""
-    return msgspec.structs.replace(order, connection=0, cancel_sent=False, lost_on_connection=None)

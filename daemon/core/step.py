@@ -21,10 +21,12 @@ from daemon.core import (
     link,
     modification,
     orders,
+    outcomes,
     ownership,
     reconcile,
     reprice,
     restart_windows,
+    timekeeping,
 )
 from daemon.core.book import Book, DayView, FlattenView, OptionQuoteState, QuoteState, embargoes
 from daemon.core.daemon_fsm import DAEMON, DaemonState, DaemonTrigger
@@ -93,7 +95,7 @@ class Core:
             ts_us=ts_us,
             daemon_state=DAEMON.next(DaemonState.IDLE, DaemonTrigger.STARTED),
             ledger=ledger,
-            orders={ref: reconcile.restore_sight(order) for ref, order in earlier.items()},
+            orders={ref: outcomes.restore_sight(order) for ref, order in earlier.items()},
             flatten=FlattenView(
                 resuming=recovered.flatten_started,
                 agreed=recovered.flatten_agreed,
@@ -273,8 +275,10 @@ def _on_instruments(turn: Turn, event: Instruments) -> None:
     turn.put(specs={**turn.book.specs, **{spec.instrument: spec for spec in event.specs}})
 
 
-def _on_clock(turn: Turn, event: Clock) -> None:
-    turn.put(loop_lag_ms=event.loop_lag_ms)
+def _on_execution(turn: Turn, event: Execution) -> None:
+    fills.on_execution(turn, event)
+    if turn.book.unexplained:
+        reconcile.refresh_unexplained(turn)  # the position came first: this is what explains it
 
 
 def _on_report(turn: Turn, event: BrokerReport) -> None:
@@ -310,7 +314,7 @@ def _on_sink_failed(turn: Turn, event: SinkFailed) -> None:
 
 _TIMERS: dict[str, Callable[[Turn], None]] = {
     "explain": reconcile.on_explanation_overdue,
-    "second_look": reconcile.on_second_look,
+    "second_look": outcomes.on_second_look,
     "reconcile": _on_periodic,
     "waiting_ib": link.on_waiting_overdue,
     "feed": feed.on_probe,
@@ -338,7 +342,7 @@ def _on_timer(turn: Turn, event: TimerFired) -> None:
 _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     Quote: _on_quote,
     OptionQuote: _on_option_quote,
-    Clock: _on_clock,
+    Clock: timekeeping.on_clock,
     TimerFired: _on_timer,
     ProbeAnswered: link.on_probe,
     OrderSent: orders.on_order_sent,
@@ -347,7 +351,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     ModifyBlocked: modification.on_modify_blocked,
     ModifyRefused: modification.on_modify_refused,
     OrderReport: orders.on_order_report,
-    Execution: fills.on_execution,
+    Execution: _on_execution,
     Commission: fills.on_commission,
     PositionChanged: reconcile.on_position,
     BrokerReport: _on_report,

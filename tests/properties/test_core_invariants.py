@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from daemon.core.attribution import Attribution
 from daemon.core.effects import (
     AnyEffect,
     AssertControl,
@@ -43,7 +44,7 @@ from daemon.core.strategy import Wish
 from state.records import JournalLine
 from tests.support.core_driver import OPTION, SESSIONS, STOCK, Driver, Instruments, Sessions
 
-UNJOURNALED = {"peak_equity_usd": None, "last_marks": {}}
+UNJOURNALED = {"peak_equity_usd": None, "last_marks": {}, "attribution": Attribution()}
 """What only checkpoints carry: they may lag behind by minutes, and nothing is decided by them."""
 
 
@@ -372,10 +373,10 @@ class CoreInWeather(RuleBasedStateMachine):
             assert attempt != 20 or self.desk.book.flatten.state != FlattenState.CANCELLING
             if not self.desk.up:
                 self.link_returns()
-            if self.desk.cancelling:
-                self.cancel_arrives(late=False)
-            elif self.desk.live and attempt >= 20:
+            if self.desk.live and attempt >= 20:  # also one whose cancel is on its way: that loses its race
                 self._fill(next(iter(self.desk.live)), self.desk.left[next(iter(self.desk.live))])
+            elif self.desk.cancelling:
+                self.cancel_arrives(late=False)
             if self.desk.asked:
                 self.broker_answers()
             for key in sorted(self.desk.timers):
