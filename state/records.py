@@ -51,6 +51,7 @@ class JournalType(StrEnum):
     HALT = "halt"
     RESET = "reset"
     REPAIRED = "repaired"
+    CLOCK_JUMP = "clock_jump"
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,6 +86,15 @@ class PacingView(msgspec.Struct, frozen=True, kw_only=True):
     """When it complained last."""
 
 
+class MachineView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the machine under the daemon did to its time. See `core/timekeeping.py`."""
+
+    unproven_since_us: int | None = None
+    """The loop stood still until then: no price counts before a probe sent afterwards has come back."""
+    wall_offset_ms: float = 0.0
+    """How far the wall clock was ahead of `ts` when that was last said; 0 where they agree."""
+
+
 class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     """The connection as last reported."""
 
@@ -229,6 +238,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     """`tape` or `history` -> the error that ended it in this run. Without them nothing unsafe is done."""
     disk: DiskView = DiskView()
     loop_lag_ms: float = 0.0
+    machine: MachineView = MachineView()
     stop_signal: str | None = None
 
     def spec(self) -> InstrumentSpec | None:

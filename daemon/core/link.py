@@ -6,7 +6,7 @@ keeps the link from SYNCED, it ends red and said aloud.
 
 import msgspec
 
-from daemon.core import feed, flatten
+from daemon.core import feed, flatten, timekeeping
 from daemon.core.book import LinkView
 from daemon.core.effects import Alarm, CancelTimer, StartTimer
 from daemon.core.events import Link, ProbeAnswered
@@ -42,6 +42,7 @@ def on_link(turn: Turn, event: Link) -> None:
     if event.state == LinkState.DOWN:
         # ib_async keeps the last price after a disconnect; a price from before is no quote.
         turn.put(quotes={}, reconciled=False)
+        timekeeping.on_down(turn)
         feed.forget(turn)
         _call_a_human(turn, event)
     if before.state == LinkState.SYNCED or first:

@@ -35,6 +35,7 @@ class WallClock:
     def __init__(
         self, *, wall: Callable[[], int] = wall_us, advance_ns: Callable[[], int] = _awake_or_asleep_ns
     ) -> None:
+        self._wall = wall
         self._advance_ns = advance_ns
         self._start_us = wall()
         self._start_ns = advance_ns()
@@ -42,6 +43,14 @@ class WallClock:
     def now_us(self) -> int:
         """The core's `ts` now."""
         return self._start_us + (self._advance_ns() - self._start_ns) // 1000
+
+    def elapsed_ns(self) -> int:
+        """Nanoseconds since the start, the machine's sleep included."""
+        return self._advance_ns() - self._start_ns
+
+    def wall_offset_ms(self) -> float:
+        """How far the wall clock is ahead of `now_us`: what somebody has set it by since the start."""
+        return (self._wall() - self.now_us()) / 1000
 
     def market_stamp(self, stamp_us: int) -> None:
         """Ignored: live, the market's word on the time changes nothing."""

@@ -15,7 +15,9 @@ import structlog
 from daemon.core.book import Book
 from daemon.core.effects import AnyEffect, PlaceOrder, Record
 from daemon.core.events import AnyEvent, Control, OptionQuote, Quote, SinkFailed, StopSignal
-from daemon.runtime.clocks import Clock, monotonic_ns
+from daemon.core.events import Clock as ClockEvent
+from daemon.core.timekeeping import STOOD_STILL_MS
+from daemon.runtime.clocks import Clock, WallClock, monotonic_ns
 from daemon.runtime.effects import EffectRunner
 from state.tape import TapeError
 
@@ -90,6 +92,9 @@ class Engine:
         self.effects: EffectRunner
         self.drained: Callable[[], None] = lambda: None
         """Called each time the queue has become empty (the step probe of a market clock)."""
+        self.woken: Callable[[], None] = lambda: None
+        """Called when the loop goes on after it stood still: a probe has to show what is new."""
+        self._turned_ns = self._machine_ns()
 
     @property
     def book(self) -> Book:
@@ -108,6 +113,10 @@ class Engine:
 
     def alive(self) -> None:
         """The loop turns."""
+        pause = self._pause()
+        if pause is not None:
+            self._urgent.appendleft((pause, monotonic_ns()))
+            self._wake.set()
         self.latest = self.latest._replace(alive_ns=monotonic_ns())
 
     async def run(self) -> None:
@@ -132,11 +141,28 @@ class Engine:
         """Decide one event and everything its effects answer, depth first."""
         self._admit(event)
         pending = deque([_with_delay(event, queued_ns)])
+        pause = self._pause()
+        if pause is not None:
+            pending.appendleft(pause)
         while pending:
             feedback = self._step(pending.popleft())
             pending.extendleft(reversed(feedback))
             if self.effects.exit is not None:
                 return
+
+    def _machine_ns(self) -> int:
+        """Time that also passes while the machine sleeps; a market's clock knows no machine."""
+        return self._clock.elapsed_ns() if isinstance(self._clock, WallClock) else 0
+
+    def _pause(self) -> ClockEvent | None:
+        """What to decide first if nothing was decided for so long that prices in the socket may be of before."""
+        turned_ns, self._turned_ns = self._turned_ns, self._machine_ns()
+        pause_ms = (self._turned_ns - turned_ns) / 1e6
+        if pause_ms < STOOD_STILL_MS:
+            return None
+        _log.critical("stood_still", seconds=round(pause_ms / 1000, 3))
+        self.woken()
+        return ClockEvent(ts_us=self._clock.now_us(), loop_lag_ms=pause_ms, stood_still_ms=pause_ms)
 
     def _step(self, event: AnyEvent) -> list[AnyEvent]:
         decided_ns = monotonic_ns()

@@ -7,6 +7,7 @@ from typing import Final
 
 from daemon.core.events import Clock as ClockEvent
 from daemon.core.link_fsm import LinkState
+from daemon.core.timekeeping import WALL_OFFSET_MS
 from daemon.runtime.clocks import Clock, WallClock
 from daemon.runtime.engine import Engine
 from state.records import LatencyMs
@@ -32,7 +33,14 @@ class Ticker:
             await asyncio.sleep(self._interval_s)
             lag_ms = max(0.0, (loop.time() - due) * 1000)
             self._engine.alive()
-            self._engine.emit(ClockEvent(ts_us=self._clock.now_us(), loop_lag_ms=lag_ms))
+            self._engine.emit(
+                ClockEvent(ts_us=self._clock.now_us(), loop_lag_ms=lag_ms, wall_offset_ms=self._wall_offset_ms())
+            )
+
+    def _wall_offset_ms(self) -> float:
+        """Whole milliseconds, and 0 where nothing is wrong: the tape must not say something else at every tick."""
+        offset_ms = self._clock.wall_offset_ms() if isinstance(self._clock, WallClock) else 0.0
+        return round(offset_ms) if abs(offset_ms) > WALL_OFFSET_MS else 0.0
 
 
 class Prober:

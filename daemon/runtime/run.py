@@ -245,6 +245,7 @@ class Daemon:
                 link=lambda: self._engine.book.link.state, probe=self._venue.probe, every_s=rhythm.probe_every_s
             )
             self._tasks.start("prober", prober.run())
+            self._engine.woken = self._venue.probe
         self._tasks.start("venue", self._venue.run(self._engine.emit))
 
     async def _decide(self, finished: "asyncio.Future[int]") -> None:
@@ -277,9 +278,11 @@ class Daemon:
             code, line, status = ExitCode.CANNOT_RUN, str(cause), "refused_by_venue"
         else:
             code, line, status = ExitCode.CRASHED, f"{death}; see {self._paths.logs / 'daemon.jsonl'}", "crashed"
-        if isinstance(cause, DecisionError):
-            # A decision that raises would raise again after the restart, perhaps with an order in between.
-            halt = Record(type=JournalType.HALT, status="latched", reason="internal_error", data={"detail": str(cause)})
+        if code == ExitCode.CRASHED:
+            # What raised would raise again after the restart, perhaps with an order in between; and what a broken
+            # handler was being told is lost. So the supervisor's next daemon comes up frozen until somebody looked.
+            detail = str(cause) if isinstance(cause, DecisionError) else str(death)
+            halt = Record(type=JournalType.HALT, status="latched", reason="internal_error", data={"detail": detail})
             self._journal.write([halt], ts_us=self._engine.book.ts_us, tape_seq=None)
         self._record_end(code, status, line)
         return code

@@ -39,6 +39,7 @@ class Looker:
         self._hours_only = profile.gates.strategy.trading_hours_only
         self._target = profile.execution.target_shares
         self._control = profile.control
+        self._allow_delayed = profile.ib.allow_delayed
 
     def look(self, state: ScalperState, book: Book) -> Look:
         """Measure everything once and classify it."""
@@ -47,9 +48,12 @@ class Looker:
         closed = session is None and self._hours_only
         quote = book.quotes.get(book.underlying)
         mid = spread_pct = age_ms = None
+        trading_halted = delayed = False
         opened_us = 0 if session is None else session.open_us
         if quote is not None and quote.ts_us >= opened_us:
-            mid = two_sided_mid(quote)
+            mid = None if state.doubt is not None else two_sided_mid(quote)
+            trading_halted = quote.halted is True
+            delayed = quote.delayed and not self._allow_delayed
             if mid is not None:
                 spread_pct = (quote.ask - quote.bid) / mid * 100.0  # type: ignore[operator] # two-sided
         if not closed:
@@ -67,7 +71,10 @@ class Looker:
             feed_probe_failed=book.feed_probe_failed,
             gap=self._market.in_gap(state.market, ts_us),
             volatility_pct=self._market.volatility_pct(state.market, ts_us),
+            efficiency=self._market.efficiency(state.market, ts_us),
             spread_pct=spread_pct,
+            trading_halted=trading_halted,
+            delayed=delayed,
             connected=book.link.state == "SYNCED",
             broker_error=bool(book.unknown_orders) or bool(book.ack_overdue),
             working=working is not None,
@@ -91,7 +98,7 @@ class Looker:
 
 def lag_ms(book: Book) -> float | None:
     """From the socket to the decision plus the last probe's round trip; None when that probe failed."""
-    if book.link.probe_failed:
+    if book.link.probe_failed or book.machine.unproven_since_us is not None:
         return None
     quote = book.quotes.get(book.underlying)
     queued_ms = 0.0 if quote is None else quote.queue_delay_ms

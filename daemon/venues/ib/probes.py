@@ -21,16 +21,23 @@ DEADLY_FAILURES = 2
 class _Probe:
     asked_s: float
     timer: asyncio.TimerHandle
+    sent_us: int | None = None
+    """The venue clock's time at which it went to the socket."""
     expired: bool = False
 
 
+Answered = Callable[[float | None, int | None], None]
+"""Gets the round trip in milliseconds and when the probe was sent (venue clock); None and None on a time-out."""
+
+
 class Probes:
-    """The probes of one connection. `answered` gets the round trip in milliseconds, or None on a time-out."""
+    """The probes of one connection."""
 
     def __init__(
-        self, connection: Connection, timeout_s: float, answered: Callable[[float | None], None], later: Later
+        self, connection: Connection, timeout_s: float, answered: Answered, later: Later, now_us: Callable[[], int]
     ) -> None:
         self._connection, self._timeout_s, self._answered, self._later = connection, timeout_s, answered, later
+        self._now_us = now_us
         self._waiting: deque[_Probe] = deque()
         self._sent: deque[_Probe] = deque()
         self._retry: asyncio.TimerHandle | None = None
@@ -52,7 +59,7 @@ class Probes:
         self._failures = 0
         if not probe.expired:
             probe.timer.cancel()
-            self._answered((asyncio.get_running_loop().time() - probe.asked_s) * 1000.0)
+            self._answered((asyncio.get_running_loop().time() - probe.asked_s) * 1000.0, probe.sent_us)
 
     def close(self) -> None:
         """The connection ended: every open probe failed."""
@@ -63,7 +70,7 @@ class Probes:
         self._waiting.clear()
         for probe in open_probes:
             probe.timer.cancel()
-            self._answered(None)
+            self._answered(None, None)
 
     def _send(self) -> None:
         self._retry = None
@@ -73,6 +80,7 @@ class Probes:
                 return
             probe = self._waiting.popleft()
             self._connection.client.reqCurrentTime()
+            probe.sent_us = self._now_us()
             self._sent.append(probe)
 
     def _expire_oldest(self) -> None:
@@ -83,7 +91,7 @@ class Probes:
                 break
         self._waiting = deque(probe for probe in self._waiting if not probe.expired)
         self._failures += 1
-        self._answered(None)
+        self._answered(None, None)
         if self._failures >= DEADLY_FAILURES:
             self._connection.end(f"{self._failures} probes in a row without an answer")
         elif all(probe.expired for probe in (*self._sent, *self._waiting)):

@@ -89,7 +89,7 @@ class IbSession:
         )
         self._lines = Lines(self._clock, self._emit, self._later, stepped=self.kind == "simulated")
         timeout_s = self._profile.daemon.probe_timeout_s
-        self._probes = Probes(self.connection, timeout_s, self._probe_answered, self._later)
+        self._probes = Probes(self.connection, timeout_s, self._probe_answered, self._later, self._clock.now_us)
 
     def subscribe(self, qualified: Qualified) -> None:
         """(Re)subscribe the declared set, cancelling lines of an earlier subscription. Raises LinkLostError."""
@@ -133,7 +133,7 @@ class IbSession:
     def probe(self) -> None:
         """Send one liveness probe."""
         if self._probes is None:
-            self._probe_answered(None)
+            self._probe_answered(None, None)
         else:
             self._probes.ask()
 
@@ -151,8 +151,8 @@ class IbSession:
             self._lines.close()
         await self.connection.close()
 
-    def _probe_answered(self, round_trip_ms: float | None) -> None:
-        self._tell([ProbeAnswered(ts_us=self._now_us(), round_trip_ms=round_trip_ms)])
+    def _probe_answered(self, round_trip_ms: float | None, sent_us: int | None) -> None:
+        self._tell([ProbeAnswered(ts_us=self._now_us(), round_trip_ms=round_trip_ms, asked_us=sent_us)])
 
     def _now_us(self) -> int:
         """The time of an event that is told now: waiting quotes, and the stamp before them, go first."""
