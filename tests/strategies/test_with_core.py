@@ -3,35 +3,8 @@
 import pytest
 
 from daemon.core.effects import PlaceOrder
-from daemon.core.recovery import Recovered
-from daemon.core.step import Core
-from daemon.strategies.gamma_scalper.strategy import GammaScalper
 from state.records import JournalType
-from tests.support.core_driver import Driver, profile
-
-
-class ScalperDriver(Driver):
-    """The core's driver with the real strategy in place of the scripted one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.core = Core(profile(), GammaScalper(profile()))
-        self.book = self.core.open(
-            desk="desk", run_id="run", recovered=Recovered(), new_ledger_id="ab12", ts_us=self.now_us
-        )
-
-    def orders(self) -> list[tuple[str, float]]:
-        return [(order.side, order.quantity) for order in self.of(PlaceOrder)]
-
-    def fill_newest(self) -> None:
-        order = self.of(PlaceOrder)[-1]
-        self.status(order.order_ref, "working")
-        self.fill(order.order_ref, order.side, order.quantity, 70.0)
-
-    def net_delta(self) -> float:
-        delta = self.core.strategy.option_delta_shares(self.book.strategy, self.book)
-        assert delta is not None
-        return delta + self.book.ledger.own_shares
+from tests.support.scalper_driver import ScalperDriver
 
 
 def test_a_capped_force_hedge_and_its_remainder_bring_delta_into_band_without_a_wait() -> None:
