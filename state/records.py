@@ -47,6 +47,8 @@ class JournalType(StrEnum):
     BOOK_ACKNOWLEDGED = "book_acknowledged"
     BOOK_FOREIGN = "book_foreign"
     BOOK_LEGS = "book_legs"
+    LEG_ADOPTED = "leg_adopted"
+    LEG_RELEASED = "leg_released"
     CONFIG_CHANGED = "config_changed"
     HALT = "halt"
     RESET = "reset"
@@ -143,13 +145,28 @@ class WorkingOrder(_Record, frozen=True, kw_only=True):
 
 
 class PnlParts(_Record, frozen=True, kw_only=True):
-    """The desk's profit and loss of the day, in its parts; they add up to `total_usd`."""
+    """The desk's profit and loss of the day, split twice; to the cent, each way adds up to `total_usd`.
+
+    By what holds it: realised + unrealised + legs - commission. By where it came from: delta + gamma + theta + vega +
+    other - slippage - commission. Commission and slippage are positive when paid.
+    """
 
     realised_usd: float
     unrealised_usd: float
     legs_usd: float
     commission_usd: float
     total_usd: float
+    delta_usd: float | None = None
+    """Of what the hedge left of the delta: legs' delta and own shares together, fills taken at their decision's mid."""
+    gamma_usd: float | None = None
+    theta_usd: float | None = None
+    vega_usd: float | None = None
+    slippage_usd: float | None = None
+    """Fills against the mid of the moment that decided them."""
+    other_usd: float | None = None
+    """What the greeks do not explain: higher orders, the model's error."""
+    wear_per_10k: float | None = None
+    """Lost per 10,000 USD of stock traded today; negative where the day earned; null before the first fill."""
 
 
 class Limit(_Record, frozen=True, kw_only=True):
@@ -302,6 +319,9 @@ class HistorySample(_Record, frozen=True, kw_only=True):
     net_delta_shares: float | None = None
     own_shares: float | None = None
     hedges_today: int | None = None
+    pnl_parts: PnlParts | None = None
+    traded_usd: float | None = None
+    """Notional of the day's own executions so far."""
     light: str | None = None
     data: dict[str, Any] | None = None
 

@@ -33,9 +33,7 @@ def roll(turn: Turn) -> None:
     turn.change_ledger(day=session.date, hedges_today=0, refused_today={}, consecutive_rejects=0, reject_until_us=None)
     attribution = new_day(turn.book.day.attribution)
     turn.put(
-        day=msgspec.structs.replace(
-            turn.book.day, loss_since_us=None, drawdown_since_us=None, attribution=attribution
-        )
+        day=msgspec.structs.replace(turn.book.day, loss_since_us=None, drawdown_since_us=None, attribution=attribution)
     )
     write_checkpoint(turn)
 
@@ -111,7 +109,7 @@ def _pnl_at(turn: Turn, marks: dict[str, float], holdings: _Holdings) -> DayPnl 
 
 
 def _attributed(turn: Turn, marks: dict[str, float], holdings: _Holdings) -> Attribution:
-    """The legs' sums up to this mark. They rest while the market is closed: the night is one interval of the new day."""
+    """The legs' sums up to this mark. While the market is closed they rest: the night belongs to the new day."""
     book = turn.book
     before = book.day.attribution
     spot = marks.get(book.underlying)

@@ -4,8 +4,8 @@ import msgspec
 
 from daemon.core.effects import CancelTimer, Sample
 from daemon.core.events import Commission, Execution
-from daemon.core.instruments import TOLERANCE
-from daemon.core.ledger import SALVAGED, Fill, ForeignFill, book_commission, book_fill, book_sent, is_news
+from daemon.core.instruments import TOLERANCE, is_option_of
+from daemon.core.ledger import SALVAGED, Fill, ForeignFill, book_commission, book_fill, book_sent, is_news, known_fill
 from daemon.core.order_life import OrderState, OrderTrigger, OwnOrder
 from daemon.core.turn import Turn
 from state.records import JournalType
@@ -62,7 +62,8 @@ def note_sent(turn: Turn, order: OwnOrder, *, reason: str | None = None, latency
 
 def _own_execution(turn: Turn, event: Execution) -> None:
     order_ref = event.order_ref if event.order_ref is not None else ""
-    earlier = turn.book.ledger.fills.get(event.exec_key)
+    earlier = known_fill(turn.book.ledger, event.exec_key)
+    decided = turn.book.orders.get(order_ref)
     fill = Fill(
         exec_key=event.exec_key,
         revision=event.revision,
@@ -72,6 +73,7 @@ def _own_execution(turn: Turn, event: Execution) -> None:
         price=event.price,
         executed_us=event.executed_us,
         commission_usd=None if earlier is None else earlier.commission_usd,
+        decision_mid=decided.decision_mid if earlier is None and decided is not None else _decision_mid(earlier),
     )
     was_given = _number(order_ref) < turn.book.ledger.next_order
     turn.put_ledger(book_fill(turn.book.ledger, fill))
@@ -98,7 +100,29 @@ def _own_execution(turn: Turn, event: Execution) -> None:
         turn.halt("overfill", f"{order_ref}: filled {order.filled:g} of {order.quantity:g}")
     if order.filled > 0 and not order.closing:
         turn.change_ledger(last_hedge_price=order.fill_value / order.filled)
-    turn.do(Sample(kind="fill", data={"order_ref": order_ref, "price": fill.price, "quantity": fill.quantity}))
+    turn.do(Sample(kind="fill", data=_sampled(fill)))
+
+
+def _decision_mid(earlier: Fill | None) -> float | None:
+    return None if earlier is None else earlier.decision_mid
+
+
+def _slippage_usd(fill: Fill) -> float | None:
+    return None if fill.decision_mid is None else round(fill.slippage_usd, 6)
+
+
+def _sampled(fill: Fill) -> dict[str, object]:
+    """What the history keeps of a fill: enough for statistics of slippage without the journal."""
+    return {
+        "order_ref": fill.order_ref,
+        "exec_key": fill.exec_key,
+        "revision": fill.revision,
+        "side": fill.side,
+        "price": fill.price,
+        "quantity": fill.quantity,
+        "decision_mid": fill.decision_mid,
+        "slippage_usd": _slippage_usd(fill),
+    }
 
 
 def _fill_order(turn: Turn, order: OwnOrder, fill: Fill, earlier: Fill | None) -> OwnOrder:
@@ -129,16 +153,17 @@ def settle(turn: Turn, order: OwnOrder) -> None:
     )
     if order.filled > 0:
         turn.change_ledger(consecutive_rejects=0, reject_until_us=None)
+        if not order.closing:
+            turn.change_ledger(remainder=order.leaves_remainder)
 
 
 def _record_fill(turn: Turn, order: OwnOrder | None, fill: Fill, *, complete: bool, reason: str | None = None) -> None:
-    mid = None if order is None else order.decision_mid
-    adverse = 1 if fill.side == "BUY" else -1
     data = {
         "exec_key": fill.exec_key,
         "revision": fill.revision,
         "executed_us": fill.executed_us,
-        "slippage_usd": None if mid is None else round((fill.price - mid) * adverse * fill.quantity, 6),
+        "decision_mid": fill.decision_mid,
+        "slippage_usd": _slippage_usd(fill),
         "own_shares": turn.book.ledger.own_shares,
     }
     turn.record(
@@ -158,13 +183,24 @@ def _record_fill(turn: Turn, order: OwnOrder | None, fill: Fill, *, complete: bo
 
 
 def _foreign_execution(turn: Turn, event: Execution) -> None:
-    known = turn.book.ledger.foreign_fills
-    if event.exec_key in known or event.exec_key in turn.book.ledger.earlier_executions:
+    ledger = turn.book.ledger
+    known = ledger.foreign_fills
+    earlier = known.get(event.exec_key)
+    if event.exec_key in ledger.earlier_executions or (earlier is not None and event.revision <= earlier.revision):
         return
-    if event.instrument != turn.book.underlying and event.instrument not in turn.book.specs:
+    managed = event.instrument == turn.book.underlying or event.instrument in turn.book.specs
+    # An option that is no leg yet may become one today: what was traded in it before must be known then.
+    if not managed and not is_option_of(event.instrument, turn.book.underlying):
         return
     signed = event.quantity if event.side == "BUY" else -event.quantity
-    fill = ForeignFill(exec_key=event.exec_key, instrument=event.instrument, signed_quantity=signed)
+    fill = ForeignFill(
+        exec_key=event.exec_key,
+        instrument=event.instrument,
+        signed_quantity=signed,
+        # Before the desk first saw the leg, its trades are no part of the desk's result.
+        price=event.price if event.instrument in ledger.leg_quantities else None,
+        revision=event.revision,
+    )
     turn.change_ledger(foreign_fills={**known, event.exec_key: fill})
     turn.record(
         JournalType.BOOK_FOREIGN,
@@ -176,7 +212,12 @@ def _foreign_execution(turn: Turn, event: Execution) -> None:
         unit="share" if event.instrument == turn.book.underlying else "contract",
         status="foreign",
         reason="executed by another client of the account",
-        data={"exec_key": event.exec_key, "client_id": event.client_id},
+        data={
+            "exec_key": event.exec_key,
+            "revision": event.revision,
+            "client_id": event.client_id,
+            "counts_from_price": fill.price is not None,
+        },
     )
 
 
@@ -188,7 +229,9 @@ def on_commission(turn: Turn, event: Commission) -> None:
     if ledger is None:
         return
     turn.put_ledger(ledger)
-    fill = ledger.fills[event.exec_key]
+    fill = known_fill(ledger, event.exec_key)
+    if fill is None:
+        return
     order = turn.book.orders.get(fill.order_ref)
     turn.record(
         JournalType.COMMISSION,

@@ -10,7 +10,7 @@ import msgspec
 
 from daemon.core.attribution import Attribution
 from daemon.core.events import Side
-from daemon.core.instruments import TOLERANCE
+from daemon.core.instruments import TOLERANCE, InstrumentSpec
 
 REJECT_BACKOFF_S = (5.0, 20.0, 60.0)
 """Seconds without a new hedge after the first, second and third reject in a row; the third also halts."""
@@ -98,11 +98,15 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of the opening balance that the operator declared foreign; None until decided (a new desk pauses)."""
     leg_quantities: dict[str, float] = {}
     """The account's contracts per leg, as last explained."""
+    adopted_legs: dict[str, InstrumentSpec] = {}
+    """Options found in the account and taken in as legs: the contract as the venue described it then."""
 
     hedges_today: int = 0
     refused_today: dict[str, int] = {}
     last_hedge_sent_us: int | None = None
     """Where the cooldown runs from."""
+    remainder: bool = False
+    """The last hedge was capped or only partly filled: until net delta is in band, the rest waits for nothing."""
     last_hedge_price: float | None = None
     """Average fill price of the last hedge: the anchor of the cost gate."""
 

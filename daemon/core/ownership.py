@@ -75,7 +75,7 @@ def _adopt_legs(turn: Turn) -> None:
 
 
 def _left_usd(turn: Turn, leg: str, contracts: float) -> float:
-    """What contracts that left without an execution (expired, assigned) had earned today; those that came start at 0."""
+    """What contracts that left without an execution (expired, assigned) had earned today; new ones begin at 0."""
     book = turn.book
     mark, opening, spec = book.day.marks.get(leg), book.ledger.opening_marks.get(leg), book.specs.get(leg)
     if contracts == 0 or mark is None or opening is None or spec is None:

@@ -19,6 +19,11 @@ class DayPnl(msgspec.Struct, frozen=True, kw_only=True):
     commission_usd: float
 
     @property
+    def stock_usd(self) -> float:
+        """What the own shares earned, before commissions."""
+        return self.realised_usd + self.unrealised_usd
+
+    @property
     def total_usd(self) -> float:
         """What the desk earned today."""
         return self.realised_usd + self.unrealised_usd + self.legs_usd - self.commission_usd
@@ -37,7 +42,7 @@ def day_pnl(
         ledger: what is owned, and the marks the day opened with.
         marks: instrument -> price per share.
         leg_quantities: leg -> contracts in the account, negative when short.
-        multipliers: leg -> shares per contract.
+        multipliers: leg -> shares per contract; of the legs held, and of those traded today.
         underlying: the stock's instrument id.
     """
     unrealised = 0.0
@@ -46,7 +51,7 @@ def day_pnl(
         if mark is None:
             return None
         unrealised = ledger.own_shares * (mark - ledger.average_cost)
-    legs = 0.0
+    legs = settled_legs_usd(ledger, multipliers)
     for leg, quantity in leg_quantities.items():
         if quantity == 0:
             continue
@@ -60,6 +65,42 @@ def day_pnl(
         legs_usd=legs,
         commission_usd=ledger.commission_usd,
     )
+
+
+def settled_legs_usd(ledger: Ledger, multipliers: Mapping[str, float]) -> float:
+    """The part of the legs' P&L that no mark moves any more: trades against the opening mark, and what was settled.
+
+    The operator trades legs by hand: contracts bought today at p earn mark - p, which is (mark - opening) as for every
+    contract held, plus (opening - p). What was closed altogether is left with the second part alone.
+    """
+    if not ledger.foreign_fills:
+        return ledger.legs_realised_usd
+    return ledger.legs_realised_usd + sum(
+        traded_leg_usd(ledger, leg, multipliers[leg])
+        for leg in {fill.instrument for fill in ledger.foreign_fills.values()}
+        if leg in multipliers
+    )
+
+
+def traded_leg_usd(ledger: Ledger, leg: str, multiplier: float) -> float:
+    """What today's trades in one leg earned against its opening mark; nothing while it has none."""
+    opening = ledger.opening_marks.get(leg)
+    if opening is None:
+        return 0.0
+    return multiplier * sum(
+        fill.signed_quantity * (opening - fill.price)
+        for fill in ledger.foreign_fills.values()
+        if fill.instrument == leg and fill.price is not None
+    )
+
+
+def leg_usd(ledger: Ledger, leg: str, quantity: float, mark: float, multiplier: float) -> float | None:
+    """One leg's part of the day's P&L at a mark; None while the leg has no opening mark."""
+    opening = ledger.opening_marks.get(leg)
+    if opening is None:
+        return None
+    held = quantity * multiplier * (mark - opening)
+    return held + traded_leg_usd(ledger, leg, multiplier) if ledger.foreign_fills else held
 
 
 def equity_usd(ledger: Ledger, today: DayPnl) -> float | None:
@@ -78,3 +119,11 @@ def drawdown_pct(ledger: Ledger, equity: float) -> float:
     if peak <= 0:
         return 0.0
     return (peak - equity) / peak * 100
+
+
+def wear_per_10k(total_usd: float, traded_usd: float) -> float | None:
+    """What the desk loses per 10,000 USD of stock traded: -P&L / notional x 10,000; None before the first trade.
+
+    Negative where the day earned. The field's measure of what hedging costs, comparable over days and desks.
+    """
+    return None if traded_usd <= 0 else -total_usd / traded_usd * 10_000

@@ -7,6 +7,8 @@ from daemon.core.book import Book, QuoteState
 from daemon.core.consent import choices
 from daemon.core.flatten import target_shares
 from daemon.core.ledger import foreign_traded
+from daemon.core.pnl import leg_usd
+from daemon.core.pnl_parts import pnl_parts
 from daemon.core.posture import posture
 from daemon.core.self_check import self_check
 from daemon.core.step import Core
@@ -15,7 +17,6 @@ from state.records import (
     ControlMark,
     InstrumentQuote,
     Limit,
-    PnlParts,
     Position,
     SessionState,
     WorkingOrder,
@@ -27,7 +28,6 @@ def present(core: Core, book: Book) -> dict[str, Any]:
     """Snapshot fields by name; the runtime adds schema, pid, seq, wall_ts, profile, version, journal head, latency."""
     profile, strategy = core.profile, core.strategy
     option_delta = strategy.option_delta_shares(book.strategy, book)
-    account_shares = book.account_positions.get(book.underlying)
     day = book.day
     return {
         "desk": book.desk,
@@ -46,13 +46,13 @@ def present(core: Core, book: Book) -> dict[str, Any]:
         "flatten_target_shares": target_shares(profile, strategy, book),
         "flatten_choices_shares": choices(book),
         "foreign_shares": book.foreign_shares if book.synced_once else None,
-        "account_net_delta_shares": _sum(option_delta, account_shares if book.synced_once else None),
+        "account_net_delta_shares": _account_net_delta(strategy, book, option_delta),
         "positions": _positions(strategy, book),
         "working_orders": _working_orders(book),
         "equity_usd": _cents(day.equity_usd),
         "daily_pnl_usd": None if day.pnl is None else _cents(day.pnl.total_usd),
         "drawdown_pct": None if day.drawdown_pct is None else round(day.drawdown_pct, 4),
-        "pnl_parts": _pnl_parts(book),
+        "pnl_parts": pnl_parts(book),
         "account_summary": dict(book.account_values_usd) if book.account_values_usd else None,
         "counters": _counters(book),
         "limits": (*_limits(profile, book), *strategy.limits(book.strategy, book)),
@@ -65,8 +65,12 @@ def _cents(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 
-def _sum(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else first + second
+def _account_net_delta(strategy: Strategy, book: Book, option_delta: float | None) -> float | None:
+    """Every share and every option of the underlying in the account, whoever manages it; None where one is unknown."""
+    others = strategy.other_option_delta_shares(book.strategy, book)
+    if not book.synced_once or option_delta is None or others is None:
+        return None
+    return book.account_positions.get(book.underlying, 0.0) + option_delta + others
 
 
 def _session(book: Book) -> SessionState:
@@ -112,7 +116,7 @@ def _positions(strategy: Strategy, book: Book) -> tuple[Position, ...]:
 def _position(book: Book, instrument: str, *, is_leg: bool) -> Position:
     held = book.account_positions.get(instrument, 0.0)
     if instrument == book.underlying:
-        own, pnl = book.ledger.own_shares, None if book.day.pnl is None else _own_stock_pnl(book)
+        own, pnl = book.ledger.own_shares, None if book.day.pnl is None else book.day.pnl.stock_usd
     elif is_leg:
         own, pnl = held, _leg_pnl(book, instrument, held)
     else:
@@ -125,16 +129,11 @@ def _position(book: Book, instrument: str, *, is_leg: bool) -> Position:
     )
 
 
-def _own_stock_pnl(book: Book) -> float | None:
-    pnl = book.day.pnl
-    return None if pnl is None else pnl.realised_usd + pnl.unrealised_usd
-
-
 def _leg_pnl(book: Book, leg: str, held: float) -> float | None:
-    price, opening, spec = book.day.marks.get(leg), book.ledger.opening_marks.get(leg), book.specs.get(leg)
-    if price is None or opening is None or spec is None:
+    price, spec = book.day.marks.get(leg), book.specs.get(leg)
+    if price is None or spec is None:
         return None
-    return held * spec.multiplier * (price - opening)
+    return leg_usd(book.ledger, leg, held, price, spec.multiplier)
 
 
 def _working_orders(book: Book) -> tuple[WorkingOrder, ...]:
@@ -167,25 +166,13 @@ def _working_orders(book: Book) -> tuple[WorkingOrder, ...]:
     return (*own, *foreign)
 
 
-def _pnl_parts(book: Book) -> PnlParts | None:
-    pnl = book.day.pnl
-    if pnl is None:
-        return None
-    return PnlParts(
-        realised_usd=round(pnl.realised_usd, 2),
-        unrealised_usd=round(pnl.unrealised_usd, 2),
-        legs_usd=round(pnl.legs_usd, 2),
-        commission_usd=round(pnl.commission_usd, 2),
-        total_usd=round(pnl.total_usd, 2),
-    )
-
-
 def _counters(book: Book) -> dict[str, Any]:
     ledger = book.ledger
     return {
         "hedges_today": ledger.hedges_today,
         "refused_today": dict(ledger.refused_today),
         "fills_today": len(ledger.fills),
+        "traded_usd": round(ledger.traded_usd, 2),
         "rejects_in_a_row": ledger.consecutive_rejects,
         "foreign_traded_shares": foreign_traded(ledger, book.underlying),
         "modelled_marks": list(book.day.modelled),

@@ -110,6 +110,8 @@ def _fold(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recovered:
         return recovered if changed is None else msgspec.structs.replace(recovered, ledger=changed)
     if kind in _CONTROL_LINES:
         return _fold_control(recovered, ledger, line)
+    if kind == JournalType.TRANSITION and _data(line).get("machine") == REMAINDER:
+        return msgspec.structs.replace(recovered, ledger=msgspec.structs.replace(ledger, remainder=False))
     return msgspec.structs.replace(recovered, ledger=_fold_ledger(ledger, line))
 
 
@@ -127,19 +129,26 @@ def _fold_ledger(ledger: Ledger, line: JournalLine) -> Ledger:
         counts = {**ledger.refused_today, rule: ledger.refused_today.get(rule, 0) + 1}
         return msgspec.structs.replace(ledger, refused_today=counts)
     if line.type == JournalType.BOOK_FOREIGN:
-        signed = _number(line.quantity) if line.side == "BUY" else -_number(line.quantity)
-        data = _data(line)
-        key = str(data["exec_key"])
-        fill = ForeignFill(
-            exec_key=key,
-            instrument=_text(line.instrument),
-            signed_quantity=signed,
-            price=line.price if data.get("counts_from_price", False) else None,
-            revision=int(data.get("revision", 1)),
-        )
-        return msgspec.structs.replace(ledger, foreign_fills={**ledger.foreign_fills, key: fill})
+        return _fold_foreign(ledger, line)
     return ledger
 
+
+def _fold_foreign(ledger: Ledger, line: JournalLine) -> Ledger:
+    signed = _number(line.quantity) if line.side == "BUY" else -_number(line.quantity)
+    data = _data(line)
+    key = str(data["exec_key"])
+    fill = ForeignFill(
+        exec_key=key,
+        instrument=_text(line.instrument),
+        signed_quantity=signed,
+        price=line.price if data.get("counts_from_price", False) else None,
+        revision=int(data.get("revision", 1)),
+    )
+    return msgspec.structs.replace(ledger, foreign_fills={**ledger.foreign_fills, key: fill})
+
+
+REMAINDER = "Remainder"
+"""The machine's name in the `transition` line that ends a remainder; the order's own lines begin one."""
 
 _CONTROL_LINES = frozenset(
     {
@@ -261,7 +270,8 @@ def _settled(ledger: Ledger, order: OwnOrder) -> Ledger:
     """An order that ended with a fill ends a row of rejects."""
     if order.in_flight or order.filled <= 0:
         return ledger
-    return msgspec.structs.replace(ledger, consecutive_rejects=0, reject_until_us=None)
+    remainder = ledger.remainder if order.closing else order.leaves_remainder
+    return msgspec.structs.replace(ledger, consecutive_rejects=0, reject_until_us=None, remainder=remainder)
 
 
 def _order_from_intent(line: JournalLine) -> OwnOrder:
@@ -277,6 +287,7 @@ def _order_from_intent(line: JournalLine) -> OwnOrder:
         state=OrderState.INTENDED,
         decided_us=us_from_iso(line.ts),
         closing=bool(data.get("closing", False)),
+        capped=bool(data.get("capped", False)),
         order_type="MKT" if line.price is None else "LMT",
         limit_price=line.price,
         decision_mid=data.get("decision_mid"),

@@ -12,6 +12,7 @@ import msgspec
 
 from config.schema import Profile
 from daemon.core import (
+    adoption,
     control,
     day,
     disk,
@@ -67,7 +68,7 @@ from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import Ledger
 from daemon.core.limit_price import hedge_limit_price
 from daemon.core.posture import lowers, posture
-from daemon.core.recovery import Recovered
+from daemon.core.recovery import REMAINDER, Recovered
 from daemon.core.strategy import Strategy, Wish
 from daemon.core.turn import Turn
 from state.records import JournalType
@@ -159,9 +160,14 @@ def _decide(turn: Turn) -> None:
     decision = turn.strategy.decide(turn.book.strategy, turn.book)
     turn.put(strategy=decision.state)
     turn.do(*decision.records)
+    if decision.adopt:
+        adoption.adopt(turn, decision.adopt)
     if decision.refused_rule is not None:
         counts = turn.book.ledger.refused_today
         turn.change_ledger(refused_today={**counts, decision.refused_rule: counts.get(decision.refused_rule, 0) + 1})
+    if decision.in_band and turn.book.ledger.remainder:
+        turn.change_ledger(remainder=False)
+        turn.record(JournalType.TRANSITION, status="settled", reason="in_band", data={"machine": REMAINDER})
     if decision.wish is not None:
         _grant(turn, decision.wish)
 
@@ -281,9 +287,15 @@ def _on_execution(turn: Turn, event: Execution) -> None:
         reconcile.refresh_unexplained(turn)  # the position came first: this is what explains it
 
 
+def _on_position(turn: Turn, event: PositionChanged) -> None:
+    reconcile.on_position(turn, event)
+    adoption.on_position(turn, event)
+
+
 def _on_report(turn: Turn, event: BrokerReport) -> None:
     had_reconciled = turn.book.synced_once
     reconcile.on_broker_report(turn, event)
+    adoption.on_report(turn)
     reconcile.forget_ended_orders(turn)
     if not had_reconciled:
         # Own orders found working at the start belong to no decision of this run.
@@ -353,7 +365,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     OrderReport: orders.on_order_report,
     Execution: _on_execution,
     Commission: fills.on_commission,
-    PositionChanged: reconcile.on_position,
+    PositionChanged: _on_position,
     BrokerReport: _on_report,
     AccountReported: lambda turn, event: day.on_account(turn, event.values_usd),
     Link: link.on_link,

@@ -34,8 +34,13 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     state: Any
     records: tuple[Record, ...] = ()
     wish: Wish | None = None
+    in_band: bool = False
+    """Nothing is left to hedge: the remainder of a capped or partly filled hedge, if there was one, is done."""
     refused_rule: str | None = None
     """The guard rule that newly refused (counted in `refused_today`); None otherwise."""
+    adopt: dict[str, float] = {}
+    """Options found in the account to take in as legs: instrument -> contracts, less what others have traded today.
+    Nothing else is wished for in that step: the new leg's delta is not counted yet."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +83,16 @@ class Strategy(Protocol):
         """Instrument ids of the positions that this strategy manages, in the order to show."""
         ...
 
+    def legs_changed(self, state: Any, book: Book) -> Any:
+        """The state after the ledger's adopted legs have changed."""
+        ...
+
     def option_delta_shares(self, state: Any, book: Book) -> float | None:
         """Delta of the legs alone, in shares of the underlying; None while it cannot be computed."""
+        ...
+
+    def other_option_delta_shares(self, state: Any, book: Book) -> float | None:
+        """Delta of the account's options that are no legs, in shares; 0.0 without any, None while one has none."""
         ...
 
     def checks(self, state: Any, book: Book) -> tuple[Check, ...]:

@@ -161,6 +161,8 @@ class SnapshotPublisher:
             net_delta_shares=_net_delta_shares(snapshot),
             own_shares=snapshot.own_shares,
             hedges_today=None if snapshot.counters is None else snapshot.counters.get("hedges_today"),
+            pnl_parts=snapshot.pnl_parts,
+            traded_usd=None if snapshot.counters is None else snapshot.counters.get("traded_usd"),
             light=light(snapshot, control, wall_us()).state,
             data=sample.data,
         )

@@ -7,6 +7,7 @@ import pytest
 
 from config.schema import GuardGates, Risk
 from daemon.core import events
+from daemon.core.attribution import Attribution
 from daemon.core.daemon_fsm import DaemonState
 from daemon.core.effects import AssertControl, CancelOrder, Exit, PlaceOrder, ReleaseControl, RequestReconcile
 from daemon.core.events import BookRequest, OrderBlocked, PositionChanged, PositionItem, StopSignal, TimerFired
@@ -480,7 +481,7 @@ def test_a_checkpoint_and_what_follows_recover_the_same_ledger() -> None:
     recovered = recover(driver.lines)
     assert set(recovered.orders) == {open_ref}
     now, then = driver.book.ledger, recovered.ledger
-    blank = {"peak_equity_usd": None, "last_marks": {}}
+    blank = {"peak_equity_usd": None, "last_marks": {}, "attribution": Attribution()}
     assert msgspec.structs.replace(now, **blank) == msgspec.structs.replace(then, **blank)
     fresh = recover([driver.lines[-1], _as_line(driver)])
     assert fresh.ledger is not None

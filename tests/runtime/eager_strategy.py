@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from daemon.core.attribution import Sensitivity
 from daemon.core.book import Book
 from daemon.core.events import AnyEvent
 from daemon.core.strategy import Decision, Mark, Wish
@@ -42,6 +43,9 @@ class EagerStrategy:
     def marks(self, state: Any, book: Book) -> dict[str, Mark]:
         quote = book.quote()
         return {} if quote is None or quote.mid is None else {book.underlying: Mark(price=quote.mid)}
+
+    def sensitivities(self, state: Any, book: Book) -> tuple[Sensitivity, ...]:
+        return ()
 
     def legs(self, state: Any, book: Book) -> tuple[str, ...]:
         return ()

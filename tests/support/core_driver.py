@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from config.schema import Leg, Profile, Underlying
+from daemon.core.attribution import Sensitivity
 from daemon.core.book import Book
 from daemon.core.effects import AnyEffect, Effect, PlaceOrder, Record
 from daemon.core.events import (
@@ -85,6 +86,9 @@ class ScriptedStrategy:
         if quote is None or quote.mid is None:
             return {}
         return {"XYZ": Mark(price=quote.mid), LEG: Mark(price=2.0)}
+
+    def sensitivities(self, state: Any, book: Book) -> tuple[Sensitivity, ...]:
+        return ()
 
     def legs(self, state: Any, book: Book) -> tuple[str, ...]:
         return (LEG,)

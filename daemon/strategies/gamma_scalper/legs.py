@@ -1,15 +1,27 @@
 """The option legs: their terms, the volatility that prices each of them, and their greeks.
 
-The profile declares which legs there are, the account says how many contracts (`ledger.leg_quantities`), the venue
-says multiplier and last trading time. Volatility comes from one of three places:
+The profile declares legs and, where it lets it, the account's own positions become legs (`structure.py`). The account
+says how many contracts (`ledger.leg_quantities`), the venue says multiplier and last trading time.
+
+Volatility comes from one of three sources, asked in the profile's order (`greeks.volatility`, then `greeks.fallback`),
+leg by leg; the first that has one prices the leg, and the snapshot says which one it was:
 
 - a fixed number: always there;
-- `implied`: solved from the mid of the option's two-sided quote and kept until the next one of the same session;
-  within one market step options may be quoted before the underlying, so a quote waits for the next mid of the
-  underlying (or the next tick of the clock) and is solved once, against the price that belongs to it;
-- `ib`: the venue's model volatility, kept within the session.
+- `implied`: solved from the mid of the option's two-sided quote. Within one market step options may be quoted before
+  the underlying, so a quote waits for the next mid of the underlying (or the next tick of the clock) and is solved
+  once, against the price that belongs to it. A quote without a solution (a side missing, a mid below intrinsic value)
+  changes nothing;
+- `ib`: the volatility of the venue's model; -1, -2 and every other "not computed" is none.
 
-Without a volatility a leg has no greeks. Greeks are revalued at every underlying mid; the rest of a leg is cached.
+The last good `implied` or `ib` of this session is used for `greeks.volatility_max_age_s` of `ts`, then the next source
+is. With no source left a held leg has no greeks and nothing is hedged (S1). Greeks are revalued at every mid of the
+underlying; the rest of a leg is cached. While the market is closed nothing grows old.
+
+Every source prices by Black-Scholes (`core/black_scholes.py`): European exercise, no dividends. American stock options
+are worth more only where early exercise pays: a call before a dividend, a deep put. There delta is understated by the
+formula, while `implied`, by taking the premium for volatility, keeps the price right. Dividends within a leg's life
+move the forward that the formula assumes by their present value; at 21 to 35 days that is mostly nothing or one
+quarter's dividend. An expired leg is worth its intrinsic value and needs no volatility.
 """
 
 import math
@@ -17,9 +29,11 @@ from typing import Literal
 
 import msgspec
 
-from config.schema import Profile
+from config.schema import GreeksSection, Profile
+from daemon.core.attribution import Sensitivity
 from daemon.core.black_scholes import (
     DAYS_PER_YEAR,
+    MAX_VOLATILITY,
     US_PER_YEAR,
     OptionGreeks,
     Right,
@@ -30,6 +44,9 @@ from daemon.core.black_scholes import (
 from daemon.core.book import Book, OptionQuoteState, QuoteState
 from daemon.core.instruments import InstrumentSpec, option_id
 from daemon.core.ledger import foreign_traded
+
+VolatilityName = Literal["fixed", "implied", "ib"]
+"""Where a leg's volatility comes from."""
 
 
 class LegState(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +62,17 @@ class LegState(msgspec.Struct, frozen=True, kw_only=True):
     expiry_us: int | None = None
     """16:00 New York of the last trading day, from the venue."""
     volatility: float | None = None
+    """What prices it now, a year; None with no source left."""
+    source: VolatilityName | None = None
+    """Where that comes from."""
+    implied: float | None = None
+    implied_us: int = 0
+    """When `implied` was solved last."""
+    model: float | None = None
+    model_us: int = 0
+    """When the venue's model said `model` last."""
+    adopted: bool = False
+    """Found in the account rather than declared."""
     priced_mid: float | None = None
     priced_spot: float | None = None
     priced_us: int = 0
@@ -66,7 +94,6 @@ class BookGreeks(msgspec.Struct, frozen=True, kw_only=True):
 
 def declared_legs(profile: Profile) -> tuple[LegState, ...]:
     """The legs as the profile declares them, before the venue has said anything."""
-    fixed = None if isinstance(profile.greeks.volatility, str) else profile.greeks.volatility
     rights: dict[str, Right] = {"call": "C", "put": "P"}
     return tuple(
         LegState(
@@ -74,18 +101,37 @@ def declared_legs(profile: Profile) -> tuple[LegState, ...]:
             right=rights[leg.right],
             strike=leg.strike,
             expiry=leg.expiry,
-            volatility=fixed,
         )
         for leg in profile.legs
     )
 
 
-class LegPricer:
-    """Where volatilities come from and how legs are valued. `rate` is a year, continuous."""
+def adopted_leg(spec: InstrumentSpec) -> LegState | None:
+    """The leg that a contract of the venue makes; None for what is no option, or no whole description of one."""
+    if spec.right is None or spec.strike is None or spec.expiry is None:
+        return None
+    expiry = f"{spec.expiry[:4]}-{spec.expiry[4:6]}-{spec.expiry[6:8]}"
+    return LegState(
+        instrument=spec.instrument,
+        right=spec.right,
+        strike=spec.strike,
+        expiry=expiry,
+        multiplier=spec.multiplier,
+        expiry_us=spec.last_trade_ts_us,
+        adopted=True,
+    )
 
-    def __init__(self, *, rate: float, volatility: float | Literal["implied", "ib"]) -> None:
-        self.rate = rate
-        self.source = volatility
+
+class LegPricer:
+    """Where volatilities come from and how legs are valued. Times are `ts` in microseconds."""
+
+    def __init__(self, section: GreeksSection, *, allow_delayed: bool = False) -> None:
+        self.rate = section.risk_free_rate
+        self._sources = (section.volatility, *section.fallback)
+        self._max_age_us = round(section.volatility_max_age_s * 1e6)
+        self._implies = "implied" in self._sources
+        self._models = "ib" in self._sources
+        self._allow_delayed = allow_delayed
 
     def with_terms(self, leg: LegState, spec: InstrumentSpec | None) -> LegState:
         """The leg with the venue's word on it; a leg the venue no longer names keeps what it had."""
@@ -95,23 +141,47 @@ class LegPricer:
 
     def forget_session(self, leg: LegState) -> LegState:
         """At a new session a volatility of the last one no longer hedges; the mark may still use the last mid."""
-        return leg if not isinstance(self.source, str) else msgspec.structs.replace(leg, volatility=None)
+        return self.sourced(msgspec.structs.replace(leg, implied=None, model=None), None)
 
-    def quoted(self, leg: LegState, quote: QuoteState, spot: float | None, ts_us: int) -> LegState:
+    def quoted(self, leg: LegState, quote: QuoteState, spot: float, ts_us: int) -> LegState:
         """The leg with its option's quote paired with the underlying's price of the same moment."""
-        volatility = leg.volatility
+        if quote.delayed and not self._allow_delayed:
+            return leg
+        if self._models and isinstance(quote, OptionQuoteState):
+            model = quote.model_volatility
+            if model is not None and 0 < model <= MAX_VOLATILITY:
+                leg = msgspec.structs.replace(leg, model=model, model_us=ts_us)
         mid = two_sided_mid(quote)
-        if self.source == "ib":
-            model = quote.model_volatility if isinstance(quote, OptionQuoteState) else None
-            if model is not None and math.isfinite(model) and model > 0:
-                volatility = model
-        elif self.source == "implied" and mid is not None and spot is not None:
-            solved = self._implied(leg, mid, spot, ts_us)
-            if solved is not None:
-                volatility = solved
-        if mid is None or spot is None:
-            return leg if volatility == leg.volatility else msgspec.structs.replace(leg, volatility=volatility)
-        return msgspec.structs.replace(leg, volatility=volatility, priced_mid=mid, priced_spot=spot, priced_us=ts_us)
+        if mid is None:
+            return leg
+        implied = self._implied(leg, mid, spot, ts_us) if self._implies else None
+        if implied is not None:
+            leg = msgspec.structs.replace(leg, implied=implied, implied_us=ts_us)
+        return msgspec.structs.replace(leg, priced_mid=mid, priced_spot=spot, priced_us=ts_us)
+
+    def sourced(self, leg: LegState, ts_us: int | None) -> LegState:
+        """The leg priced by the first source that has a volatility now; `ts_us` None while nothing grows old."""
+        volatility: float | None = None
+        name: VolatilityName | None = None
+        for source in self._sources:
+            if source == "implied":
+                volatility, told_us, name = leg.implied, leg.implied_us, "implied"
+            elif source == "ib":
+                volatility, told_us, name = leg.model, leg.model_us, "ib"
+            else:
+                volatility, told_us, name = source, None, "fixed"
+            young = ts_us is None or told_us is None or ts_us - told_us < self._max_age_us
+            if volatility is not None and young:
+                break
+        else:
+            volatility = name = None
+        if volatility == leg.volatility and name == leg.source:
+            return leg
+        return msgspec.structs.replace(leg, volatility=volatility, source=name)
+
+    def at_a_look(self, leg: LegState, quote: QuoteState | None, spot: float, ts_us: int) -> LegState:
+        """An option that is not followed, as one look at its standing quote prices it."""
+        return self.sourced(leg if quote is None else self.quoted(leg, quote, spot, ts_us), None)
 
     def _implied(self, leg: LegState, mid: float, spot: float, ts_us: int) -> float | None:
         if leg.expiry_us is None:
@@ -120,11 +190,17 @@ class LegPricer:
         return implied_volatility(leg.right, mid, spot, leg.strike, years, self.rate)
 
     def value(self, leg: LegState, spot: float | None, ts_us: int) -> OptionGreeks | None:
-        """Greeks of one option on one share; None while terms, volatility or spot are unknown."""
-        if spot is None or leg.volatility is None or leg.expiry_us is None or leg.multiplier is None:
+        """Greeks of one option on one share; None while terms, volatility or spot are unknown, or the result absurd."""
+        if spot is None or leg.expiry_us is None or leg.multiplier is None:
             return None
+        volatility = leg.volatility
+        if volatility is None:
+            if ts_us < leg.expiry_us:
+                return None
+            volatility = 0.0
         years = (leg.expiry_us - ts_us) / US_PER_YEAR
-        return greeks(leg.right, spot, leg.strike, years, self.rate, leg.volatility)
+        found = greeks(leg.right, spot, leg.strike, years, self.rate, volatility)
+        return found if _is_sane(found) else None
 
     def value_all(self, legs: tuple[LegState, ...], spot: float | None, ts_us: int) -> tuple[OptionGreeks | None, ...]:
         """Greeks of every leg, in order."""
@@ -134,7 +210,7 @@ class LegPricer:
         """Price per share from the volatility that the last two-sided mid implied, else from the leg's own."""
         if spot is None or leg.expiry_us is None:
             return None
-        volatility = leg.volatility if self.source == "implied" else None
+        volatility = leg.implied
         if volatility is None and leg.priced_mid is not None and leg.priced_spot is not None:
             volatility = self._implied(leg, leg.priced_mid, leg.priced_spot, leg.priced_us)
         if volatility is None:
@@ -143,6 +219,20 @@ class LegPricer:
         if volatility is None and years > 0:
             return None
         return greeks(leg.right, spot, leg.strike, years, self.rate, 0.0 if volatility is None else volatility).price
+
+
+def _is_sane(found: OptionGreeks) -> bool:
+    """What no option can break: |delta| <= 1, gamma, vega and price not negative, and every number finite.
+
+    A NaN fails every comparison, so it never reaches a sum.
+    """
+    return (
+        -1.0 <= found.delta <= 1.0
+        and 0.0 <= found.gamma < math.inf
+        and 0.0 <= found.vega < math.inf
+        and 0.0 <= found.price < math.inf
+        and -math.inf < found.theta_usd_year < math.inf
+    )
 
 
 def two_sided_mid(quote: QuoteState | None) -> float | None:
@@ -197,4 +287,22 @@ def total(legs: tuple[LegState, ...], values: tuple[OptionGreeks | None, ...], b
         gamma=gamma,
         theta_usd_day=theta / DAYS_PER_YEAR,
         vega=vega,
+    )
+
+
+def sensitivities(legs: tuple[LegState, ...], values: tuple[OptionGreeks | None, ...]) -> tuple[Sensitivity, ...]:
+    """Of each leg that has greeks, per share, with the volatility that they were taken at."""
+    return tuple(
+        [
+            Sensitivity(
+                instrument=leg.instrument,
+                volatility=leg.volatility,
+                delta=value.delta,
+                gamma=value.gamma,
+                theta_usd_year=value.theta_usd_year,
+                vega=value.vega,
+            )
+            for leg, value in zip(legs, values, strict=True)
+            if value is not None and leg.volatility is not None
+        ]
     )

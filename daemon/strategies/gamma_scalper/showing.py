@@ -7,6 +7,7 @@ import msgspec
 from config.schema import Profile
 from daemon.core.black_scholes import OptionGreeks
 from daemon.core.book import Book
+from daemon.core.pnl import leg_usd
 from daemon.core.strategy import Mark
 from daemon.strategies.gamma_scalper.legs import LegPricer, LegState, quantities_known, quantity_of, two_sided_mid
 from daemon.strategies.gamma_scalper.looking import Looker
@@ -124,7 +125,9 @@ def _leg(leg: LegState, value: OptionGreeks | None, mark: Mark | None, spot: flo
     quantity = quantity_of(leg, book) if quantities_known((leg,), book) else None
     shares = None if leg.multiplier is None or quantity is None else quantity * leg.multiplier
     price = None if mark is None else mark.price
-    opening = book.ledger.opening_marks.get(leg.instrument)
+    pnl = None
+    if price is not None and quantity is not None and leg.multiplier is not None:
+        pnl = leg_usd(book.ledger, leg.instrument, quantity, price, leg.multiplier)
     return Leg(
         instrument=leg.instrument,
         right=leg.right,
@@ -139,7 +142,7 @@ def _leg(leg: LegState, value: OptionGreeks | None, mark: Mark | None, spot: flo
         vega=_times(shares, None if value is None else value.vega, 2),
         moneyness_pct=None if spot is None else round((spot / leg.strike - 1) * 100, 4),
         value_usd=_times(shares, price, 2),
-        pnl_usd=None if price is None or opening is None else _times(shares, price - opening, 2),
+        pnl_usd=_rounded(pnl, 2),
     )
 
 

@@ -9,14 +9,16 @@ from typing import Any
 import msgspec
 
 from config.schema import Profile
+from daemon.core.attribution import Sensitivity
 from daemon.core.book import Book
 from daemon.core.effects import Record
 from daemon.core.events import AnyEvent
 from daemon.core.strategy import Decision, Mark, Wish
 from daemon.strategies.gamma_scalper.classifier import Codes, DeltaCode
 from daemon.strategies.gamma_scalper.deciding import Answer, Decider, refusal_data, trigger_of
+from daemon.strategies.gamma_scalper.finding import Finder
 from daemon.strategies.gamma_scalper.hedge_fsm import HEDGE, HedgeState, HedgeTrigger, after_look
-from daemon.strategies.gamma_scalper.legs import quantities_known, total
+from daemon.strategies.gamma_scalper.legs import quantities_known, sensitivities, total
 from daemon.strategies.gamma_scalper.looking import Look, Looker
 from daemon.strategies.gamma_scalper.scalper_state import ScalperState
 from daemon.strategies.gamma_scalper.self_check import Checker
@@ -41,7 +43,8 @@ class GammaScalper:
         self._watcher = Watcher(profile)
         self._looker = Looker(profile, self._watcher.market)
         self._decider = Decider(profile)
-        self._checker = Checker(profile, self._looker)
+        self._finder = Finder(profile.gates.strategy.structure, self._watcher.pricer)
+        self._checker = Checker(profile, self._looker, self._finder)
         self._limits = LimitUser(profile)
         self._shower = Shower(profile, self._looker, self._watcher.pricer)
 
@@ -55,14 +58,18 @@ class GammaScalper:
 
     def decide(self, state: ScalperState, book: Book) -> Decision:
         """Look, classify, move the machines, and wish for at most one order. Raises IllegalTransitionError."""
+        if state.found and (chosen := self._finder.adoptable(state, book)):
+            # A new leg's delta is not counted yet: the next event decides, with it.
+            return Decision(state=state, adopt=chosen)
         look = self._looker.look(state, book)
         state, revived = _follow_hedge(state, book, look)
-        remainder = state.remainder and look.codes.d is not _IN_BAND
+        in_band = look.codes.d is _IN_BAND
+        remainder = book.ledger.remainder and not in_band
         answer = self._decider.answer(state, book, look, remainder=remainder)
         trigger = trigger_of(book, look, answer, revived=revived)
         trading = _move(state.trading, trigger)
         wish = None
-        hedge, capped, ref = state.hedge, state.wish_capped, state.hedge_ref
+        hedge, ref = state.hedge, state.hedge_ref
         if trading is _NEED_HEDGE and look.mid is not None:
             wish = _wish(book, look, answer, look.mid)
             # The name that the core will give the order: by it the hedge machine knows what became of the wish.
@@ -70,21 +77,18 @@ class GammaScalper:
             if hedge is not HedgeState.EXEC_IDLE:
                 hedge = HEDGE.next(hedge, HedgeTrigger.SETTLED)
             hedge = HEDGE.next(hedge, HedgeTrigger.WISHED)
-            capped = answer.size.capped
         records = () if trading is state.trading else (_transition(state.trading, trading, trigger, look.codes),)
         newly_refused = None
         if answer.refused is not None and answer.refused != state.refused and trading not in _BEFORE_TRADING:
             newly_refused = answer.refused
             records = (*records, _refused(book, look, answer))
         last_bad = self._checker.note(state, book, look)
-        after = (trading, hedge, ref, look.codes, capped, remainder, answer.refused, last_bad)
+        after = (trading, hedge, ref, look.codes, answer.refused, last_bad)
         if after != (
             state.trading,
             state.hedge,
             state.hedge_ref,
             state.codes,
-            state.wish_capped,
-            state.remainder,
             state.refused,
             state.last_bad,
         ):
@@ -94,19 +98,21 @@ class GammaScalper:
                 hedge=hedge,
                 hedge_ref=ref,
                 codes=look.codes,
-                wish_capped=capped,
-                remainder=remainder,
                 refused=answer.refused,
                 last_bad=last_bad,
             )
-        return Decision(state=state, records=records, wish=wish, refused_rule=newly_refused)
+        return Decision(state=state, records=records, wish=wish, in_band=in_band, refused_rule=newly_refused)
 
     def marks(self, state: ScalperState, book: Book) -> dict[str, Mark]:
         """Instrument -> price of the underlying and of each leg."""
         return self._shower.marks(state, book)
 
+    def sensitivities(self, state: ScalperState, book: Book) -> tuple[Sensitivity, ...]:  # noqa: ARG002 -- the protocol's shape
+        """Greeks and volatility of every leg that has them."""
+        return sensitivities(state.legs, state.greeks)
+
     def legs(self, state: ScalperState, book: Book) -> tuple[str, ...]:  # noqa: ARG002 -- the protocol's shape
-        """Instrument ids of the declared legs."""
+        """Instrument ids of the declared and the adopted legs."""
         return tuple(leg.instrument for leg in state.legs)
 
     def option_delta_shares(self, state: ScalperState, book: Book) -> float | None:
@@ -114,6 +120,14 @@ class GammaScalper:
         if not quantities_known(state.legs, book):
             return None
         return total(state.legs, state.greeks, book).delta_shares
+
+    def legs_changed(self, state: ScalperState, book: Book) -> ScalperState:
+        """The state after the ledger's adopted legs have changed."""
+        return self._watcher.rebuild_legs(state, book)
+
+    def other_option_delta_shares(self, state: ScalperState, book: Book) -> float | None:
+        """Delta of the account's options that are no legs, in shares; 0.0 without any, None while one has none."""
+        return self._finder.delta_shares(state, book)
 
     def checks(self, state: ScalperState, book: Book) -> tuple[Check, ...]:
         """The strategy's part of the self check."""
@@ -155,12 +169,9 @@ def _follow_hedge(state: ScalperState, book: Book, look: Look) -> tuple[ScalperS
     if order is None:
         ref = None
     moved = after_look(hedge, order)
-    remainder = state.remainder
-    if order is not None and order.filled > 0 and moved in (HedgeState.FILLED, HedgeState.FAIL):
-        remainder = state.wish_capped or order.filled < order.quantity
-    if moved is state.hedge and ref == state.hedge_ref and remainder == state.remainder:
+    if moved is state.hedge and ref == state.hedge_ref:
         return state, revived
-    return msgspec.structs.replace(state, hedge=moved, hedge_ref=ref, remainder=remainder), revived
+    return msgspec.structs.replace(state, hedge=moved, hedge_ref=ref), revived
 
 
 def _wish(book: Book, look: Look, answer: Answer, mid: float) -> Wish:
