@@ -43,8 +43,13 @@ def run_daemon(
     venue_factory: VenueFactory,
     clock: Clock,
     flatten_only: bool = False,
+    profile_path: str | None = None,
 ) -> int:
-    """Run one daemon in the foreground until it stops; returns its exit code. Says its reasons on stderr."""
+    """Run one daemon in the foreground until it stops; returns its exit code. Says its reasons on stderr.
+
+    `profile_path` is journaled: it says where the profile can be read again. With `flatten_only` the run ends with
+    the flatten that stands, verified or refused, and never hedges.
+    """
     locks = Locks()
     try:
         _take_desk(paths, profile, locks)
@@ -63,6 +68,7 @@ def run_daemon(
                 desk=desk,
                 run_id=run_id,
                 flatten_only=flatten_only,
+                profile_path=profile_path,
             )
             return asyncio.run(daemon.serve(venue_factory))
         except _Refused:

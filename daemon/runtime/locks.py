@@ -4,6 +4,8 @@ The kernel's own file locks: they end with the process, however it ends, so no l
 stay behind on purpose (removing a locked file splits the waiters over two inodes) and hold the holder's pid.
 """
 
+import contextlib
+import fcntl
 import os
 import re
 from pathlib import Path
@@ -13,6 +15,8 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 RUN_DIR_VARIABLE: Final = "BIFROST_RUN_DIR"
+TAKE_WITHIN_S: Final = 0.3
+"""So long a lock is tried: whoever only asks whether it is held has it for a moment."""
 
 
 class LockTakenError(Exception):
@@ -34,6 +38,11 @@ def run_directory() -> Path:
 def desk_lock_path(desk_folder: Path) -> Path:
     """The lock of one desk's folder."""
     return desk_folder / ".daemon.lock"
+
+
+def supervisor_lock_path(desk_folder: Path) -> Path:
+    """The lock of the one supervisor of a desk."""
+    return desk_folder / ".supervisor.lock"
 
 
 def client_lock_path(host: str, port: int, client_id: int) -> Path:
@@ -58,6 +67,51 @@ def holder_pid(path: Path) -> int | None:
         return None
 
 
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock now. One that may not be asked (another user's) counts as held."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    with contextlib.closing(os.fdopen(descriptor, "rb")):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        return False
+
+
+def owner_pid(path: Path) -> int | None:
+    """The process that holds the lock now, as surely as can be told; None when nobody does or it is not sure.
+
+    The holder wrote its pid right after taking the lock. Where the system lists a process's files (Linux), it must
+    also have this one open: a pid that was given anew is never taken for it.
+    """
+    pid = holder_pid(path)
+    if pid is None or pid <= 1 or not is_held(path):
+        return None
+    return pid if _has_open(pid, path) is not False else None
+
+
+def _has_open(pid: int, path: Path) -> bool | None:
+    """Whether the process has this very file open; None where the system does not list such things."""
+    if not Path("/proc/self/fd").is_dir():
+        return None
+    try:
+        wanted = path.stat()
+        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False  # gone, or somebody else's
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            found = descriptor.stat()
+            if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+                return True
+    return False
+
+
 class Locks:
     """The locks of this process, released together."""
 
@@ -72,9 +126,9 @@ class Locks:
         if path in self._held:
             return
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FileLock(path, blocking=False, mode=0o600, thread_local=False, fallback_to_soft=False)
+        lock = FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
         try:
-            lock.acquire()
+            lock.acquire(timeout=TAKE_WITHIN_S, poll_interval=0.02)
         except Timeout:
             pid = holder_pid(path)
             holder = "another process" if pid is None else f"process {pid}"

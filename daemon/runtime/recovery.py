@@ -104,7 +104,7 @@ def open_journal(paths: DeskPaths) -> OpenedDesk:
 
 
 def start_run(
-    sink: JournalSink, desk: OpenedDesk, book: Book, *, ts_us: int, identity: dict[str, str | int]
+    sink: JournalSink, desk: OpenedDesk, book: Book, *, ts_us: int, identity: dict[str, str | int | None]
 ) -> str | None:
     """Write the lines every run starts with, durably; returns the error if the disk refuses them."""
     records = [checkpoint(book)]

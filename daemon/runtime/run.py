@@ -14,6 +14,7 @@ from config.schema import Profile
 from daemon.core.book import Book
 from daemon.core.effects import Record
 from daemon.core.events import AnyEvent, Control, Link, SinkFailed, StopSignal, TimerFired
+from daemon.core.flatten_fsm import RUNNING, FlattenState
 from daemon.core.presentation import present
 from daemon.core.recovery import checkpoint
 from daemon.core.step import Core
@@ -33,6 +34,7 @@ from daemon.runtime.requests import RequestDesk
 from daemon.runtime.rhythm import LatencyWindow, Prober, Ticker
 from daemon.runtime.signals import on_stop_signal
 from daemon.runtime.snapshot_publisher import Identity, Sink, SnapshotPublisher
+from daemon.runtime.supervised import on_supervisor_death
 from daemon.runtime.tape_sink import TapeSink
 from daemon.runtime.tasks import TaskDiedError, TaskOwner
 from daemon.runtime.timers import Timers
@@ -68,6 +70,7 @@ class Daemon:
         desk: OpenedDesk,
         run_id: str,
         flatten_only: bool,
+        profile_path: str | None = None,
         timer_speed: float = 1.0,
     ) -> None:
         self._profile = profile
@@ -78,6 +81,9 @@ class Daemon:
         self._desk = desk
         self._run_id = run_id
         self._flatten_only = flatten_only
+        self._profile_path = profile_path
+        self._leaving = "flatten_only" if flatten_only else None
+        """Why this run ends as soon as no flatten is under way; None while nothing asks for that."""
         self._timer_speed = timer_speed
         self._identity = Identity(
             desk=paths.desk,
@@ -96,14 +102,14 @@ class Daemon:
         """Start everything, wait for the end, leave in order."""
         # First of all: the parts say that a start fails before everything runs, and who reads it may answer at once.
         restore_signals = on_stop_signal(self._signalled)
+        forget_supervisor = on_supervisor_death(self._supervisor_died)
         self._wire(venue_factory)
         self._watch.look()
         if self._flatten_only and not self._flatten_asserted():
             self._tape.close()
-            self._record_end(
-                ExitCode.STOP_STANDS, "nothing_to_do", "flatten-only, but stop and flatten do not both stand"
-            )
+            self._record_end(ExitCode.STOP_STANDS, "nothing_to_do", "flatten-only, but no flatten stands")
             self._close_journal()
+            forget_supervisor()
             restore_signals()
             return ExitCode.STOP_STANDS
         loop = asyncio.get_running_loop()
@@ -116,6 +122,7 @@ class Daemon:
             code = self._died(death)
         finally:
             await self._leave(restore_signals)
+            forget_supervisor()
         return code
 
     def _wire(self, venue_factory: VenueFactory) -> None:
@@ -171,7 +178,14 @@ class Daemon:
             self._desk,
             book,
             ts_us=now_us,
-            identity={"profile": identity.profile, "profile_hash": identity.profile_hash, "version": identity.version},
+            identity={
+                "profile": identity.profile,
+                "profile_hash": identity.profile_hash,
+                "version": identity.version,
+                # What a command needs to run this desk's flatten when no daemon is left to do it.
+                "profile_path": self._profile_path,
+                "ib_port": self._profile.ib.port,
+            },
         )
         failures = [] if failure is None else [SinkFailed(ts_us=now_us, what="journal", error=failure)]
         self._tape = TapeSink(
@@ -320,19 +334,41 @@ class Daemon:
         self._requests.decided(event)
         if acted:
             self._publisher.decided()
+        if self._leaving is not None:
+            self._leave_unless_flattening(self._leaving)
+
+    def _leave_unless_flattening(self, reason: str) -> None:
+        """End this run; a flatten that is under way comes first, for nobody is there to go on with it.
+
+        Between its end and the stop no hedge can leave: a flatten ends with a pause, or refused with its file there.
+        """
+        book = self._engine.book
+        if self._flatten_asserted() and book.control.flatten is None:
+            return  # the core has not heard of the file yet
+        if book.flatten.state in RUNNING or book.flatten.state == FlattenState.WAITING:
+            return
+        self._leaving = None
+        self._signalled(reason)
+
+    def _supervisor_died(self) -> None:
+        """Nobody restarts, watches or kills this process any more: it must not be the one that trades on unseen.
+
+        It would also keep the desk's lock from the supervisor that the operator or systemd starts next.
+        """
+        say("bifrost: the supervisor of this daemon is gone: cancelling own orders and stopping (a flatten goes first)")
+        _log.critical("supervisor_died")
+        self._leaving = "supervisor_died"
+        self._leave_unless_flattening(self._leaving)
 
     def _control_changed(self, control: Control) -> None:
         self._control = control
         self._engine.emit(control)
-        if self._flatten_only and not any(file.name == "stop" for file in control.files):
-            # Started to flatten under a stop: without that stop this process must not begin to hedge.
-            self._signalled("stop_removed")
 
     def _requested(self, read: Any) -> None:
         self._requests.requested(read)
 
     def _flatten_asserted(self) -> bool:
-        return {"stop", "flatten"} <= {file.name for file in self._control.files}
+        return any(file.name == "flatten" for file in self._control.files)
 
     def _signalled(self, name: str) -> None:
         _log.info("stop_signal", signal=name)

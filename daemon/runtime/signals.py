@@ -6,6 +6,16 @@ from collections.abc import Callable
 from typing import Final
 
 _STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+_remembered: Final[list[str]] = []
+
+
+def remember_stop_signals() -> None:
+    """Call it first of all in a process: a signal that comes before the loop is kept for `on_stop_signal`.
+
+    The default would end the process without a word; whoever sent it could not tell that from a crash.
+    """
+    for number in _STOPPING:
+        signal.signal(number, lambda received, _frame: _remembered.append(signal.Signals(received).name))
 
 
 def on_stop_signal(stop: Callable[[str], None]) -> Callable[[], None]:
@@ -13,6 +23,8 @@ def on_stop_signal(stop: Callable[[str], None]) -> Callable[[], None]:
     loop = asyncio.get_running_loop()
     for number in _STOPPING:
         loop.add_signal_handler(number, stop, number.name)
+    while _remembered:
+        loop.call_soon(stop, _remembered.pop(0))
 
     def restore() -> None:
         for number in _STOPPING:

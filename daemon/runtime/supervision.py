@@ -28,11 +28,13 @@ class Timing:
     crashes: int = 5
     crash_window_s: float = 600.0
     stop_seen_s: float = 5.0
-    """A running daemon that does not show a stop as seen within this is killed."""
+    """A running daemon that does not show a stop or a flatten as seen within this is killed."""
     boot_grace_s: float = 10.0
     """A starting daemon reads its journal first; it cannot trade before it has looked at control."""
     kill_after_s: float = 3.0
     """How long a daemon may take to end after the supervisor's SIGTERM."""
+    orphan_leaves_s: float = 12.0
+    """How long a daemon that lost its own supervisor may take to leave the desk, before another is started."""
     poll_s: float = 0.5
 
 
@@ -71,7 +73,7 @@ class Supervision:
         return Verdict(assert_stop="crash_loop" if looping else None, restart_after_s=self._back_off())
 
     def killed(self) -> Verdict:
-        """The supervisor itself killed a daemon that was blind to a stop: the cancel pass follows soon."""
+        """The supervisor itself killed a daemon that was blind to a command: one that obeys it follows soon."""
         return Verdict(restart_after_s=self._timing.first_restart_s)
 
     def _count_crash(self, now_s: float) -> bool:

@@ -1,14 +1,15 @@
 """Keeps one daemon running: restarts it after crashes, keeps it down while `stop` stands, never argues with a human.
 
 The supervisor reads the same control folder as the daemon and nothing else of its affairs, except whether the
-daemon has noticed a stop.
+daemon has noticed a stop or a flatten. There is one for each desk (`.supervisor.lock`). A daemon that outlives its
+supervisor notices it (`supervised.py`) and leaves; the next supervisor waits for that.
 """
 
 import asyncio
 import os
 import signal
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import structlog
 
@@ -16,8 +17,10 @@ from daemon.core.events import Control, ControlFile
 from daemon.runtime.clocks import monotonic_ns, wall_us
 from daemon.runtime.control_watch import ControlWatch
 from daemon.runtime.exit_codes import ExitCode
+from daemon.runtime.locks import Locks, LockTakenError, desk_lock_path, holder_pid, is_held, supervisor_lock_path
 from daemon.runtime.logging_setup import say, set_up_logging
 from daemon.runtime.signals import on_stop_signal
+from daemon.runtime.supervised import FD_VARIABLE
 from daemon.runtime.supervision import Supervision, Timing, Verdict
 from daemon.runtime.tasks import TaskDiedError, TaskOwner
 from state.control import ControlError, assert_command
@@ -29,6 +32,8 @@ from state.times import iso_from_us, us_from_iso
 
 _log = structlog.stdlib.get_logger("bifrost.runtime.supervisor")
 
+Watched = Literal["stop", "flatten"]
+"""Commands that a daemon must be seen to have noticed."""
 FLATTEN_ONLY: Final = "--flatten-only"
 BY_SUPERVISOR: Final = "supervisor"
 
@@ -37,14 +42,21 @@ def run_supervisor(command: Sequence[str], paths: DeskPaths, *, timing: Timing |
     """Run `command` (a daemon of the desk at `paths`) under supervision until told to stop; returns the exit code.
 
     0 after SIGTERM or SIGINT with a daemon that stopped in time, 6 when it had to be killed; 2, 4 and 5 are the
-    daemon's own final words, 1 is a bug of the supervisor. `command` must take `--flatten-only`.
+    daemon's own final words (4 also: the desk has a supervisor), 1 is a bug of the supervisor. `command` must take
+    `--flatten-only`.
     """
+    locks = Locks()
     try:
         paths.create()
+        locks.take(supervisor_lock_path(paths.folder), f"desk {paths.desk} (its supervisor)")
         close_log = set_up_logging(
             paths.logs / "supervisor.jsonl", run_id=f"supervisor-{os.getpid()}", process="supervisor"
         )
+    except LockTakenError as error:
+        say(f"bifrost: {error}")
+        return ExitCode.IN_USE
     except OSError as error:
+        locks.release_all()
         say(f"bifrost: cannot write the desk's folder {paths.folder}: {error}; check its owner and permissions")
         return 2
     try:
@@ -55,6 +67,7 @@ def run_supervisor(command: Sequence[str], paths: DeskPaths, *, timing: Timing |
         return 1
     finally:
         close_log()
+        locks.release_all()
 
 
 class Supervisor:
@@ -66,13 +79,14 @@ class Supervisor:
         self._timing = timing
         self._rules = Supervision(timing)
         self._control = Control(ts_us=0, files=())
-        self._stop_since_ns: int | None = None
+        self._since_ns: dict[Watched, int] = {}
+        """Since when each command stands, by this process's clock."""
         self._stop_seen_in_run = False
         self._flatten_tried: ControlFile | None = None
         self._wake = asyncio.Event()
         self._stopping = False
         self._blind_kills = 0
-        """In a row; each doubles the next daemon's boot grace, so that a slow disk cannot defeat the cancel pass."""
+        """In a row; each doubles the next daemon's boot grace, so that a slow disk cannot defeat the next one."""
 
     async def run(self) -> int:
         """Supervise until a signal or a final exit code."""
@@ -95,6 +109,7 @@ class Supervisor:
             await owner.cancel_all()
 
     async def _supervise(self) -> int:
+        await self._wait_for_orphan()
         while True:
             flatten_only = self._stands("flatten") is not None and self._stands("stop") is not None
             code, verdict = await self._one_run(flatten_only=flatten_only)
@@ -118,14 +133,23 @@ class Supervisor:
             self._flatten_tried = self._stands("flatten")
         self._stop_seen_in_run = self._stands("stop") is not None
         started_ns = monotonic_ns()
+        # Only this process holds the writing end, so its end, of whatever kind, is the end of the daemon's file.
+        reading, writing = os.pipe()
         try:
-            # Its own process group: a Ctrl-C in the terminal reaches the supervisor alone, which passes it on.
-            process = await asyncio.create_subprocess_exec(*command, process_group=0)
-        except OSError as error:
-            say(f"bifrost: cannot start the daemon ({command[0]}): {error}")
-            return 2, Verdict(final=2)
-        _log.info("daemon_started", pid=process.pid, flatten_only=flatten_only)
-        killed_blind = await self._attend(process, started_ns)
+            try:
+                # Its own process group: a Ctrl-C in the terminal reaches the supervisor alone, which passes it on.
+                process = await asyncio.create_subprocess_exec(
+                    *command, process_group=0, pass_fds=(reading,), env={**os.environ, FD_VARIABLE: str(reading)}
+                )
+            except OSError as error:
+                say(f"bifrost: cannot start the daemon ({command[0]}): {error}")
+                return 2, Verdict(final=2)
+            finally:
+                os.close(reading)
+            _log.info("daemon_started", pid=process.pid, flatten_only=flatten_only)
+            killed_blind = await self._attend(process, started_ns)
+        finally:
+            os.close(writing)
         code = process.returncode if process.returncode is not None else 1
         now_ns = monotonic_ns()
         _log.info("daemon_ended", pid=process.pid, code=code, killed_blind=killed_blind)
@@ -136,7 +160,7 @@ class Supervisor:
         return code, self._rules.judge(code, ran_s=ran_s, now_s=now_ns / 1e9, stop=self._stop_word())
 
     async def _attend(self, process: asyncio.subprocess.Process, started_ns: int) -> bool:
-        """Wait for the daemon's end; True when it had to be killed because it did not notice a stop."""
+        """Wait for the daemon's end; True when it had to be killed because it did not notice a stop or a flatten."""
         exited = asyncio.create_task(process.wait(), name="daemon")
         killed_blind = False
         try:
@@ -144,9 +168,9 @@ class Supervisor:
                 await self._wait_for_any(exited, self._timing.poll_s)
                 if self._stopping:
                     await self._end(process, exited)
-                elif not exited.done() and self._blind(started_ns):
-                    say(f"bifrost: the daemon (process {process.pid}) did not notice the stop: killing it")
-                    _log.critical("daemon_blind_to_stop", pid=process.pid)
+                elif not exited.done() and (unseen := self._unseen(started_ns)) is not None:
+                    say(f"bifrost: the daemon (process {process.pid}) did not notice the {unseen}: killing it")
+                    _log.critical("daemon_blind", command=unseen, pid=process.pid)
                     killed_blind = True
                     _kill_group(process)
                     await exited
@@ -168,6 +192,18 @@ class Supervisor:
             )
             _kill_group(process)
             await exited
+
+    async def _wait_for_orphan(self) -> None:
+        """Give a daemon whose own supervisor was killed the time to cancel, confirm and let go of the desk."""
+        lock = desk_lock_path(self._paths.folder)
+        end_ns = monotonic_ns() + int(self._timing.orphan_leaves_s * 1e9)
+        told = False
+        while is_held(lock) and monotonic_ns() < end_ns and not self._stopping:
+            if not told:
+                told = True
+                say(f"bifrost: the desk is in use by process {holder_pid(lock)}; waiting for it to leave")
+                _log.warning("desk_in_use", pid=holder_pid(lock))
+            await self._rest(self._timing.poll_s)
 
     async def _wait_for_release(self) -> None:
         """Stay while `stop` stands, unless a flatten is newly asserted over it."""
@@ -194,13 +230,15 @@ class Supervisor:
         waking.cancel()
 
     def _control_changed(self, control: Control) -> None:
-        self._control = control
-        if self._stands("stop") is None:
-            self._stop_since_ns = None
-        else:
+        before, self._control = self._control, control
+        for name in get_args(Watched):
+            stands = self._stands(name)
+            if stands is None:
+                self._since_ns.pop(name, None)
+            elif name not in self._since_ns or (name == "flatten" and stands not in before.files):
+                self._since_ns[name] = monotonic_ns()  # a flatten that is touched again is a new request
+        if self._stands("stop") is not None:
             self._stop_seen_in_run = True
-            if self._stop_since_ns is None:
-                self._stop_since_ns = monotonic_ns()
         self._wake.set()
 
     def _signalled(self, name: str) -> None:
@@ -211,7 +249,7 @@ class Supervisor:
     def _told_to_stop(self) -> bool:
         return self._stopping
 
-    def _stands(self, name: Literal["stop", "flatten"]) -> ControlFile | None:
+    def _stands(self, name: Watched) -> ControlFile | None:
         return next((file for file in self._control.files if file.name == name), None)
 
     def _stop_word(self) -> Literal["stands", "was_seen", "absent"]:
@@ -232,28 +270,29 @@ class Supervisor:
         others = tuple(file for file in self._control.files if file.name != "stop")
         self._control_changed(Control(ts_us=0, files=(*others, mark), readable=self._control.readable))
 
-    def _blind(self, started_ns: int) -> bool:
-        """Whether a stop has stood long enough for any healthy daemon to show that it saw it."""
-        if self._stop_since_ns is None:
-            return False
+    def _unseen(self, started_ns: int) -> Watched | None:
+        """The command that has stood long enough for any healthy daemon to show that it saw it, and that it did not."""
         grace_s = self._timing.boot_grace_s * 2 ** min(self._blind_kills, 6)
-        deadline_ns = max(self._stop_since_ns + self._timing.stop_seen_s * 1e9, started_ns + grace_s * 1e9)
-        if monotonic_ns() < deadline_ns:
-            return False
-        earliest = max(self._stop_since_ns - int(1e9), started_ns)
-        return not stop_was_seen(self._paths, wall_us() - (monotonic_ns() - earliest) // 1000)
+        for name, since_ns in self._since_ns.items():
+            deadline_ns = max(since_ns + self._timing.stop_seen_s * 1e9, started_ns + grace_s * 1e9)
+            if monotonic_ns() < deadline_ns:
+                continue
+            earliest = max(since_ns - int(1e9), started_ns)
+            if not command_was_seen(self._paths, name, wall_us() - (monotonic_ns() - earliest) // 1000):
+                return name
+        return None
 
 
-def stop_was_seen(paths: DeskPaths, since_us: int) -> bool:
-    """Whether the snapshot or the journal, written since `since_us` (wall clock), shows that a stop was noticed."""
+def command_was_seen(paths: DeskPaths, name: Watched, since_us: int) -> bool:
+    """Whether the snapshot or the journal, written since `since_us` (wall clock), shows that a command was noticed."""
     snapshot = read_snapshot(paths.snapshot).snapshot
     if snapshot is not None and us_from_iso(snapshot.wall_ts) >= since_us:
-        noticed = any(mark.name == "stop" for mark in snapshot.control)
+        noticed = any(mark.name == name for mark in snapshot.control)
         if noticed or snapshot.daemon_state in ("stopping", "stopped"):
             return True
     lines = newest(paths.journal, Filter(types=frozenset({JournalType.CONTROL_SEEN})), 20)
     return any(
-        line.data is not None and line.data.get("command") == "stop" and us_from_iso(line.wall_ts) >= since_us
+        line.data is not None and line.data.get("command") == name and us_from_iso(line.wall_ts) >= since_us
         for line in lines
     )
 

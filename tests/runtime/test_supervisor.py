@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daemon.runtime.supervision import Timing
-from daemon.runtime.supervisor import Supervisor, run_supervisor, stop_was_seen
+from daemon.runtime.supervisor import Supervisor, command_was_seen, run_supervisor
 from state.control import assert_command, read_control
 from state.journal import JournalWriter
 from state.layout import DeskPaths
@@ -230,8 +230,8 @@ def test_the_supervisors_process_passes_sigterm_on(paths: DeskPaths) -> None:
         process.wait()
 
 
-class TestStopWasSeen:
-    """What the supervisor takes as proof that the daemon noticed a stop."""
+class TestCommandWasSeen:
+    """What the supervisor takes as proof that the daemon noticed a command."""
 
     def snapshot(self, **fields: object) -> Snapshot:
         whole = {
@@ -249,14 +249,14 @@ class TestStopWasSeen:
         return Snapshot(**(whole | fields))  # type: ignore[arg-type]
 
     def test_nothing_written_is_nothing_seen(self, paths: DeskPaths) -> None:
-        assert not stop_was_seen(paths, WALL_US)
+        assert not command_was_seen(paths, "stop", WALL_US)
 
     def test_a_fresh_snapshot_that_stops_counts_and_an_old_one_does_not(self, paths: DeskPaths) -> None:
         write_snapshot(paths.snapshot, self.snapshot(daemon_state="stopping"), sync=False)
-        assert stop_was_seen(paths, WALL_US)
-        assert not stop_was_seen(paths, WALL_US + 1)
+        assert command_was_seen(paths, "stop", WALL_US)
+        assert not command_was_seen(paths, "stop", WALL_US + 1)
         write_snapshot(paths.snapshot, self.snapshot(), sync=False)
-        assert not stop_was_seen(paths, WALL_US)
+        assert not command_was_seen(paths, "stop", WALL_US)
 
     def test_a_fresh_control_seen_line_counts(self, paths: DeskPaths) -> None:
         writer = JournalWriter(paths.journal, wall_us=lambda: WALL_US)
@@ -273,6 +273,6 @@ class TestStopWasSeen:
                 data={"command": command},
             )
             writer.append([seen])
-            assert stop_was_seen(paths, WALL_US) is (command == "stop")
-        assert not stop_was_seen(paths, WALL_US + 1)
+            assert command_was_seen(paths, "stop", WALL_US) is (command == "stop")
+        assert not command_was_seen(paths, "stop", WALL_US + 1)
         writer.close()

@@ -93,8 +93,17 @@ class ScriptedStrategy:
     def legs(self, state: Any, book: Book) -> tuple[str, ...]:
         return (LEG,)
 
+    def legs_changed(self, state: Any, book: Book) -> Any:
+        return state
+
+    def other_option_delta_shares(self, state: Any, book: Book) -> float | None:
+        return 0.0
+
     def option_delta_shares(self, state: Any, book: Book) -> float | None:
         return self.delta
+
+    def other_option_delta_shares(self, state: Any, book: Book) -> float | None:
+        return 0.0
 
     def checks(self, state: Any, book: Book) -> tuple[Check, ...]:
         return ()
