@@ -109,12 +109,14 @@ def test_the_runbook_has_an_entry_for_every_reason_in_its_order() -> None:
 
 
 @pytest.mark.parametrize("code", REASONS)
-def test_an_entry_says_how_bad_it_is_who_ends_it_and_what_to_do(code: str) -> None:
+def test_an_entry_says_how_bad_it_is_who_ends_it_what_the_desk_does_and_what_to_do(code: str) -> None:
     reason = REASONS[code]
     entry = RUNBOOK.partition(f"## {code}\n")[2].partition("\n## ")[0]
     assert f"{SEVERITY[reason.severity]}. Ends {ENDS[reason.cleared_by]}." in entry
     assert len(entry.partition("**Means.** ")[2].partition("\n")[0]) > 20
+    assert len(entry.partition("**Desk.** ")[2].partition("\n")[0]) > 20
     assert len(entry.partition("**Do.** ")[2]) > 5
+    assert re.findall(r"\*\*(\w+)\.\*\*", entry)[:3] == ["Means", "Desk", "Do"]
 
 
 def test_the_registry_is_sorted_worst_first_and_speaks_in_sentences() -> None:
