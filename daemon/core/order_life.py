@@ -75,6 +75,8 @@ class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
     state: OrderState
     decided_us: int
     closing: bool = False
+    capped: bool = False
+    """More was needed than one order may trade: the rest follows at once."""
     order_type: Literal["MKT", "LMT"] = "MKT"
     limit_price: float | None = None
     """The limit as the venue last confirmed it, or as first sent; None for a market order."""
@@ -108,6 +110,11 @@ class OwnOrder(msgspec.Struct, frozen=True, kw_only=True):
         if self.modification is None:
             return self.remaining
         return max(self.quantity, self.modification.quantity) - self.filled
+
+    @property
+    def leaves_remainder(self) -> bool:
+        """Whether some of what was needed is left over after this order has traded: the rest may follow at once."""
+        return self.filled > 0 and (self.capped or self.filled < self.quantity)
 
     @property
     def in_flight(self) -> bool:

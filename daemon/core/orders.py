@@ -40,6 +40,7 @@ def mint(
         state=OrderState.INTENDED,
         decided_us=book.ts_us,
         closing=closing,
+        capped=data is not None and bool(data.get("capped", False)),
         order_type="MKT" if limit_price is None else "LMT",
         limit_price=limit_price,
         decision_mid=decision_mid,

@@ -110,18 +110,15 @@ def _fold(recovered: Recovered, ledger: Ledger, line: JournalLine) -> Recovered:
         return recovered if changed is None else msgspec.structs.replace(recovered, ledger=changed)
     if kind in _CONTROL_LINES:
         return _fold_control(recovered, ledger, line)
-    if kind == JournalType.TRANSITION and _data(line).get("machine") == REMAINDER:
-        return msgspec.structs.replace(recovered, ledger=msgspec.structs.replace(ledger, remainder=False))
     return msgspec.structs.replace(recovered, ledger=_fold_ledger(ledger, line))
 
 
 def _fold_ledger(ledger: Ledger, line: JournalLine) -> Ledger:
     """Lines that change only the ledger."""
     if line.type == JournalType.HALT:
-        halt = Halt(code=_text(line.reason), since_us=us_from_iso(line.ts), detail=str(_data(line).get("detail", "")))
-        if any(each.code == halt.code for each in ledger.halts):
-            return ledger
-        return msgspec.structs.replace(ledger, halts=(*ledger.halts, halt))
+        return _fold_halt(ledger, line)
+    if line.type == JournalType.TRANSITION and _data(line).get("machine") == REMAINDER:
+        return msgspec.structs.replace(ledger, remainder=False)
     if line.type == JournalType.RESET:
         return book_reset(ledger)
     if line.type == JournalType.REFUSED and line.status == "refused":
@@ -131,6 +128,13 @@ def _fold_ledger(ledger: Ledger, line: JournalLine) -> Ledger:
     if line.type == JournalType.BOOK_FOREIGN:
         return _fold_foreign(ledger, line)
     return ledger
+
+
+def _fold_halt(ledger: Ledger, line: JournalLine) -> Ledger:
+    halt = Halt(code=_text(line.reason), since_us=us_from_iso(line.ts), detail=str(_data(line).get("detail", "")))
+    if any(each.code == halt.code for each in ledger.halts):
+        return ledger
+    return msgspec.structs.replace(ledger, halts=(*ledger.halts, halt))
 
 
 def _fold_foreign(ledger: Ledger, line: JournalLine) -> Ledger:

@@ -86,7 +86,7 @@ def test_an_order_is_followed_from_intent_to_fill_and_no_second_one_is_wished() 
         ("ARMED", "FILLED"),
         ("ARMED", "EXEC_IDLE"),
     ]
-    assert not desk.state.remainder
+    assert not desk.book.ledger.remainder
 
 
 @pytest.mark.parametrize("end", [OrderState.BLOCKED, OrderState.REJECTED, OrderState.CANCELLED])
@@ -196,7 +196,7 @@ def test_the_remainder_of_a_capped_hedge_waits_for_nothing_until_in_band() -> No
     desk.order(OrderState.INTENDED, quantity=50)
     desk.decide()
     desk.put_ledger(last_hedge_sent_us=desk.book.ts_us, last_hedge_price=70.0, next_order=2)
-    desk.order(OrderState.FILLED, quantity=50, filled=50)
+    desk.order(OrderState.FILLED, quantity=50, filled=50, capped=True)
     desk.own_to(40.0)
     following = desk.decide()
     assert following.wish is not None
@@ -204,7 +204,7 @@ def test_the_remainder_of_a_capped_hedge_waits_for_nothing_until_in_band() -> No
     desk.order(OrderState.FILLED, number=2, quantity=40, filled=40)
     desk.own_to(0.0)
     desk.decide()
-    assert not desk.state.remainder
+    assert not desk.book.ledger.remainder
     desk.own_to(40.0)
     assert desk.decide().refused_rule == "cooldown"
 

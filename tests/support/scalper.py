@@ -106,7 +106,8 @@ class Desk:
         self.put(ts_us=max(self.book.ts_us, event.ts_us))
         if isinstance(event, Quote | OptionQuote):
             kind = OptionQuoteState if isinstance(event, OptionQuote) else QuoteState
-            shared = {name: getattr(event, name) for name in kind.__struct_fields__ if name != "ts_us"}
+            told = set(type(event).__struct_fields__) - {"ts_us"}
+            shared = {name: getattr(event, name) for name in kind.__struct_fields__ if name in told}
             self.put(quotes={**self.book.quotes, event.instrument: kind(ts_us=event.ts_us, **shared)})
         self.state = self.strategy.observe(self.state, self.book, event)
 
@@ -126,6 +127,8 @@ class Desk:
     def decide(self) -> Decision:
         decision = self.strategy.decide(self.state, self.book)
         self.state = decision.state
+        if decision.in_band:
+            self.put_ledger(remainder=False)  # as the core does
         return decision
 
     def tick(self, mid: float, *, after_s: float = 1.0, **more: Any) -> Decision:
@@ -156,6 +159,8 @@ class Desk:
             **more,
         )
         self.put(orders={**self.book.orders, order.order_ref: order})
+        if order.filled > 0 and not order.in_flight:
+            self.put_ledger(remainder=order.leaves_remainder)  # as the core does
         return order
 
     def check_reasons(self) -> set[str]:

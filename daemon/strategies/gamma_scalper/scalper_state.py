@@ -4,6 +4,7 @@ import msgspec
 
 from daemon.core.black_scholes import OptionGreeks
 from daemon.core.events import Session
+from daemon.core.instruments import InstrumentSpec
 from daemon.strategies.gamma_scalper.classifier import Codes
 from daemon.strategies.gamma_scalper.hedge_fsm import HedgeState
 from daemon.strategies.gamma_scalper.legs import LegState
@@ -16,6 +17,8 @@ NEVER_US = -(10**18)
 class LastBad(msgspec.Struct, frozen=True, kw_only=True):
     """When each data reason last held (`ts`): it stays raised until two clean seconds have passed."""
 
+    trading_halted: int = NEVER_US
+    data_delayed: int = NEVER_US
     stale: int = NEVER_US
     data_slightly_old: int = NEVER_US
     data_lag: int = NEVER_US
@@ -25,8 +28,29 @@ class LastBad(msgspec.Struct, frozen=True, kw_only=True):
     spread_wide: int = NEVER_US
 
 
+class Doubt(msgspec.Struct, frozen=True, kw_only=True):
+    """A mid too far from the last one to be believed yet, and since when such mids stand."""
+
+    mid: float
+    since_us: int
+
+
+class FoundOption(msgspec.Struct, frozen=True, kw_only=True):
+    """An option of the underlying that the account holds and that is no leg."""
+
+    instrument: str
+    since_us: int
+    base: float | None = None
+    """Contracts by the broker's newest report of this day, less what others traded since the day began; None before."""
+    day: str = ""
+    """The ledger's day that `base` belongs to."""
+
+
 class ScalperState(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything between two events. `legs` and `greeks` go in parallel, in the profile's order."""
+    """Everything between two events.
+
+    `legs` and `greeks` go in parallel: declared ones in the profile's order, then adopted ones as they came.
+    """
 
     trading: TradingState = TradingState.BOOT
     hedge: HedgeState = HedgeState.EXEC_IDLE
@@ -36,8 +60,13 @@ class ScalperState(msgspec.Struct, frozen=True, kw_only=True):
     greeks: tuple[OptionGreeks | None, ...] = ()
     unpaired: tuple[str, ...] = ()
     """Legs with a new quote that waits for the underlying's price of the same moment."""
+    adopted: dict[str, InstrumentSpec] = {}
+    """The ledger's adopted legs as `legs` was last built with."""
+    found: tuple[FoundOption, ...] = ()
     spot: float | None = None
     """The underlying's newest usable price, USD."""
+    doubt: Doubt | None = None
+    """The newest mid is an outlier, so there is no quote."""
     valued_us: int = 0
     """When the greeks were computed."""
 
@@ -51,10 +80,6 @@ class ScalperState(msgspec.Struct, frozen=True, kw_only=True):
 
     hedge_ref: str | None = None
     """The own order that the hedge machine follows, or followed last."""
-    wish_capped: bool = False
-    """The last wish was smaller than what was needed."""
-    remainder: bool = False
-    """A capped or partly filled hedge left delta over: until in band, no cooldown and no cost gate."""
     refused: str | None = None
     """The rule, gate or embargo that refuses the hedge that is needed now."""
     last_bad: LastBad = LastBad()
