@@ -13,6 +13,7 @@ from daemon.core.ledger import messages_last_minute
 from daemon.core.posture import posture
 from daemon.core.presentation import present
 from daemon.core.recovery import recover
+from daemon.core.strategy import Wish
 from state.reasons import REASONS
 from state.records import JournalType
 from tests.support.core_driver import SECOND, Driver
@@ -303,3 +304,48 @@ def test_own_orders_are_cancelled_five_seconds_before_the_close(left_s: float, c
     if cancelled:
         driver.status(ref, "cancelled", "202")
         assert not driver.book.in_flight()
+
+
+# --- the core's own word on a reducing wish ---------------------------------------------------------------------------
+def wished(driver: Driver, side: str, *, reducing: bool = True) -> bool:
+    """Whether an order left for a wish of 40 shares that claims to be reducing."""
+    before = len(driver.of(PlaceOrder))
+    driver.strategy.wish = Wish(
+        instrument="XYZ",
+        side=side,  # type: ignore[arg-type]
+        quantity=40,
+        state_code="",
+        reason="force_hedge",
+        decision_mid=70.0,
+        reducing=reducing,
+    )
+    driver.tick()
+    driver.quote(68.99, 69.01)
+    driver.strategy.wish = None
+    return len(driver.of(PlaceOrder)) > before
+
+
+def test_the_core_verifies_that_a_reducing_order_lowers_net_delta() -> None:
+    driver = Driver(own=tuned(gates__guard__risk__max_daily_loss_usd=50.0, control__on_halt="reduce")).connect()
+    driver.strategy.delta = 100.0  # with 100 own shares: net delta 200
+    losing(driver)
+    assert posture(driver.book.ledger, driver.core.profile.control).name == "REDUCING"
+    assert not wished(driver, "BUY")
+    assert driver.lines[-1].reason == "halted"
+    assert not wished(driver, "SELL", reducing=False)
+    driver.control(driver.command("pause"))
+    assert not wished(driver, "SELL")
+    assert driver.lines[-1].reason == "paused"
+    driver.control()
+    assert wished(driver, "SELL")
+    assert driver.book.ledger.reduce_orders == 1
+    driver.strategy.delta = None
+    driver.status(driver.of(PlaceOrder)[-1].order_ref, "cancelled")
+    assert not wished(driver, "SELL")  # what cannot be measured is not lowered
+
+
+def test_with_freeze_the_core_grants_no_reducing_wish() -> None:
+    driver = desk("daily_loss")
+    driver.strategy.delta = 100.0
+    losing(driver)
+    assert not wished(driver, "SELL")
