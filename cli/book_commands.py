@@ -19,6 +19,12 @@ book = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 SharesOption = Annotated[
     float, typer.Option("--shares", metavar="N", help="How many shares, with their sign (short is negative).")
 ]
+RatioOption = Annotated[
+    float | None,
+    typer.Option(
+        "--ratio", metavar="R", help="A split or stock dividend: new over old quantity, 2 for two new shares each."
+    ),
+]
 ByOption = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides. Default: the login name.")]
 ResetByOption = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides: a person's name.")]
 WhyOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the journal and the audit.")]
@@ -55,7 +61,10 @@ def adopt(
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Foreign shares become own: from then on the desk hedges with them and flattens them."""
+    """Foreign shares become own: from then on the desk hedges with them and flattens them.
+
+    Shares that came or went unexplained (an exercise, an assignment) are adopted likewise, legs are taken as found.
+    """
     return _Request(context, desk, root, as_json).send("adopt", shares, by, reason, wait)
 
 
@@ -81,14 +90,18 @@ def acknowledge(
     *,
     shares: SharesOption,
     reason: WhyOption,
+    ratio: RatioOption = None,
     by: ByOption = "",
     wait: ReceiptOption = RECEIPT_WITHIN_S,
     desk: DeskOption = None,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Say that the account's foreign shares are known: the number must be the one that the account shows."""
-    return _Request(context, desk, root, as_json).send("acknowledge", shares, by, reason, wait)
+    """Say that the account's foreign shares are known: the number must be the one that the account shows.
+
+    Legs are accepted as the account holds them. After a split or stock dividend say --ratio too.
+    """
+    return _Request(context, desk, root, as_json).send("acknowledge", shares, by, reason, wait, ratio=ratio)
 
 
 def reset(
@@ -116,7 +129,16 @@ class _Request:
         self._chosen = settings(context, desk, root if isinstance(root, Path) else None, as_json=as_json)
         self._paths = self._chosen.existing_paths()
 
-    def send(self, command: RequestName, shares: float | None, by: str, reason: str, wait_s: float) -> int:
+    def send(
+        self,
+        command: RequestName,
+        shares: float | None,
+        by: str,
+        reason: str,
+        wait_s: float,
+        *,
+        ratio: float | None = None,
+    ) -> int:
         """Leave the request, wait for its answer; exit 0 done, 1 refused, 7 no answer in time."""
         from math import isfinite
 
@@ -129,6 +151,8 @@ class _Request:
 
         if shares is not None and not isfinite(shares):
             raise CommandError(f"--shares must be a finite number, not {shares}", ExitCode.USAGE)
+        if ratio is not None and not (isfinite(ratio) and ratio > 0):
+            raise CommandError(f"--ratio must be a positive number, not {ratio}", ExitCode.USAGE)
         who = by.strip() or operator()
         request = OperatorRequest(
             id=f"{command}-{secrets.token_hex(6)}",
@@ -137,9 +161,10 @@ class _Request:
             reason=reason,
             at=iso_from_us(wall_us()),
             shares=shares,
+            ratio=ratio,
         )
         receipts = Receipts(self._paths)
-        facts = {"request_id": request.id, "shares": shares}
+        facts = {"request_id": request.id, "shares": shares} | ({} if ratio is None else {"ratio": ratio})
         try:
             write_request(self._paths.requests, request)
         except ControlError as error:

@@ -222,6 +222,12 @@ class Leg(_Record, frozen=True, kw_only=True):
     """Contracts in the account; null until the account has said."""
     price: float | None = None
     implied_volatility: float | None = None
+    """What the greeks are taken at, whatever its source."""
+    volatility_source: Literal["fixed", "implied", "ib"] | None = None
+    """Where that comes from; null while the leg has none, and so no greeks."""
+    volatility_age_s: float | None = None
+    adopted: bool = False
+    """Found in the account and taken in by the structure gates, not declared by the profile."""
     delta_shares: float | None = None
     gamma: float | None = None
     theta_usd_day: float | None = None
@@ -240,6 +246,18 @@ class Greeks(_Record, frozen=True, kw_only=True):
     vega: float | None = None
 
 
+class Market(_Record, frozen=True, kw_only=True):
+    """What the underlying has done within the profile's window: what the code M is made of."""
+
+    volatility_pct: float | None = None
+    """Realised, annualised; null until the window says something."""
+    efficiency: float | None = None
+    """Net move by path, 0 (to and fro) to 1 (straight)."""
+    gap_pct: float | None = None
+    """The newest gap of this run; negative downwards."""
+    gap_age_s: float | None = None
+
+
 class GammaScalperState(_Record, frozen=True, kw_only=True):
     """What only the gamma scalper knows, under the snapshot's `strategy`."""
 
@@ -251,6 +269,7 @@ class GammaScalperState(_Record, frozen=True, kw_only=True):
     """One plain sentence: what the strategy does now and why."""
     legs: tuple[Leg, ...] = ()
     greeks: Greeks = Greeks()
+    market: Market = Market()
 
 
 class Snapshot(_Record, frozen=True, kw_only=True):
@@ -346,6 +365,8 @@ class OperatorRequest(_Record, frozen=True, kw_only=True):
     reason: str
     at: str
     shares: float | None = None
+    ratio: float | None = None
+    """Of `acknowledge`: a split or stock dividend has multiplied the quantities by it, new over old."""
 
 
 class AuditLine(_Record, frozen=True, kw_only=True, omit_defaults=True):

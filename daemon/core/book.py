@@ -8,6 +8,7 @@ import msgspec
 from daemon.core.attribution import Attribution
 from daemon.core.daemon_fsm import DaemonState
 from daemon.core.events import AccountKind, ControlFile, OrderReport, RefusedKind, Session, Window
+from daemon.core.explanation import Explanation
 from daemon.core.flatten_fsm import FlattenState
 from daemon.core.instruments import InstrumentSpec
 from daemon.core.ledger import Ledger
@@ -216,6 +217,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     """This run has been reconciled at least once."""
     reconciled: bool = False
     """Broker, journal and book agree since the last connect."""
+    explanation: Explanation | None = None
+    """What probably changed the unexplained positions, and the command that settles it."""
     unexplained: tuple[str, ...] = ()
     """Instruments whose account position moved without an execution; hedging is blocked until explained."""
     mismatched: tuple[str, ...] = ()

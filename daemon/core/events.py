@@ -301,6 +301,8 @@ class BookRequest(Event, frozen=True, kw_only=True, tag="book_request"):
     request_id: str
     command: Literal["adopt", "release", "acknowledge", "reset"]
     shares: float | None = None
+    ratio: float | None = None
+    """Of `acknowledge`: a split or stock dividend has multiplied the quantities by it, new over old."""
     by: str
     reason: str
     age_ms: float

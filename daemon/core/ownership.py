@@ -1,5 +1,7 @@
 """What the operator decides about the book: which shares are ours, which are not, and when a halt is over."""
 
+import math
+
 import msgspec
 
 from daemon.core.day import write_checkpoint
@@ -7,8 +9,11 @@ from daemon.core.effects import RequestReconcile
 from daemon.core.events import BookRequest
 from daemon.core.halts import standing_causes
 from daemon.core.instruments import TOLERANCE
-from daemon.core.ledger import Ledger, book_reset, foreign_traded, moved
+from daemon.core.ledger import Ledger, book_reset, expected_position, foreign_traded, moved
+from daemon.core.order_life import OrderState
+from daemon.core.outcomes import settle_unknown
 from daemon.core.reconcile import refresh_unexplained
+from daemon.core.split import split
 from daemon.core.turn import Turn
 from state.records import JournalType
 
@@ -24,7 +29,7 @@ def on_request(turn: Turn, event: BookRequest) -> None:
         _reset(turn, event)
     elif not turn.book.reconciled:
         _refuse(turn, event, "broker and book are not reconciled yet; wait for the link")
-    elif turn.book.in_flight():
+    elif _order_in_the_way(turn):
         _refuse(turn, event, "an own order is working; ask again when it has ended")
     elif event.shares is None:
         _refuse(turn, event, "the number of shares is missing; say --shares N")
@@ -32,6 +37,12 @@ def on_request(turn: Turn, event: BookRequest) -> None:
         _acknowledge(turn, event, event.shares)
     else:
         _transfer(turn, event, event.shares if event.command == "adopt" else -event.shares)
+
+
+def _order_in_the_way(turn: Turn) -> bool:
+    """An order may still change what is decided; one out of sight whose shares have moved is what is decided."""
+    jumped = abs(_unexplained_jump(turn)) > TOLERANCE
+    return any(not jumped or order.state != OrderState.UNKNOWN for order in turn.book.in_flight())
 
 
 def _facts(turn: Turn, event: BookRequest, **more: object) -> dict[str, object]:
@@ -52,6 +63,8 @@ def _refuse(turn: Turn, event: BookRequest, detail: str) -> None:
 
 def _acknowledge(turn: Turn, event: BookRequest, shares: float) -> None:
     """The operator names the foreign shares; the number must be the one that the account shows."""
+    if event.ratio is not None and not _split(turn, event, event.ratio, shares):
+        return
     foreign = turn.book.foreign_shares
     if abs(shares - foreign) > TOLERANCE:
         _refuse(turn, event, f"the account holds {foreign:g} foreign shares, not {shares:g}; say --shares {foreign:g}")
@@ -59,7 +72,40 @@ def _acknowledge(turn: Turn, event: BookRequest, shares: float) -> None:
     traded = foreign_traded(turn.book.ledger, turn.book.underlying)
     turn.change_ledger(foreign_acknowledged=foreign - traded)
     _adopt_legs(turn)
+    settle_unknown(turn, "the operator acknowledged what the account holds")
     _booked(turn, event, JournalType.BOOK_ACKNOWLEDGED, shares)
+
+
+def _split(turn: Turn, event: BookRequest, ratio: float, foreign: float) -> bool:
+    """Scale the ledger by the ratio that the operator names; False (and refused) where the numbers do not fit it."""
+    book = turn.book
+    own = book.account_positions.get(book.underlying, 0.0) - foreign
+    wanted = book.ledger.own_shares * ratio
+    if not (math.isfinite(ratio) and 0 < ratio != 1):
+        _refuse(turn, event, f"a ratio of {ratio:g} multiplies nothing; 2 is two new shares for an old one")
+    elif not (abs(own) <= abs(wanted) + TOLERANCE and abs(wanted) - abs(own) < 1 and own * wanted >= 0):
+        _refuse(
+            turn,
+            event,
+            f"{book.ledger.own_shares:g} own shares times {ratio:g} are {wanted:g}, and {foreign:g} foreign ones leave "
+            f"{own:g} in the account; less than one share may be missing",
+        )
+    else:
+        turn.put_ledger(split(book.ledger, ratio, own, _scaled_legs(turn, ratio)))
+        # Prices of before are no prices any more: P&L waits for quotes.
+        turn.put(day=msgspec.structs.replace(book.day, marks={}))
+        return True
+    return False
+
+
+def _scaled_legs(turn: Turn, ratio: float) -> frozenset[str]:
+    """Legs that the split multiplied in place; one that became another contract is simply gone."""
+    book = turn.book
+    return frozenset(
+        leg
+        for leg, held in book.ledger.leg_quantities.items()
+        if abs(book.account_positions.get(leg, 0.0) - (held + foreign_traded(book.ledger, leg)) * ratio) < 1
+    )
 
 
 def _adopt_legs(turn: Turn) -> None:
@@ -72,6 +118,27 @@ def _adopt_legs(turn: Turn) -> None:
         settled += _left_usd(turn, leg, quantities.get(leg, 0.0) - held)
         quantities[leg] = held
     turn.change_ledger(leg_quantities=quantities, legs_realised_usd=settled)
+
+
+def _settle_jump(turn: Turn, event: BookRequest, shares: float, jump: float, price: float) -> None:
+    """Shares that came or went without an execution are ours (an exercise, an assignment); legs are as found."""
+    if shares * jump <= 0 or abs(shares) > abs(jump) + TOLERANCE:
+        _refuse(turn, event, f"{jump:+g} shares are unexplained; adopt at most those, with their sign")
+        return
+    ledger = moved(turn.book.ledger, shares, price)
+    foreign = turn.book.account_positions.get(turn.book.underlying, 0.0) - ledger.own_shares
+    traded = foreign_traded(ledger, turn.book.underlying)
+    turn.put_ledger(msgspec.structs.replace(ledger, foreign_acknowledged=foreign - traded))
+    _adopt_legs(turn)
+    settle_unknown(turn, "the operator adopted the unexplained shares")
+    _booked(turn, event, JournalType.BOOK_ADOPTED, shares, price=price)
+
+
+def _unexplained_jump(turn: Turn) -> float:
+    """Shares of the stock by which the account differs from the ledger."""
+    book = turn.book
+    expected = expected_position(book.ledger, book.underlying, is_underlying=True)
+    return 0.0 if expected is None else book.account_positions.get(book.underlying, 0.0) - expected
 
 
 def _left_usd(turn: Turn, leg: str, contracts: float) -> float:
@@ -95,6 +162,10 @@ def _transfer(turn: Turn, event: BookRequest, own_change: float) -> None:
         return
     if ledger.foreign_acknowledged is None:
         _refuse(turn, event, f"acknowledge the {turn.book.foreign_shares:g} foreign shares first")
+        return
+    jump = _unexplained_jump(turn)
+    if event.command == "adopt" and abs(jump) > TOLERANCE:
+        _settle_jump(turn, event, own_change, jump, price)
         return
     giver = turn.book.foreign_shares if own_change * turn.book.foreign_shares > 0 else None
     if event.command == "release":

@@ -4,9 +4,12 @@ A report is complete or it is not emitted. Executions are booked first, because 
 what is left unexplained after that blocks hedging until the operator says what it is.
 """
 
+import msgspec
+
 from daemon.core import outcomes
 from daemon.core.effects import RequestReconcile, StartTimer
 from daemon.core.events import BrokerReport, PositionChanged, PositionItem
+from daemon.core.explanation import Account, Change, Explanation, explain
 from daemon.core.fills import on_commission, on_execution
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import expected_position, foreign_traded
@@ -36,13 +39,41 @@ def on_explanation_overdue(turn: Turn) -> None:
 
 def refresh_unexplained(turn: Turn) -> None:
     """Compare every managed instrument of the account with what the ledger expects."""
+    changes = [change for change in _changes(turn) if abs(change.jump) > TOLERANCE]
+    if not changes:
+        turn.put(unexplained=(), explanation=None)
+        return
+    turn.put(unexplained=tuple(change.instrument for change in changes), explanation=_explained(turn))
+
+
+def _changes(turn: Turn) -> tuple[Change, ...]:
+    """Every managed instrument whose opening balance is decided, with what it should and does hold."""
     book = turn.book
     found = []
     for instrument in (book.underlying, *turn.strategy.legs(book.strategy, book)):
         expected = expected_position(book.ledger, instrument, is_underlying=instrument == book.underlying)
-        if expected is not None and abs(book.account_positions.get(instrument, 0.0) - expected) > TOLERANCE:
-            found.append(instrument)
-    turn.put(unexplained=tuple(found))
+        if expected is not None:
+            held = book.account_positions.get(instrument, 0.0)
+            found.append(Change(instrument=instrument, expected=expected, held=held))
+    return tuple(found)
+
+
+def _explained(turn: Turn) -> Explanation:
+    book = turn.book
+    held = book.account_positions.get(book.underlying, 0.0)
+    changes = {change.instrument: change for change in _changes(turn)}
+    stock = changes.pop(book.underlying, Change(instrument=book.underlying, expected=held, held=held))
+    return explain(
+        Account(
+            desk=book.desk,
+            ts_us=book.ts_us,
+            stock=stock,
+            legs=tuple(changes.values()),
+            own_shares=book.ledger.own_shares,
+            specs=book.specs,
+            positions=book.account_positions,
+        )
+    )
 
 
 def on_broker_report(turn: Turn, event: BrokerReport) -> None:
@@ -111,6 +142,7 @@ def _record_outcome(turn: Turn, event: BrokerReport) -> None:
             "foreign_shares": book.foreign_shares,
             "foreign_acknowledged": book.ledger.foreign_acknowledged,
             "unexplained": list(book.unexplained),
+            "explanation": None if book.explanation is None else msgspec.to_builtins(book.explanation),
             "unknown_orders": list(book.unknown_orders),
             "open_orders": len(event.open_orders),
             "executions": len(event.executions),

@@ -5,6 +5,7 @@ from typing import Literal
 from config.schema import Profile
 from daemon.core.book import Book, DiskView, restart_window
 from daemon.core.disk import MIN_FREE_INODES
+from daemon.core.explanation import Explanation
 from daemon.core.feed import broken_farms, is_paced
 from daemon.core.flatten import dust_left
 from daemon.core.flatten_fsm import FlattenState
@@ -204,7 +205,7 @@ def _book_checks(book: Book) -> tuple[Check, ...]:
             "positions",
             ok=not book.unexplained,
             reason="position_unexplained",
-            measured=", ".join(book.unexplained) if book.unexplained else "explained",
+            measured="explained" if book.explanation is None else _likely(book.explanation),
             limit="explained",
         ),
         _check(
@@ -229,6 +230,10 @@ def _acknowledged(book: Book) -> str | float:
     """The foreign shares that the operator and others' executions account for."""
     opening = book.ledger.foreign_acknowledged
     return "acknowledged" if opening is None else opening + foreign_traded(book.ledger, book.underlying)
+
+
+def _likely(found: Explanation) -> str:
+    return f"{found.text}; likely cause: {found.cause}; if so: {found.command}"
 
 
 def _constraints_known(book: Book) -> bool:

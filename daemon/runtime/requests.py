@@ -61,6 +61,7 @@ class RequestDesk:
                 request_id=request.id,
                 command=request.command,
                 shares=request.shares,
+                ratio=request.ratio,
                 by=request.by,
                 reason=request.reason,
                 age_ms=read.age_ms,
