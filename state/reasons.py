@@ -265,6 +265,20 @@ _ALL = (
         "IB has not come back within its deadline. Check TWS or Gateway, its login dialog, the port and the client id.",
     ),
     _red(
+        "trading_halted",
+        "HALTED BY EXCHANGE",
+        "itself",
+        "The exchange has halted trading in the underlying, so no hedge leaves. Read why; be there when it resumes.",
+        only_when_open=True,
+    ),
+    _red(
+        "data_delayed",
+        "DELAYED DATA",
+        "itself",
+        "The venue sends prices late, and nothing is hedged on those. Check the market data subscription in TWS.",
+        only_when_open=True,
+    ),
+    _red(
         "stale",
         "STALE",
         "itself",
@@ -437,6 +451,12 @@ _ALL = (
         "LEG OUTSIDE",
         "operator",
         "A leg lies outside the structure gates. It is still hedged; roll or close it when it suits.",
+    ),
+    _yellow(
+        "option_not_hedged",
+        "UNHEDGED OPTION",
+        "operator",
+        "The account holds an option of the underlying that is no leg. Declare it, let gates adopt it, or close it.",
     ),
     _yellow(
         "data_slightly_old",

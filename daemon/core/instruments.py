@@ -37,6 +37,42 @@ def option_id(symbol: str, expiry: str, right: str, strike: float) -> str:
     return f"{symbol} {expiry} {right} {strike:g}"
 
 
+class OptionTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What the id of an option says of it."""
+
+    symbol: str
+    expiry: str
+    """YYYYMMDD as the venue lists it."""
+    right: Literal["C", "P"]
+    strike: float
+
+
+def option_terms(instrument: str) -> OptionTerms | None:
+    """The inverse of `option_id`; None for an id that is no option's.
+
+    A mark behind the id (`TWX 20140719 C 70 #123`, by which a venue tells contracts of one name apart) is left out.
+    """
+    parts = instrument.split(" #", maxsplit=1)[0].rsplit(" ", maxsplit=3)
+    if len(parts) != 4 or not parts[0]:
+        return None
+    symbol, expiry, right, strike_text = parts
+    if len(expiry) != 8 or not (expiry.isascii() and expiry.isdigit()) or right not in ("C", "P"):
+        return None
+    try:
+        strike = float(strike_text)
+    except ValueError:
+        return None
+    if not (math.isfinite(strike) and strike > 0):
+        return None
+    return OptionTerms(symbol=symbol, expiry=expiry, right="C" if right == "C" else "P", strike=strike)
+
+
+def is_option_of(instrument: str, symbol: str) -> bool:
+    """Whether an instrument is an option on this stock, by its id."""
+    terms = option_terms(instrument)
+    return terms is not None and terms.symbol == symbol
+
+
 def round_half_away(value: float) -> float:
     """Round to a whole number, halves away from zero: 2.5 -> 3, -2.5 -> -3 (Python's round would go to even)."""
     return math.copysign(math.floor(abs(value) + 0.5), value)

@@ -53,17 +53,11 @@ class EagerStrategy:
     def legs_changed(self, state: Any, book: Book) -> Any:
         return state
 
-    def other_option_delta_shares(self, state: Any, book: Book) -> float | None:
-        return 0.0
-
     def option_delta_shares(self, state: Any, book: Book) -> float | None:
         return 0.0
 
     def other_option_delta_shares(self, state: Any, book: Book) -> float | None:
         return 0.0
-
-    def sensitivities(self, state: Any, book: Book) -> tuple[Any, ...]:
-        return ()
 
     def checks(self, state: Any, book: Book) -> tuple[Check, ...]:
         return ()

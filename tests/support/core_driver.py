@@ -96,9 +96,6 @@ class ScriptedStrategy:
     def legs_changed(self, state: Any, book: Book) -> Any:
         return state
 
-    def other_option_delta_shares(self, state: Any, book: Book) -> float | None:
-        return 0.0
-
     def option_delta_shares(self, state: Any, book: Book) -> float | None:
         return self.delta
 

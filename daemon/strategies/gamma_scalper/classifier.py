@@ -3,6 +3,23 @@
 Reaching a threshold counts: |deviation| exactly at `threshold_hedge_shares` is a needed hedge, a spread exactly at
 `wide_spread_pct` is wide, exactly `epsilon_band` is still in band. Comparisons allow `TOLERANCE` for float noise.
 Nothing else in the strategy compares a measurement with these thresholds, so nothing can disagree with it.
+
+M is the first of these that holds (the measures are those of `market.py`, over the last `vol_window_min` minutes):
+
+| code | holds when |
+|---|---|
+| 5 stale | no tick of the underlying for `stale_ts_threshold_ms`, or a failed feed probe (never while closed) |
+| 4 gap | within the last window a jump of `gap_pct` between two mids, or from the last close to a session's first |
+| 0 quiet | volatility below `quiet_volatility_pct` |
+| 2 trend | efficiency ratio at or above `trend_efficiency` |
+| 3 choppy | volatility at or above `high_volatility_pct`, and efficiency at or below `choppy_efficiency` |
+| 1 normal | none of them, also while the window is not filled enough to tell |
+
+Only M5 forbids a hedge. The others inform: they stand in the state code of every intent and refusal, in the snapshot
+and on the page, so that statistics can tell hedges in a trend from hedges in a chop. A gap moves delta at once, and
+waiting would only leave it unhedged; a jump too far to believe is no quote at first (`outlier_pct`, see watching.py).
+
+L3 is a missing, one-sided, crossed, doubted or late quote, and a halt by the exchange, whatever is quoted then.
 """
 
 import math
@@ -38,9 +55,8 @@ class MarketCode(IntEnum):
     QUIET = 0
     NORMAL = 1
     TREND = 2
-    """Not yet returned: needs a trend measure."""
     CHOPPY = 3
-    """Choppy with high volatility. Not yet returned: needs a trend measure."""
+    """Without direction, with high volatility."""
     GAP = 4
     STALE = 5
 
@@ -52,6 +68,7 @@ class LiquidityCode(IntEnum):
     WIDE = 1
     EXTREME = 2
     NO_QUOTE = 3
+    """Or trading is halted."""
 
 
 class ExecutionCode(IntEnum):
@@ -89,8 +106,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     gap: bool = False
     volatility_pct: float | None
     """Annualised, of the rolling window; None until the window says something."""
+    efficiency: float | None = None
+    """Net move by path of the rolling window, 0 to 1; None until the window is full, or where nothing moved."""
     spread_pct: float | None
     """None without a two-sided quote of this session."""
+    trading_halted: bool = False
+    """By the exchange."""
+    delayed: bool = False
+    """The venue's prices come late, and the profile does not allow that."""
     connected: bool
     broker_error: bool = False
     working: bool = False
@@ -111,6 +134,8 @@ _D_FORCE_HEDGE = DeltaCode.FORCE_HEDGE
 _D_INVALID = DeltaCode.INVALID
 _M_QUIET = MarketCode.QUIET
 _M_NORMAL = MarketCode.NORMAL
+_M_TREND = MarketCode.TREND
+_M_CHOPPY = MarketCode.CHOPPY
 _M_GAP = MarketCode.GAP
 _M_STALE = MarketCode.STALE
 _L_NORMAL = LiquidityCode.NORMAL
@@ -186,6 +211,9 @@ class StateClassifier:
         self._force = gates.delta.max_delta_limit - TOLERANCE
         self._stale_ms = gates.market.stale_ts_threshold_ms - TOLERANCE
         self._quiet_pct = gates.market.quiet_volatility_pct - TOLERANCE
+        self._high_pct = gates.market.high_volatility_pct - TOLERANCE
+        self._trend = gates.market.trend_efficiency - TOLERANCE
+        self._choppy = gates.market.choppy_efficiency + TOLERANCE
         self._wide_pct = gates.liquidity.wide_spread_pct - TOLERANCE
         self._extreme_pct = gates.liquidity.extreme_spread_pct - TOLERANCE
         self._lag_ms = gates.system.data_lag_threshold_ms + TOLERANCE
@@ -196,7 +224,7 @@ class StateClassifier:
             self._option(facts),
             self._delta(facts.deviation_shares),
             self._market(facts),
-            self._liquidity(facts.spread_pct),
+            self._liquidity(facts),
             self._execution(facts),
             self._system(facts),
         )
@@ -224,13 +252,20 @@ class StateClassifier:
         age_ms = facts.tick_age_ms
         if age_ms is not None and (facts.feed_probe_failed or age_ms >= self._stale_ms):
             return _M_STALE
-        if facts.gap:
-            return _M_GAP
-        volatility = facts.volatility_pct
-        return _M_QUIET if volatility is not None and volatility < self._quiet_pct else _M_NORMAL
+        return _M_GAP if facts.gap else self._movement(facts.volatility_pct, facts.efficiency)
 
-    def _liquidity(self, spread_pct: float | None) -> LiquidityCode:
-        if spread_pct is None or spread_pct < 0:
+    def _movement(self, volatility: float | None, efficiency: float | None) -> MarketCode:
+        if volatility is not None and volatility < self._quiet_pct:
+            return _M_QUIET
+        if volatility is None or efficiency is None:
+            return _M_NORMAL
+        if efficiency >= self._trend:
+            return _M_TREND
+        return _M_CHOPPY if volatility >= self._high_pct and efficiency <= self._choppy else _M_NORMAL
+
+    def _liquidity(self, facts: Facts) -> LiquidityCode:
+        spread_pct = facts.spread_pct
+        if spread_pct is None or spread_pct < 0 or facts.trading_halted or facts.delayed:
             return _L_NO_QUOTE
         if spread_pct >= self._extreme_pct:
             return _L_EXTREME

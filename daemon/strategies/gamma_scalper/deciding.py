@@ -19,7 +19,9 @@ from daemon.strategies.gamma_scalper.sizing import HedgeSize, size_hedge
 from daemon.strategies.gamma_scalper.trading_fsm import TradingTrigger
 
 WAITING_RULES = frozenset({"cooldown", "min_price_move"})
-ILLIQUID_RULES = frozenset({"spread_too_wide", "spread_extreme", "no_quote", "price_collar"})
+ILLIQUID_RULES = frozenset(
+    {"spread_too_wide", "spread_extreme", "no_quote", "trading_halted", "data_delayed", "price_collar"}
+)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,13 @@ def guard_limits(profile: Profile) -> GuardLimits:
         max_order_value_usd=risk.max_order_value_usd,
         price_collar_pct=risk.price_collar_pct,
     )
+
+
+def _unquoted(look: Look) -> str:
+    """The reason behind L3: the exchange's halt, prices that come late, or no quote at all."""
+    if look.facts.trading_halted:
+        return "trading_halted"
+    return "data_delayed" if look.facts.delayed else "no_quote"
 
 
 def expired_leg(legs: tuple[LegState, ...], book: Book) -> str | None:
@@ -107,7 +116,7 @@ class Decider:
         elif look.closed:
             refused = verdict.rule if verdict.rule is not None else "outside_rth"
         elif (gate := codes.closed_gate) is not None:
-            refused = gate
+            refused = _unquoted(look) if gate == "no_quote" else gate
         elif expired_leg(state.legs, book) is not None:
             refused = "leg_settlement"
         else:

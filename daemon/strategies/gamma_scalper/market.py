@@ -1,11 +1,24 @@
-"""The rolling window of the underlying: realised volatility and gaps, in bounded memory.
+"""The rolling window of the underlying: realised volatility, efficiency ratio and gaps, in bounded memory.
 
-Squared log returns of mids are summed in `BUCKETS` buckets of equal time; a bucket leaves when it is older than the
-window. A tick costs one addition, a new bucket one short tuple. Only mids of regular sessions come here, so nothing
-carries over from before the open; the last mid of one session and the first of the next do make a gap.
+The window of `vol_window_min` minutes is cut into `BUCKETS` buckets of equal time. A tick costs a few additions, a new
+bucket two short tuples. Only mids of regular sessions come here, so nothing carries over from before the open.
+
+| measure | formula |
+|---|---|
+| volatility_pct | 100 x sqrt(sum of squared log returns / seconds x seconds of a trading year), every tick a return |
+| efficiency | abs(p_n - p_0) / sum of abs(p_i - p_(i-1)), p the last mid of each bucket, 0 to 1 |
+| gap_pct | 100 x (mid / reference - 1); the reference is the mid before, at a session's first mid the last close |
+
+Bucket closes, not ticks, make the path of the efficiency ratio: the bounce between bid and ask would drown any
+direction. A random walk of n steps has an efficiency of about 1 / sqrt(n): 0.18 for the 30 buckets of a full window.
+
+Sources: realised variance as the sum of squared returns: T. Andersen, T. Bollerslev, F. Diebold, P. Labys, Modeling
+and Forecasting Realized Volatility, Econometrica 71 (2003). Efficiency ratio: P. Kaufman, Smarter Trading (1995),
+chapter 6.
 """
 
 import math
+from itertools import pairwise
 
 import msgspec
 
@@ -15,7 +28,8 @@ BUCKETS = 30
 TRADING_YEAR_S = 252 * 6.5 * 3600
 """Realised volatility is annualised over trading time: 252 sessions of 6.5 hours."""
 MIN_FILL = 0.2
-"""The window says nothing until this part of it is filled."""
+"""The window tells no volatility until this part of it is filled. Its efficiency needs all of it: of a few steps, even
+a random walk's is large."""
 
 
 class MarketWindow(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +43,10 @@ class MarketWindow(msgspec.Struct, frozen=True, kw_only=True):
     earlier: tuple[float, ...] = ()
     """Sums of the complete buckets, oldest first."""
     earlier_sum: float = 0.0
+    closes: tuple[float, ...] = ()
+    """Last mids of the complete buckets, oldest first; before them the mid at which the oldest one began."""
+    path: float = 0.0
+    """Sum of the absolute steps between neighbours of `closes`, USD."""
     gap_us: int | None = None
     """When the last gap happened."""
     gap_pct: float = 0.0
@@ -46,14 +64,14 @@ class Market:
         """The window after one mid (positive, of a two-sided quote in session)."""
         previous = window.mid
         if previous is None or window.start_us == 0:
-            return self._first_of_session(window, mid, ts_us)
+            return self.begin(window, mid, ts_us, reference=previous)
         bucket = ts_us // self._bucket_us
         if mid == previous and bucket == window.bucket:
             return window
         jump_pct = (mid / previous - 1.0) * 100.0
         if abs(jump_pct) >= self._gap_pct:
-            # A jump is not diffusion: the volatility of the window starts again behind it.
-            return MarketWindow(mid=mid, start_us=ts_us, bucket=bucket, gap_us=ts_us, gap_pct=jump_pct)
+            # A jump is not diffusion: volatility and path of the window start again behind it.
+            return MarketWindow(mid=mid, start_us=ts_us, bucket=bucket, closes=(mid,), gap_us=ts_us, gap_pct=jump_pct)
         log_return = math.log(mid / previous)
         if bucket == window.bucket:
             return MarketWindow(
@@ -63,11 +81,14 @@ class Market:
                 bucket_sum=window.bucket_sum + log_return * log_return,
                 earlier=window.earlier,
                 earlier_sum=window.earlier_sum,
+                closes=window.closes,
+                path=window.path,
                 gap_us=window.gap_us,
                 gap_pct=window.gap_pct,
             )
-        empty = (0.0,) * min(bucket - window.bucket - 1, BUCKETS)
-        earlier = (*window.earlier, window.bucket_sum, *empty)[-(BUCKETS - 1) :]
+        skipped = min(bucket - window.bucket - 1, BUCKETS)
+        earlier = (*window.earlier, window.bucket_sum, *(0.0,) * skipped)[-(BUCKETS - 1) :]
+        closes = (*window.closes, previous, *(previous,) * skipped)[-BUCKETS:]
         return MarketWindow(
             mid=mid,
             start_us=window.start_us,
@@ -75,6 +96,8 @@ class Market:
             bucket_sum=log_return * log_return,
             earlier=earlier,
             earlier_sum=math.fsum(earlier),
+            closes=closes,
+            path=math.fsum([abs(after - before) for before, after in pairwise(closes)]),
             gap_us=window.gap_us,
             gap_pct=window.gap_pct,
         )
@@ -83,13 +106,13 @@ class Market:
         """Keep only the last mid (and the last gap): the night is not part of any volatility."""
         return MarketWindow(mid=window.mid, gap_us=window.gap_us, gap_pct=window.gap_pct)
 
-    def _first_of_session(self, window: MarketWindow, mid: float, ts_us: int) -> MarketWindow:
-        """The session's first mid: a gap against the last session's, but never a return of the window."""
-        previous = window.mid
+    def begin(self, window: MarketWindow, mid: float, ts_us: int, *, reference: float | None) -> MarketWindow:
+        """The session's first mid: a gap against the last session's close, but never a return of the window."""
         gap_us, gap_pct = window.gap_us, window.gap_pct
-        if previous is not None and abs((mid / previous - 1.0) * 100.0) >= self._gap_pct:
-            gap_us, gap_pct = ts_us, (mid / previous - 1.0) * 100.0
-        return MarketWindow(mid=mid, start_us=ts_us, bucket=ts_us // self._bucket_us, gap_us=gap_us, gap_pct=gap_pct)
+        if reference is not None and abs((mid / reference - 1.0) * 100.0) >= self._gap_pct:
+            gap_us, gap_pct = ts_us, (mid / reference - 1.0) * 100.0
+        bucket = ts_us // self._bucket_us
+        return MarketWindow(mid=mid, start_us=ts_us, bucket=bucket, closes=(mid,), gap_us=gap_us, gap_pct=gap_pct)
 
     def in_gap(self, window: MarketWindow, ts_us: int) -> bool:
         """Whether a gap happened within the last window's length."""
@@ -104,3 +127,11 @@ class Market:
             return None
         variance = (window.earlier_sum + window.bucket_sum) / (elapsed_us / 1e6)
         return math.sqrt(variance * TRADING_YEAR_S) * 100.0
+
+    def efficiency(self, window: MarketWindow, ts_us: int) -> float | None:
+        """Net move by path, 0 (to and fro) to 1 (straight); None until the window is full, and where nothing moved."""
+        mid, closes = window.mid, window.closes
+        if mid is None or not closes or ts_us - window.start_us < self.window_us:
+            return None
+        path = window.path + abs(mid - closes[-1])
+        return min(abs(mid - closes[0]) / path, 1.0) if path > 0.0 else None

@@ -9,6 +9,7 @@ from daemon.core.book import Book
 from daemon.core.order_life import OrderState
 from daemon.strategies.gamma_scalper.classifier import DeltaCode, LiquidityCode, MarketCode, SystemCode
 from daemon.strategies.gamma_scalper.deciding import expired_leg
+from daemon.strategies.gamma_scalper.finding import Finder
 from daemon.strategies.gamma_scalper.looking import Look, Looker
 from daemon.strategies.gamma_scalper.scalper_state import LastBad, ScalperState
 from daemon.strategies.gamma_scalper.trading_fsm import TradingState
@@ -32,9 +33,11 @@ _S_OK = SystemCode.OK
 class Checker:
     """Judges a look. It only reports: what may trade is decided by the codes alone."""
 
-    def __init__(self, profile: Profile, looker: Looker) -> None:
+    def __init__(self, profile: Profile, looker: Looker, finder: Finder) -> None:
         gates = profile.gates
         self._looker = looker
+        self._finder = finder
+        self._data_limit = "live or delayed" if profile.ib.allow_delayed else "live"
         self._stale_ms = gates.state.market.stale_ts_threshold_ms
         self._lag_limit_ms = gates.state.system.data_lag_threshold_ms
         self._wide_pct = gates.state.liquidity.wide_spread_pct
@@ -75,6 +78,10 @@ class Checker:
 
     def _bad_liquidity(self, state: ScalperState, book: Book, look: Look) -> tuple[str, ...]:
         code = look.codes.l
+        if look.facts.trading_halted:
+            return ("trading_halted",)
+        if look.facts.delayed:
+            return ("data_delayed",)
         if code is _L_NO_QUOTE:
             # The session's first quote gets as long to come as any other tick.
             session = state.session
@@ -92,7 +99,8 @@ class Checker:
         age = _measured(facts.tick_age_ms, "market closed")
         lag = _measured(facts.lag_ms, "no answer to the probe")
         spread = _measured(facts.spread_pct, "no two-sided quote")
-        mid = _measured(look.mid, "no two-sided quote")
+        doubt = state.doubt
+        mid = _measured(look.mid, "no two-sided quote" if doubt is None else f"{doubt.mid:g} is too far to believe yet")
         delta = _measured(look.net_delta_shares, "unknown")
         stale = "stale" in bad
         # Two rows for age, and two for the spread: a yellow and a red limit of the same measurement.
@@ -107,6 +115,8 @@ class Checker:
                 OLD_FRACTION * self._stale_ms,
             ),
             _check("data_lag", bad, "data_lag", "red", lag, self._lag_limit_ms),
+            _check("trading", bad, "trading_halted", "red", _trading(book), "not halted"),
+            _check("data_type", bad, "data_delayed", "red", _data_type(book), self._data_limit),
             _check("quote", bad, "no_quote", "red", mid, "two-sided"),
             _check("spread", bad, "spread_extreme", "red", spread, self._extreme_pct),
             _check("spread_near", bad, "spread_wide", "yellow", spread, self._wide_pct),
@@ -157,7 +167,40 @@ class Checker:
             _check(
                 "settlement", bad, "leg_settlement", "yellow", "none due" if expired is None else expired, "none due"
             ),
+            *self._structure_checks(state, book),
         )
+
+    def _structure_checks(self, state: ScalperState, book: Book) -> tuple[Check, ...]:
+        gates = self._finder.gates
+        bad: set[str] = set()
+        within = "all legs within" if gates.adopt else "declared legs need no gate"
+        if far := self._finder.legs_outside(state, book):
+            bad.add("leg_outside_gates")
+            within = "; ".join(far)
+        others = "none"
+        if state.found:
+            bad.add("option_not_hedged")
+            others = "; ".join(f"{each.instrument}: {self._finder.words(each, state, book)}" for each in state.found)
+        limit = f"{gates.min_dte} to {gates.max_dte} days, strike within {gates.atm_band_pct:g} %"
+        return (
+            _check("structure", bad, "leg_outside_gates", "yellow", within, limit),
+            _check("other_options", bad, "option_not_hedged", "yellow", others, "none"),
+        )
+
+
+def _trading(book: Book) -> str:
+    quote = book.quotes.get(book.underlying)
+    halted = None if quote is None else quote.halted
+    if halted is None:
+        return "the exchange has not said"
+    return "halted by the exchange" if halted else "not halted"
+
+
+def _data_type(book: Book) -> str:
+    quote = book.quotes.get(book.underlying)
+    if quote is None:
+        return "no quote yet"
+    return "delayed" if quote.delayed else "live"
 
 
 def _refused_by(state: ScalperState, book: Book) -> str | None:

@@ -10,10 +10,10 @@ from daemon.core.book import Book
 from daemon.core.pnl import leg_usd
 from daemon.core.strategy import Mark
 from daemon.strategies.gamma_scalper.legs import LegPricer, LegState, quantities_known, quantity_of, two_sided_mid
-from daemon.strategies.gamma_scalper.looking import Looker
+from daemon.strategies.gamma_scalper.looking import Look, Looker
 from daemon.strategies.gamma_scalper.scalper_state import ScalperState
 from daemon.strategies.gamma_scalper.trading_fsm import TradingState
-from state.records import GammaScalperState, Greeks, Leg
+from state.records import GammaScalperState, Greeks, Leg, Market
 
 _WORDS = {
     TradingState.BOOT: "Waiting for the connection to the broker.",
@@ -35,6 +35,8 @@ _REFUSALS = {
     "spread_too_wide": "A hedge is needed; the spread is too wide.",
     "spread_extreme": "A hedge is needed; the spread is too wide.",
     "no_quote": "A hedge is needed; there is no two-sided quote.",
+    "trading_halted": "A hedge is needed; the exchange has halted trading in the underlying.",
+    "data_delayed": "A hedge is needed; the underlying's prices come late, and the profile does not allow that.",
     "min_hedge_shares": "Net delta is past its threshold, but the hedge is smaller than the smallest order.",
     "instrument_constraints_missing": "A hedge is needed; the venue has not told the stock's tick and size steps.",
     "leg_settlement": "A hedge is needed; an expired leg waits for its settlement to be acknowledged.",
@@ -62,7 +64,7 @@ class Shower:
         found: dict[str, Mark] = {}
         quote = book.quotes.get(book.underlying)
         mid = two_sided_mid(quote)
-        if mid is not None and state.session is not None:
+        if mid is not None and state.session is not None and state.doubt is None:
             found[book.underlying] = Mark(price=mid)
         elif state.spot is not None:
             found[book.underlying] = Mark(price=state.spot)
@@ -89,7 +91,7 @@ class Shower:
             state_code=look.codes.text,
             words=words(state, book),
             legs=tuple(
-                _leg(leg, value, marks.get(leg.instrument), state.spot, book)
+                _leg(leg, value, marks.get(leg.instrument), state, book)
                 for leg, value in zip(state.legs, state.greeks, strict=True)
             ),
             greeks=Greeks()
@@ -100,6 +102,7 @@ class Shower:
                 theta_usd_day=_rounded(look.option.theta_usd_day, 2),
                 vega=_rounded(look.option.vega, 2),
             ),
+            market=_market(look, state, book),
         )
         plain: dict[str, Any] = msgspec.to_builtins(shown)
         return plain
@@ -121,7 +124,8 @@ def words(state: ScalperState, book: Book) -> str:
     return "Not trading now."
 
 
-def _leg(leg: LegState, value: OptionGreeks | None, mark: Mark | None, spot: float | None, book: Book) -> Leg:
+def _leg(leg: LegState, value: OptionGreeks | None, mark: Mark | None, state: ScalperState, book: Book) -> Leg:
+    spot = state.spot
     quantity = quantity_of(leg, book) if quantities_known((leg,), book) else None
     shares = None if leg.multiplier is None or quantity is None else quantity * leg.multiplier
     price = None if mark is None else mark.price
@@ -136,6 +140,9 @@ def _leg(leg: LegState, value: OptionGreeks | None, mark: Mark | None, spot: flo
         quantity=quantity,
         price=_rounded(price, 6),
         implied_volatility=_rounded(leg.volatility, 6),
+        volatility_source=leg.source,
+        volatility_age_s=_volatility_age_s(leg, book.ts_us),
+        adopted=leg.adopted,
         delta_shares=_times(shares, None if value is None else value.delta, 4),
         gamma=_times(shares, None if value is None else value.gamma, 4),
         theta_usd_day=_times(shares, None if value is None else value.theta_usd_day, 2),
@@ -143,6 +150,24 @@ def _leg(leg: LegState, value: OptionGreeks | None, mark: Mark | None, spot: flo
         moneyness_pct=None if spot is None else round((spot / leg.strike - 1) * 100, 4),
         value_usd=_times(shares, price, 2),
         pnl_usd=_rounded(pnl, 2),
+    )
+
+
+def _volatility_age_s(leg: LegState, ts_us: int) -> float | None:
+    """Of a volatility that the market or the venue's model said; a fixed one has no age."""
+    if leg.source is None or leg.source == "fixed":
+        return None
+    told_us = leg.implied_us if leg.source == "implied" else leg.model_us
+    return round((ts_us - told_us) / 1e6, 3)
+
+
+def _market(look: Look, state: ScalperState, book: Book) -> Market:
+    gap_us = state.market.gap_us
+    return Market(
+        volatility_pct=_rounded(look.facts.volatility_pct, 2),
+        efficiency=_rounded(look.facts.efficiency, 4),
+        gap_pct=None if gap_us is None else round(state.market.gap_pct, 4),
+        gap_age_s=None if gap_us is None else round((book.ts_us - gap_us) / 1e6, 3),
     )
 
 
