@@ -217,6 +217,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     """This run has been reconciled at least once."""
     reconciled: bool = False
     """Broker, journal and book agree since the last connect."""
+    parked_commissions: dict[str, float] = {}
+    """exec_key -> USD of commissions whose execution is not known (yet): it follows, or it is somebody else's."""
     explanation: Explanation | None = None
     """What probably changed the unexplained positions, and the command that settles it."""
     unexplained: tuple[str, ...] = ()

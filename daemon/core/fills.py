@@ -10,6 +10,9 @@ from daemon.core.order_life import OrderState, OrderTrigger, OwnOrder
 from daemon.core.turn import Turn
 from state.records import JournalType
 
+PARKED_KEPT = 256
+"""Commissions without a known execution to remember: other clients' are among them."""
+
 
 def is_own(turn: Turn, order_ref: str | None) -> bool:
     """Whether an order or execution carries this desk's reference."""
@@ -22,6 +25,7 @@ def on_execution(turn: Turn, event: Execution) -> None:
     if is_own(turn, event.order_ref) and event.instrument == turn.book.underlying:
         if is_news(turn.book.ledger, event.exec_key, event.revision):
             _own_execution(turn, event)
+            _join_parked(turn, event.exec_key)
     elif not is_own(turn, event.order_ref):
         _foreign_execution(turn, event)
 
@@ -222,16 +226,17 @@ def _foreign_execution(turn: Turn, event: Execution) -> None:
 
 
 def on_commission(turn: Turn, event: Commission) -> None:
-    """Join a commission to its execution by key; other clients' commissions and repeats change nothing."""
+    """Join a commission to its execution by key; repeats change nothing, and others' are never charged."""
     if event.currency != "USD":
+        return
+    fill = known_fill(turn.book.ledger, event.exec_key)
+    if fill is None:
+        _park(turn, event)
         return
     ledger = book_commission(turn.book.ledger, event.exec_key, event.commission_usd)
     if ledger is None:
         return
     turn.put_ledger(ledger)
-    fill = known_fill(ledger, event.exec_key)
-    if fill is None:
-        return
     order = turn.book.orders.get(fill.order_ref)
     turn.record(
         JournalType.COMMISSION,
@@ -242,4 +247,27 @@ def on_commission(turn: Turn, event: Commission) -> None:
         ccy=event.currency,
         status="charged",
         data={"exec_key": event.exec_key},
+    )
+
+
+def _park(turn: Turn, event: Commission) -> None:
+    """Its execution may follow; of somebody else's it waits until newer ones push it out."""
+    ledger = turn.book.ledger
+    if event.exec_key in ledger.foreign_fills or event.exec_key in ledger.earlier_executions:
+        return
+    parked = {**turn.book.parked_commissions, event.exec_key: event.commission_usd}
+    if len(parked) > PARKED_KEPT:
+        del parked[next(iter(parked))]
+    turn.put(parked_commissions=parked)
+
+
+def _join_parked(turn: Turn, exec_key: str) -> None:
+    """The commission that came before its execution."""
+    parked = dict(turn.book.parked_commissions)
+    commission_usd = parked.pop(exec_key, None)
+    if commission_usd is None:
+        return
+    turn.put(parked_commissions=parked)
+    on_commission(
+        turn, Commission(ts_us=turn.book.ts_us, exec_key=exec_key, commission_usd=commission_usd, currency="USD")
     )

@@ -124,6 +124,20 @@ def on_order_report(turn: Turn, event: OrderReport) -> None:
         _back_off(turn, event.reason)
 
 
+def on_live_report(turn: Turn, event: OrderReport) -> None:
+    """A status as it comes. One that calls an ended order live is looked into before anything else leaves.
+
+    It may be an old word that comes late, or the end was false (a code mistaken for one): only the whole truth tells.
+    """
+    on_order_report(turn, event)
+    order = turn.book.orders.get(event.order_ref) if event.order_ref is not None else None
+    if order is None or event.status not in ("submitted", "working"):
+        return
+    if order.state in (OrderState.CANCELLED, OrderState.REJECTED):
+        turn.put(reconciled=False)
+        turn.do(RequestReconcile(reason="ended_order_live"))
+
+
 def _foreign_order(turn: Turn, event: OrderReport) -> None:
     orders = dict(turn.book.foreign_orders)
     if event.status in ("submitted", "working"):

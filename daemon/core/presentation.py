@@ -173,6 +173,7 @@ def _counters(book: Book) -> dict[str, Any]:
         "refused_today": dict(ledger.refused_today),
         "fills_today": len(ledger.fills),
         "traded_usd": round(ledger.traded_usd, 2),
+        "commissions_pending": sum(fill.commission_usd is None for fill in ledger.fills.values()),
         "rejects_in_a_row": ledger.consecutive_rejects,
         "foreign_traded_shares": foreign_traded(ledger, book.underlying),
         "modelled_marks": list(book.day.modelled),

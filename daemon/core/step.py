@@ -362,7 +362,7 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
     ModifySent: modification.on_modify_sent,
     ModifyBlocked: modification.on_modify_blocked,
     ModifyRefused: modification.on_modify_refused,
-    OrderReport: orders.on_order_report,
+    OrderReport: orders.on_live_report,
     Execution: _on_execution,
     Commission: fills.on_commission,
     PositionChanged: _on_position,
