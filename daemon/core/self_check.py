@@ -155,6 +155,7 @@ def _link_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
             reason="restart_window",
             severity="yellow",
             measured="none" if window is None else f"until {iso_from_us(window.end_us)}",
+            limit="none",
         ),
         _check(
             "probe",
@@ -180,13 +181,21 @@ def _feed_checks(book: Book) -> tuple[Check, ...]:
     refused = "; ".join(f"{instrument}: {note}" for instrument, note in link.refused_lines.items())
     queueing = "the client's queue holds requests; " if pacing.queued_since_us is not None else ""
     return (
-        _check("data_farms", ok=not farms, reason="data_farm_broken", severity="yellow", measured=broken or "ok"),
+        _check(
+            "data_farms",
+            ok=not farms,
+            reason="data_farm_broken",
+            severity="yellow",
+            measured=broken or "ok",
+            limit="ok",
+        ),
         _check(
             "market_data",
             ok=not link.refused_lines,
             reason="market_data_refused",
             severity="yellow",
             measured=refused or "live",
+            limit="live",
         ),
         _check(
             "pacing",
@@ -194,6 +203,7 @@ def _feed_checks(book: Book) -> tuple[Check, ...]:
             reason="pacing",
             severity="yellow",
             measured=f"{queueing}{pacing.violations} complaints of the venue",
+            limit="none within a minute",
         ),
     )
 

@@ -7,9 +7,13 @@ from typing import get_args
 
 from daemon.core.book import _EMBARGOES
 from daemon.core.consent import Code
+from daemon.core.events import Clock
 from daemon.core.ledger import SALVAGED
+from daemon.core.self_check import self_check
 from daemon.runtime.app import __file__ as app_file
 from state.reasons import REASONS
+from tests.support.scalper import CLOSE, S, ready
+from tests.support.scalper_driver import ScalperDriver
 
 DAEMON = Path(app_file).parent.parent
 _POSITION = {"halt": 0, "_refuse": 1}
@@ -59,3 +63,51 @@ def test_every_refusal_over_a_number_has_its_reason() -> None:
 
 def test_every_embargo_has_its_reason() -> None:
     assert [code for code, _ in _EMBARGOES if code not in REASONS] == []
+
+
+ROOT = DAEMON.parent
+_SPEAKERS = ("daemon", "state", "cockpit", "cli")
+
+
+def _said(path: Path) -> set[str]:
+    """Every text in a module that is not the prose of a docstring."""
+    tree = ast.parse(path.read_text())
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in prose)
+    return {node.value for node in constants if isinstance(node.value, str)}
+
+
+def test_every_registered_reason_is_uttered_by_something() -> None:
+    registry = ROOT / "state" / "reasons.py"
+    paths = [path for folder in _SPEAKERS for path in (ROOT / folder).rglob("*.py") if path != registry]
+    said = set().union(*(_said(path) for path in paths))
+    said |= {code for code in REASONS for page in (ROOT / "cockpit").rglob("*.js") if code in page.read_text()}
+    assert len(paths) > 100
+    assert [code for code in REASONS if code not in said] == []
+
+
+def test_a_closed_session_raises_nothing_that_counts_only_while_it_is_open() -> None:
+    desk = ready()
+    desk.quote(70.0, spread=10.0)
+    desk.on(Clock(ts_us=CLOSE + 3600 * S))
+    desk.put(quotes={})
+    desk.decide()
+    desk.put(strategy=desk.state, synced_once=True)
+    desk.put_ledger(own_shares=100.0)
+    found = self_check(desk.profile, desk.strategy, desk.book)
+    assert found.status != "ok"  # the greeks are gone, whatever the hour
+    raised = {check.reason for check in found.checks if not check.ok}
+    assert raised & {code for code, reason in REASONS.items() if reason.only_when_open} == set()
+
+
+def test_every_check_of_a_calm_desk_shows_what_it_measured_against_which_limit() -> None:
+    driver = ScalperDriver()
+    driver.connect()
+    driver.settle()
+    for _ in range(3):  # a data reason takes two clean seconds to clear
+        driver.tick()
+        driver.quote()
+    found = self_check(driver.core.profile, driver.core.strategy, driver.book)
+    assert found.status == "ok", [check for check in found.checks if not check.ok]
+    assert [check.name for check in found.checks if check.measured is None or check.limit is None] == []
+    assert len({check.name for check in found.checks}) == len(found.checks)

@@ -105,7 +105,15 @@ class Link {
         linked: true,
         age_ms: ageMs,
         headline: "The daemon's snapshot has stopped",
-        reasons: [{ text: `Snapshot ${ageWords(ageMs)} old`, measured: ageWords(ageMs), limit: ageWords(light.age_limit_ms) }],
+        reasons: [
+          {
+            code: "snapshot_old",
+            text: `Snapshot ${ageWords(ageMs)} old`,
+            measured: ageWords(ageMs),
+            limit: ageWords(light.age_limit_ms),
+            runbook: "runbook: snapshot_old",
+          },
+        ],
       };
     }
     return { ...light, linked: true, age_ms: ageMs };
@@ -119,7 +127,15 @@ function lost(silent) {
     linked: false,
     age_ms: null,
     headline: "This page has lost the cockpit's server",
-    reasons: [{ text: `Nothing heard for ${ageWords(silent)}`, measured: ageWords(silent), limit: ageWords(SILENT_MS) }],
+    reasons: [
+      {
+        code: "page_link_lost",
+        text: `Nothing heard for ${ageWords(silent)}`,
+        measured: ageWords(silent),
+        limit: ageWords(SILENT_MS),
+        runbook: "runbook: page_link_lost",
+      },
+    ],
   };
 }
 
