@@ -3,8 +3,11 @@
 from daemon.simulator import outgoing, publishing
 from daemon.simulator.codec import Values, flag, integer
 from daemon.simulator.contracts import find_contracts
-from daemon.simulator.gateway import CLIENT_ID_IN_USE, INVALID_REQUEST, Gateway, Handler
+from daemon.simulator.faults import ClientIdInUse
+from daemon.simulator.gateway import CLIENT_ID_IN_USE, Gateway
+from daemon.simulator.serving import INVALID_REQUEST, Handler
 from daemon.simulator.sessions import Session
+from daemon.simulator.upstream import LOST_TEXT
 
 _FARMS = (
     (2104, "Market data farm connection is OK:simulator"),
@@ -16,14 +19,17 @@ _FARMS = (
 def start_api(gateway: Gateway, session: Session, values: Values) -> None:
     """71: who the client is. A second one with the same id is told so and closed."""
     client_id = integer(values, "client_id")
-    if gateway.session_of(client_id) is not None:
+    if gateway.session_of(client_id) is not None or gateway.faults.hit(ClientIdInUse, client_id) is not None:
         gateway.error(session, -1, CLIENT_ID_IN_USE, "Unable to connect as the client id is already in use.")
         session.flush()
         session.link.close(f"client id {client_id} is in use")
         return
     session.client_id = client_id
     managed_accounts(gateway, session, values)
-    session.say(outgoing.NEXT_VALID_ID.frame(order_id=gateway.exchange.next_order_id(client_id)))
+    next_ids(gateway, session, values)
+    if gateway.upstream.lost_code is not None:
+        gateway.error(session, -1, gateway.upstream.lost_code, LOST_TEXT)
+        return
     for code, text in _FARMS:
         gateway.error(session, -1, code, text)
 
@@ -35,8 +41,7 @@ def managed_accounts(gateway: Gateway, session: Session, _values: Values) -> Non
 
 def next_ids(gateway: Gateway, session: Session, _values: Values) -> None:
     """8: the lowest order id that was never used."""
-    client_id = 0 if session.client_id is None else session.client_id
-    session.say(outgoing.NEXT_VALID_ID.frame(order_id=gateway.exchange.next_order_id(client_id)))
+    session.say(outgoing.NEXT_VALID_ID.frame(order_id=gateway.next_order_id(session)))
 
 
 def current_time(gateway: Gateway, session: Session, _values: Values) -> None:

@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -15,9 +15,10 @@ import msgspec
 import structlog
 
 from config.schema import Profile
-from daemon.simulator.faults import Fault, FaultFileError, load_faults
+from daemon.simulator.faults import FaultFileError, load_script
 from daemon.simulator.market_choice import build_exchange, market_source
 from daemon.simulator.persistence import BookStore
+from daemon.simulator.script_file import ScriptFile
 from daemon.simulator.server import SimulatorServer
 from daemon.simulator.transcript import Transcript
 from daemon.venues.feeds.errors import FeedError
@@ -49,7 +50,8 @@ def run_simulator(profile: Profile, options: SimulatorOptions) -> int:
         return _refuse(f"the profile {profile.name} has no simulator section; take one that has, such as demo")
     settings = profile.simulator
     try:
-        faults = () if options.faults is None else load_faults(options.faults)
+        if options.faults is not None:
+            load_script(options.faults)  # a bad script refuses the start, before anything is touched
         wall_us = time.time_ns() // 1000  # noqa: TID251 - the edge: only picks the newest session of a new market
         exchange = build_exchange(profile, settings, base=options.base, wall_us=wall_us)
         options.folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +59,7 @@ def run_simulator(profile: Profile, options: SimulatorOptions) -> int:
         store.restore(exchange)
         with _logging_to(options.log_path):
             return asyncio.run(
-                _serve(exchange, store, faults, options, speed=settings.speed, lock_step=settings.replay is not None)
+                _serve(exchange, store, options, speed=settings.speed, lock_step=settings.replay is not None)
             )
     except (FaultFileError, FeedError, SavedBookError, ValueError) as error:
         return _refuse(str(error))
@@ -70,7 +72,6 @@ def run_simulator(profile: Profile, options: SimulatorOptions) -> int:
 async def _serve(
     exchange: SimulatedExchange,
     store: BookStore,
-    faults: tuple[Fault, ...],
     options: SimulatorOptions,
     *,
     speed: float,
@@ -87,13 +88,29 @@ async def _serve(
             port=options.port,
             speed=speed,
             lock_step=lock_step,
-            faults=faults,
             store=store,
             transcript=transcript,
         )
         async with server:
             print(f"simulator: listening on {options.host}:{server.port}", file=sys.stderr, flush=True)  # noqa: T201
-            return await _until_stopped(server, stop)
+            async with _following(server, options):
+                return await _until_stopped(server, stop)
+
+
+@contextlib.asynccontextmanager
+async def _following(server: SimulatorServer, options: SimulatorOptions) -> AsyncIterator[None]:
+    """The fault script in force, and its changes too, as long as the simulator serves."""
+    if options.faults is None:
+        yield
+        return
+    script = ScriptFile(options.faults, options.folder, server.faults, server.act)
+    script.load()
+    task = asyncio.get_running_loop().create_task(script.follow(), name="fault_script")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _until_stopped(server: SimulatorServer, stop: asyncio.Event) -> int:

@@ -5,6 +5,7 @@ whoever sends. A request's parts that depend on earlier fields are `When` and `R
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ import msgspec
 
 from daemon.simulator.transport import WireError, framed
 
+SERVER_VERSION = 178
+"""The newest that clients offer; the simulator can be asked to be a 176 too."""
 UNSET_DOUBLE = "1.7976931348623157E308"
 UNSET_INTEGER = "2147483647"
 _EXACT_INTEGERS = 1e15
@@ -47,41 +50,65 @@ class Outgoing:
     def __init__(self, msg_id: int, fields: str, *, version: int | None = None) -> None:
         self.msg_id = msg_id
         self._head = f"{msg_id}" if version is None else f"{msg_id}\0{version}"
-        self._fields = tuple(_name_and_default(word) for word in fields.split())
+        self._words = tuple(_Word(word) for word in fields.split())
+        self._by_version: dict[int, tuple[tuple[str, str | None], ...]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The fields after number and version, in their order on the wire."""
-        return tuple(name for name, _ in self._fields)
+        """The fields after number and version at the newest server version, in their order on the wire."""
+        return tuple(name for name, _ in self._fields(SERVER_VERSION))
 
-    def frame(self, **values: object) -> bytes:
+    def frame(self, server_version: int = SERVER_VERSION, /, **values: object) -> bytes:
         """The framed message. A tuple is written as its length and its items. Raises TypeError on a wrong field."""
         parts = [self._head]
-        for name, default in self._fields:
-            value = values.pop(name, default)
-            if value is _REQUIRED:
-                raise TypeError(f"message {self.msg_id} needs the field {name}")
+        taken = 0
+        for name, default in self._fields(server_version):
+            if name not in values:
+                if default is None:
+                    raise TypeError(f"message {self.msg_id} needs the field {name}")
+                parts.append(default)
+                continue
+            taken += 1
+            value = values[name]
             if isinstance(value, tuple):
                 parts.append(str(len(value)))
                 parts.extend(text(item) for item in value)
             else:
                 parts.append(text(value))
-        if values:
-            raise TypeError(f"message {self.msg_id} has no field {', '.join(values)}")
+        if taken < len(values):
+            unknown = set(values) - {name for name, _ in self._fields(server_version)}
+            raise TypeError(f"message {self.msg_id} has no field {', '.join(unknown)}")
         parts.append("")
         return framed("\0".join(parts).encode())
 
+    def _fields(self, server_version: int) -> tuple[tuple[str, str | None], ...]:
+        """(name, default) of every field that a server of this version says; without a default it must be given."""
+        found = self._by_version.get(server_version)
+        if found is None:
+            found = tuple((word.name, word.default) for word in self._words if word.is_said_by(server_version))
+            self._by_version[server_version] = found
+        return found
 
-class _Required:
-    """Marks a field that the sender must give."""
+
+_ANY_VERSION = 1_000_000
+_WORD = re.compile(r"(?P<name>\w+)(?:<(?P<below>\d+)|>=(?P<since>\d+))?(?:=(?P<default>.*))?")
 
 
-_REQUIRED = _Required()
+class _Word:
+    """One word of a field list: `name` or `name=default`, and which servers say it (`name<177=`, `name>=178=`)."""
 
+    def __init__(self, word: str) -> None:
+        found = _WORD.fullmatch(word)
+        if found is None:
+            raise ValueError(f"{word!r} is no field of a message")
+        self.name: str = found["name"]
+        self.default: str | None = found["default"]
+        self._below = int(found["below"] or _ANY_VERSION)
+        self._since = int(found["since"] or 0)
 
-def _name_and_default(word: str) -> tuple[str, object]:
-    name, equals, default = word.partition("=")
-    return (name, default) if equals else (name, _REQUIRED)
+    def is_said_by(self, server_version: int) -> bool:
+        """Whether a server of this version has the field."""
+        return self._since <= server_version < self._below
 
 
 class Take(msgspec.Struct, frozen=True):

@@ -1,44 +1,44 @@
-"""The gateway between clients and the exchange: handshake, dispatch, and who hears what.
+"""The gateway between clients and the exchange: one session per client id, one write per answer.
 
-`requests` holds the answers; here is what they have in common: one session per client id, one write per answer,
-faults asked before anything is obeyed, and the exchange's events sent to those they concern.
+Frames go through `serving` to the handlers of `requests`; the exchange's events come back through `publish` and
+`publish_step` and are told by `order_telling`. Here is what they share.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import Literal, Protocol
 
 import structlog
 
 from daemon.simulator import outgoing, publishing
-from daemon.simulator.codec import Values
-from daemon.simulator.contracts import WIRE_ZONE, new_york
-from daemon.simulator.faults import FaultScript
-from daemon.simulator.incoming import UnservedRequestError, read_request
+from daemon.simulator.codec import SERVER_VERSION, Values
+from daemon.simulator.contracts import new_york
+from daemon.simulator.faults import (
+    BadGreeks,
+    BadTicks,
+    DelayedData,
+    FaultScript,
+    FreezeQuotes,
+    RollBackIds,
+    SplitFrames,
+)
+from daemon.simulator.order_telling import OrderTelling
+from daemon.simulator.serving import Handler, Serving
 from daemon.simulator.sessions import Session
 from daemon.simulator.transcript import Transcript
-from daemon.simulator.transport import ClientLink, WireError
+from daemon.simulator.transport import ClientLink
+from daemon.simulator.upstream import Upstream
 from daemon.venues.simulated.exchange import SimulatedExchange
-from daemon.venues.simulated.model import (
-    ExchangeEvent,
-    MarketStep,
-    OrderUpdate,
-    SimCommission,
-    SimContract,
-    SimExecution,
-    SimPosition,
-)
+from daemon.venues.simulated.model import ExchangeEvent, MarketStep, OrderUpdate, SimContract, SimExecution
 
 INVALID_REQUEST = 321
 CLIENT_ID_IN_USE = 326
-CANCELLED = 202
 ACCOUNT_EVERY_US = 3_000_000
 """Account values are repeated after so much market time."""
+LIVE = 1
+_DELAYED = (3, 4)
 
 log = structlog.get_logger("simulator")
-
-Handler = Callable[["Gateway", Session, Values], None]
 
 
 class OnChange(Protocol):
@@ -64,14 +64,19 @@ class Gateway:
         transcript: Transcript,
         on_change: OnChange,
         lock_step: bool = False,
+        server_version: int = SERVER_VERSION,
     ) -> None:
         self.exchange = exchange
         self.faults = faults
         self.transcript = transcript
         self.lock_step = lock_step
+        self.speaker = publishing.Speaker(exchange.account, server_version)
+        self.upstream = Upstream()
+        self.telling = OrderTelling(self)
         self.probe_or_leave = asyncio.Event()
         """Set whenever a session answered a stamp, subscribed or left: the pacer looks again."""
-        self._handlers = handlers
+        self._serving = Serving(self, handlers)
+        self._answering = False
         self._on_change = on_change
         self._sessions: dict[ClientLink, Session] = {}
         self._account_told_us = 0
@@ -105,54 +110,15 @@ class Gateway:
 
     def frame_arrived(self, link: ClientLink, payload: bytes) -> None:
         """A request is in: answer it, in one write."""
-        session = self._sessions[link]
-        if not session.is_greeted:
-            self._greet(session, payload)
-        else:
-            self._serve(session, payload)
-        self._flush()
-
-    def _greet(self, session: Session, payload: bytes) -> None:
-        versions = payload.decode("ascii", errors="replace").split(" ")[0].removeprefix("v")
-        lowest, dots, highest = versions.partition("..")
-        if not (lowest.isdigit() and (not dots or highest.isdigit())):
-            session.link.reset(f"the first frame is {payload[:40]!r} instead of a version range like v157..178")
-            return
-        if not int(lowest) <= outgoing.SERVER_VERSION <= int(highest if dots else lowest):
-            session.link.close(f"the client speaks {versions}, this simulator {outgoing.SERVER_VERSION} only")
-            return
-        session.is_greeted = True
-        now = new_york(self.exchange.now_us) if self.exchange.now_us else datetime.fromtimestamp(0, UTC)
-        session.say(outgoing.handshake(outgoing.SERVER_VERSION, f"{now:%Y%m%d %H:%M:%S} {WIRE_ZONE}"))
-
-    def _serve(self, session: Session, payload: bytes) -> None:
+        self._answering = True
         try:
-            received = read_request(payload)
-        except UnservedRequestError as error:
-            self._hear(session, f"request {error.msg_id}", {})
-            self.error(session, error.req_id, INVALID_REQUEST, f"Error validating request: {error}")
-            return
-        except WireError as error:
-            self._hear(session, "malformed", {"problem": str(error)})
-            self.error(session, -1, INVALID_REQUEST, f"Error validating request: {error}")
-            return
-        self._hear(session, received.name, received.values)
-        client_id = -1 if session.client_id is None else session.client_id
-        if self.faults.half_opens(received.name, client_id):
-            log.warning("fault_half_open", client_id=client_id)
-            session.link.freeze()
-            return
-        if self.faults.mutes(received.name, client_id):
-            return
-        if session.client_id is None and received.name != "startApi":
-            self.error(session, -1, INVALID_REQUEST, "Error validating request: startApi has to come first")
-            return
-        try:
-            self._handlers[received.name](self, session, received.values)
-        except WireError as error:
-            self.error(session, -1, INVALID_REQUEST, f"Error validating request: {received.name}: {error}")
+            self._serving.frame(self._sessions[link], payload)
+        finally:
+            self._answering = False
+        self.flush()
 
-    def _hear(self, session: Session, request: str, values: Values) -> None:
+    def hear(self, session: Session, request: str, values: Values) -> None:
+        """Note a request in the transcript."""
         self.transcript.hear(
             market_us=self.exchange.now_us, client_id=session.client_id, request=request, values=values
         )
@@ -173,30 +139,67 @@ class Gateway:
     def publish_step(self, step: MarketStep, events: Iterable[ExchangeEvent]) -> None:
         """A new moment: its stamp, what it filled, then every standing quote; one write per client."""
         events = tuple(events)
-        for session in self.sessions:
-            session.live = self._reached(session)
-            self.stamp(session, session.live)
-        self._tell(events)
-        for session in self.sessions:
-            for req_id in session.live:
-                self.say_quote(session, req_id)
-        if step.ts_us - self._account_told_us >= ACCOUNT_EVERY_US:
-            self.tell_account()
-        self._flush()
+        if self.upstream.is_lost:
+            self.upstream.hold(events)
+        else:
+            for session in self.sessions:
+                session.live = self._reached(session)
+                self.stamp(session, session.live)
+            self.telling.tell(events)
+            for session in self.sessions:
+                for req_id in session.live:
+                    self.say_quote(session, req_id)
+            if step.ts_us - self._account_told_us >= ACCOUNT_EVERY_US:
+                self.tell_account()
+            self.flush()
         self._on_change(urgent=bool(events))
 
     def publish(self, events: Iterable[ExchangeEvent]) -> None:
-        """What an order or cancel caused, to whom it concerns; in lock-step another stamp follows."""
+        """What an order, a cancel or an act caused, to whom it concerns; in lock-step another stamp follows."""
         events = tuple(events)
-        self._tell(events)
-        if self.lock_step and any(isinstance(event, OrderUpdate | SimExecution) for event in events):
-            for session in self.sessions:
-                if session.owes_probe:
-                    session.stamp_again = True
-                else:
-                    self.stamp_stocks(session)
-        self._flush()
+        if self.upstream.is_lost:
+            self.upstream.hold(events)
+        else:
+            self.telling.tell(events)
+            if self.lock_step and any(isinstance(event, OrderUpdate | SimExecution) for event in events):
+                self._stamp_again()
+            self.flush()
         self._on_change(urgent=True)
+
+    def _stamp_again(self) -> None:
+        for session in self.sessions:
+            if session.owes_probe:
+                session.stamp_again = True
+            else:
+                self.stamp_stocks(session)
+
+    def lose_upstream(self, code: int, text: str, orders: Literal["held", "lost"]) -> None:
+        """IB is out of reach from now on."""
+        self.upstream.lose(code, orders)
+        self.broadcast(code, text)
+
+    def restore_upstream(self, code: int, text: str) -> None:
+        """IB is back: say so, tell what happened meanwhile, then do what waited."""
+        events, requests = self.upstream.restore()
+        if code == 1101:
+            for session in self.sessions:
+                session.forget_market_data(None)
+        self.broadcast(code, text)
+        self.publish(events)
+        for session, received in requests:
+            self._serving.carry_out(session, received)
+        self.flush()
+
+    def broadcast(self, code: int, text: str) -> None:
+        """Tell every client something that belongs to no request."""
+        for session in self.sessions:
+            self.error(session, -1, code, text)
+        self.flush()
+
+    def next_order_id(self, session: Session) -> int:
+        """The order id that this client is told to go on with."""
+        rolled_back = self.faults.hit(RollBackIds, session.fault_id)
+        return self.exchange.next_order_id(session.fault_id) if rolled_back is None else rolled_back.order_id
 
     def stamp(self, session: Session, req_ids: Iterable[int]) -> None:
         """Say the market's time (tick 45) on these subscriptions; the session owes a probe from then on."""
@@ -221,8 +224,29 @@ class Gateway:
         """The standing quote of one subscription, changed or not."""
         instrument = session.market_data[req_id]
         quote = self.exchange.quote(instrument)
-        if quote is not None:
-            session.say(*publishing.quote_frames(req_id, self.contract(instrument), quote))
+        if quote is None:
+            return
+        data_type = self._data_type(session, instrument)
+        if session.data_types.get(req_id) != data_type:
+            session.data_types[req_id] = data_type
+            session.say(outgoing.MARKET_DATA_TYPE.frame(req_id=req_id, data_type=data_type))
+        contract, delayed = self.contract(instrument), data_type in _DELAYED
+        bad = self.faults.hit(BadTicks, session.fault_id, instrument)
+        session.say(*publishing.price_frames(req_id, quote, bad=bad, delayed=delayed))
+        if contract.kind == "option":
+            how = self.faults.hit(BadGreeks, session.fault_id, instrument)
+            session.say(
+                *publishing.computation_frames(req_id, quote, how=None if how is None else how.how, delayed=delayed)
+            )
+
+    def say_halt(self, session: Session, req_id: int) -> None:
+        """Whether the subscribed instrument is in a trading halt (tick 49)."""
+        halted = session.market_data[req_id] in self.exchange.halted
+        session.say(publishing.halt_frame(req_id, halted=halted))
+
+    def _data_type(self, session: Session, instrument: str) -> int:
+        delayed = self.faults.hit(DelayedData, session.fault_id, instrument)
+        return LIVE if delayed is None else delayed.data_type
 
     def _reached(self, session: Session) -> tuple[int, ...]:
         """The subscriptions that hear of this step: none of a client that lags behind, none that a fault froze."""
@@ -231,7 +255,7 @@ class Gateway:
         return tuple(
             req_id
             for req_id, instrument in session.market_data.items()
-            if not self.faults.freezes(instrument, session.client_id)
+            if self.faults.hit(FreezeQuotes, session.client_id, instrument) is None
         )
 
     def tell_account(self) -> None:
@@ -291,68 +315,12 @@ class Gateway:
             )
         )
 
-    # Events
-
-    def _tell(self, events: Iterable[ExchangeEvent]) -> None:
-        moved = False
-        client_of: dict[str, int] = {}
-        for event in events:
-            if isinstance(event, OrderUpdate):
-                self._tell_order(event)
-            elif isinstance(event, SimExecution):
-                client_of[event.exec_id] = event.ticket.client_id
-                self._tell_execution(event)
-            elif isinstance(event, SimPosition):
-                moved = True
-                self._tell_position(event)
-            else:
-                # an execution and its commission always come in one batch
-                self._tell_commission(client_of[event.exec_id], event)
-        if moved:
-            self.tell_account()
-
-    def _tell_order(self, update: OrderUpdate) -> None:
-        session = self.session_of(update.ticket.client_id)
-        if session is None:
+    def flush(self) -> None:
+        """Write what was said, one write per client; while a request is being answered, its end does it."""
+        if self._answering:
             return
-        if update.status != "Inactive" and update.error_code in (None, CANCELLED):
-            contract = self.contract(update.ticket.instrument)
-            session.say(
-                publishing.open_order_frame(update, contract, self.exchange.account),
-                publishing.order_status_frame(update),
-            )
-        if update.error_code is not None:
-            self.error(session, update.ticket.order_id, update.error_code, update.error_text or "")
-
-    def _tell_execution(self, execution: SimExecution) -> None:
-        session = self.session_of(execution.ticket.client_id)
-        if session is not None:
-            contract = self.contract(execution.ticket.instrument)
-            session.say(publishing.execution_frame(-1, execution, contract, self.exchange.account))
-
-    def _tell_position(self, position: SimPosition) -> None:
-        frame = publishing.position_frame(position, self.contract(position.instrument), self.exchange.account)
-        for session in self.sessions:
-            if session.wants_positions:
-                session.say(frame)
-
-    def _tell_commission(self, client_id: int, commission: SimCommission) -> None:
-        fault = self.faults.commission_delay(client_id)
-        if fault is None:
-            self._say_commission(client_id, commission)
-        elif fault.delay_s is not None:
-            asyncio.get_running_loop().call_later(fault.delay_s, self._late_commission, client_id, commission)
-
-    def _late_commission(self, client_id: int, commission: SimCommission) -> None:
-        self._say_commission(client_id, commission)
-        self._flush()
-
-    def _say_commission(self, client_id: int, commission: SimCommission) -> None:
-        session = self.session_of(client_id)
-        if session is not None:
-            session.say(publishing.commission_frame(commission))
-
-    def _flush(self) -> None:
         # a write may drop a client that left too much unread, which changes the dict
         for session in tuple(self._sessions.values()):
-            session.flush()
+            if session.unsaid:
+                split = self.faults.hit(SplitFrames, session.fault_id)
+                session.flush(None if split is None else split.chunk_bytes)

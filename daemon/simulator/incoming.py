@@ -1,4 +1,4 @@
-"""What clients send at server version 178: one table of requests and their field lists.
+"""What clients send at server versions 176 to 178: one table of requests and their field lists.
 
 The first field of a request is its number; a `version` field follows where the API kept one. The lists were read
 from ib_async's `client.py`, which follows the official client.
@@ -6,7 +6,7 @@ from ib_async's `client.py`, which follows the official client.
 
 import msgspec
 
-from daemon.simulator.codec import Repeat, Rest, Step, Values, When, integer, number, parse, take
+from daemon.simulator.codec import SERVER_VERSION, Repeat, Rest, Step, Values, When, integer, number, parse, take
 from daemon.simulator.transport import WireError
 
 _CONTRACT = (
@@ -76,7 +76,9 @@ class _ConditionTest(msgspec.Struct, frozen=True):
         return integer(values, "condition_type") == self.kind
 
 
-_PLACE_ORDER: tuple[Step, ...] = (
+_FA_PROFILE_UNTIL = 177
+
+_ORDER_TO_PERCENTAGE: tuple[Step, ...] = (
     take(
         "order_id " + _CONTRACT + "sec_id_type sec_id action total_quantity order_type limit_price aux_price tif "
         "oca_group account open_close origin order_ref transmit parent_id block_order sweep_to_fill display_size "
@@ -97,12 +99,14 @@ _PLACE_ORDER: tuple[Step, ...] = (
             Repeat("smart_combo_routing", (take("tag value"),)),
         ),
     ),
+    take("shares_allocation discretionary_amount good_after good_till fa_group fa_method fa_percentage"),
+)
+_ORDER_FROM_MODEL: tuple[Step, ...] = (
     take(
-        "shares_allocation discretionary_amount good_after good_till fa_group fa_method fa_percentage model_code "
-        "short_sale_slot designated_location exempt_code oca_type rule_80a settling_firm all_or_none min_quantity "
-        "percent_offset e_trade_only firm_quote_only nbbo_price_cap auction_strategy starting_price stock_ref_price "
-        "delta stock_range_lower stock_range_upper override_percentage volatility volatility_type dn_order_type "
-        "dn_aux_price"
+        "model_code short_sale_slot designated_location exempt_code oca_type rule_80a settling_firm all_or_none "
+        "min_quantity percent_offset e_trade_only firm_quote_only nbbo_price_cap auction_strategy starting_price "
+        "stock_ref_price delta stock_range_lower stock_range_upper override_percentage volatility volatility_type "
+        "dn_order_type dn_aux_price"
     ),
     When(
         lambda values: values["dn_order_type"] != "",
@@ -156,6 +160,9 @@ _PLACE_ORDER: tuple[Step, ...] = (
     Rest("pegged_tail"),
 )
 
+_PLACE_ORDER = (*_ORDER_TO_PERCENTAGE, *_ORDER_FROM_MODEL)
+_PLACE_ORDER_176 = (*_ORDER_TO_PERCENTAGE, take("fa_profile"), *_ORDER_FROM_MODEL)
+
 _REQUEST_ID = (take("version req_id"),)
 _VERSION = (take("version"),)
 
@@ -202,6 +209,8 @@ REQUESTS: dict[int, Request] = {
     99: Request("reqCompletedOrders", (take("api_only"),)),
 }
 """Request number -> its field list. What is not here is answered with error 321."""
+REQUESTS_176 = REQUESTS | {3: Request("placeOrder", _PLACE_ORDER_176)}
+"""The same as clients send it to a server of version 176."""
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -221,7 +230,7 @@ class UnservedRequestError(WireError):
         self.req_id = req_id
 
 
-def read_request(payload: bytes) -> Received:
+def read_request(payload: bytes, server_version: int = SERVER_VERSION) -> Received:
     """A payload as a request. Raises WireError (malformed) or UnservedRequestError."""
     fields = payload.decode("utf-8", errors="backslashreplace").split("\0")
     fields.pop()
@@ -231,7 +240,7 @@ def read_request(payload: bytes) -> Received:
         msg_id = int(fields[0])
     except ValueError:
         raise WireError(f"the request number is {fields[0]!r}") from None
-    request = REQUESTS.get(msg_id)
+    request = (REQUESTS if server_version >= _FA_PROFILE_UNTIL else REQUESTS_176).get(msg_id)
     if request is None:
         raise UnservedRequestError(msg_id, _request_id_of_unserved(msg_id, fields))
     try:

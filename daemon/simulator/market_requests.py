@@ -1,39 +1,54 @@
 """Answers about contracts and prices."""
 
+import msgspec
+
 from daemon.simulator import outgoing
 from daemon.simulator.codec import Values, flag, integer
 from daemon.simulator.contracts import contract_details, find_contracts
-from daemon.simulator.gateway import Gateway, Handler
+from daemon.simulator.faults import ConfuseContract, RefuseMarketData
+from daemon.simulator.gateway import Gateway
+from daemon.simulator.serving import Handler
 from daemon.simulator.sessions import Session
 from daemon.venues.simulated.model import SimContract
 
 NO_DEFINITION = 200
+UNKNOWN = "No security definition has been found for the request"
 DUPLICATE_TICKER = 102
 UNKNOWN_TICKER = 300
-LIVE = 1
+_DOUBLE = 2_000_000_000
+"""Added to the contract id of the one that should not be there."""
 
 
 def one_contract(gateway: Gateway, session: Session, req_id: int, wanted: Values) -> SimContract | None:
     """The one contract that is meant; otherwise the client is told and None comes back. Raises WireError."""
-    found = find_contracts(gateway.exchange.contracts, wanted)
+    found = meant(gateway, session, wanted)
     if len(found) == 1:
         return found[0]
-    problem = (
-        "The contract description specified is ambiguous"
-        if found
-        else "No security definition has been found for the request"
-    )
+    problem = "The contract description specified is ambiguous" if found else UNKNOWN
     gateway.error(session, req_id, NO_DEFINITION, problem)
     return None
+
+
+def meant(gateway: Gateway, session: Session, wanted: Values) -> list[SimContract]:
+    """Every contract that a request's fields allow, unless a fault hides or doubles it. Raises WireError."""
+    found = find_contracts(gateway.exchange.contracts, wanted)
+    confused = [gateway.faults.hit(ConfuseContract, session.fault_id, contract.instrument) for contract in found]
+    told: list[SimContract] = []
+    for contract, fault in zip(found, confused, strict=True):
+        if fault is None:
+            told.append(contract)
+        elif fault.how == "ambiguous":
+            told.extend((contract, msgspec.structs.replace(contract, con_id=(contract.con_id + _DOUBLE) % 2**31)))
+    return told
 
 
 def details(gateway: Gateway, session: Session, values: Values) -> None:
     """9: every contract that matches, then the end; error 200 when there is none."""
     req_id = integer(values, "req_id")
     contracts = gateway.exchange.contracts
-    found = find_contracts(contracts, values)
+    found = meant(gateway, session, values)
     if not found:
-        one_contract(gateway, session, req_id, values)
+        gateway.error(session, req_id, NO_DEFINITION, UNKNOWN)
         return
     for contract in found:
         fields = contract_details(contract, contracts, gateway.exchange.market.sessions, gateway.exchange.now_us)
@@ -69,13 +84,18 @@ def market_data(gateway: Gateway, session: Session, values: Values) -> None:
     contract = one_contract(gateway, session, req_id, values)
     if contract is None:
         return
+    refused = gateway.faults.hit(RefuseMarketData, session.fault_id, contract.instrument)
+    if refused is not None:
+        gateway.error(session, req_id, refused.code, refused.text)
+        return
     session.say(
         outgoing.TICK_REQUEST_PARAMS.frame(
             req_id=req_id, min_tick=contract.min_tick, bbo_exchange="", snapshot_permissions=0
-        ),
-        outgoing.MARKET_DATA_TYPE.frame(req_id=req_id, data_type=LIVE),
+        )
     )
     session.market_data[req_id] = contract.instrument
+    if contract.instrument in gateway.exchange.halted:
+        gateway.say_halt(session, req_id)
     if gateway.exchange.step is not None:
         session.live = (*session.live, req_id)
         gateway.stamp(session, (req_id,))
@@ -99,6 +119,7 @@ def cancel_market_data(gateway: Gateway, session: Session, values: Values) -> No
 def _unsubscribe(session: Session, req_id: int) -> None:
     del session.market_data[req_id]
     session.live = tuple(other for other in session.live if other != req_id)
+    session.data_types.pop(req_id, None)
     session.owes_probe = session.owes_probe and bool(session.market_data)
 
 

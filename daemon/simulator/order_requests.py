@@ -9,8 +9,10 @@ from daemon.core.events import Side
 from daemon.simulator import outgoing, publishing
 from daemon.simulator.codec import Values, flag, integer, number
 from daemon.simulator.contracts import NEW_YORK
-from daemon.simulator.gateway import INVALID_REQUEST, Gateway, Handler
+from daemon.simulator.faults import InactivateOrders, Overfill, PartialFills, RaceCancels, RejectModifies, RejectOrders
+from daemon.simulator.gateway import Gateway
 from daemon.simulator.market_requests import one_contract
+from daemon.simulator.serving import INVALID_REQUEST, Handler
 from daemon.simulator.sessions import Session
 from daemon.simulator.transport import WireError
 from daemon.venues.simulated.account import (
@@ -18,9 +20,10 @@ from daemon.venues.simulated.account import (
     STOCK_MAINTENANCE_MARGIN,
     order_commission_usd,
 )
-from daemon.venues.simulated.model import OrderTicket, OrderUpdate, SimContract, SimExecution
+from daemon.venues.simulated.model import FillPlan, OrderTicket, OrderUpdate, SimContract, SimExecution
 
 UNSUPPORTED_TYPE = 387
+CANCEL_UNKNOWN = 10147
 REJECTED = 201
 
 log = structlog.get_logger("simulator")
@@ -43,18 +46,59 @@ def place_order(gateway: Gateway, session: Session, values: Values) -> None:
     if flag(values, "what_if"):
         _what_if(gateway, session, contract, ticket)
         return
-    rejection = gateway.faults.rejection(ticket.client_id)
+    if gateway.exchange.works(ticket.client_id, order_id):
+        _modify(gateway, session, ticket)
+    else:
+        _place_new(gateway, session, contract, ticket)
+
+
+def _modify(gateway: Gateway, session: Session, ticket: OrderTicket) -> None:
+    rejection = gateway.faults.hit(RejectModifies, ticket.client_id)
     if rejection is not None:
-        log.warning("fault_reject_order", client_id=ticket.client_id, order_id=order_id)
-        gateway.error(session, order_id, rejection.code, rejection.text)
+        log.warning("fault_reject_modify", client_id=ticket.client_id, order_id=ticket.order_id)
+        gateway.error(session, ticket.order_id, rejection.code, rejection.text)
         return
-    events = gateway.exchange.place(ticket)
-    drop = gateway.faults.drop_after_order(ticket.client_id)
-    if drop is not None:
-        log.warning("fault_drop_after_order", client_id=ticket.client_id, order_id=order_id)
-        session.forget()
-        session.link.reset("fault script") if drop.how == "rst" else session.link.close("fault script")
-    gateway.publish(events)
+    gateway.publish(gateway.exchange.modify(ticket))
+
+
+def _place_new(gateway: Gateway, session: Session, contract: SimContract, ticket: OrderTicket) -> None:
+    rejection = gateway.faults.hit(RejectOrders, ticket.client_id)
+    if rejection is not None:
+        log.warning("fault_reject_order", client_id=ticket.client_id, order_id=ticket.order_id)
+        gateway.error(session, ticket.order_id, rejection.code, rejection.text)
+        return
+    inactive = gateway.faults.hit(InactivateOrders, ticket.client_id)
+    if inactive is not None and not inactive.why_held:
+        _say_dead(gateway, session, contract, ticket, inactive)
+        return
+    gateway.telling.arrived(ticket)
+    gateway.publish(gateway.exchange.place(ticket, _plan(gateway, ticket, inactive)))
+
+
+def _plan(gateway: Gateway, ticket: OrderTicket, inactive: InactivateOrders | None) -> FillPlan:
+    """What the fault script wants to become of this order."""
+    partial = gateway.faults.hit(PartialFills, ticket.client_id)
+    over = gateway.faults.hit(Overfill, ticket.client_id)
+    return FillPlan(
+        slices=() if partial is None else partial.slices,
+        rest="fill" if partial is None else partial.rest,
+        per_step=partial is not None and partial.per_step,
+        extra=0.0 if over is None else over.quantity,
+        why_held="" if inactive is None else inactive.why_held,
+        hold_steps=None if inactive is None else inactive.hold_steps,
+    )
+
+
+def _say_dead(
+    gateway: Gateway, session: Session, contract: SimContract, ticket: OrderTicket, fault: InactivateOrders
+) -> None:
+    """An order that becomes Inactive and never trades: TWS shows it, and says why in an error."""
+    update = OrderUpdate(ticket=ticket, perm_id=0, status="Inactive", filled=0.0, average_price=0.0)
+    session.say(
+        publishing.open_order_frame(update, contract, gateway.speaker),
+        publishing.order_status_frame(update),
+    )
+    gateway.error(session, ticket.order_id, fault.code, fault.text)
 
 
 class _RefusedError(Exception):
@@ -128,13 +172,27 @@ def _what_if(gateway: Gateway, session: Session, contract: SimContract, ticket: 
             f"{name}_after": before_usd + change_usd,
         }
     update = OrderUpdate(ticket=ticket, perm_id=0, status="PreSubmitted", filled=0.0, average_price=0.0)
-    session.say(publishing.what_if_frame(update, contract, gateway.exchange.account, margins))
+    session.say(publishing.what_if_frame(update, contract, gateway.speaker, margins))
 
 
 def cancel_order(gateway: Gateway, session: Session, values: Values) -> None:
     """4: an order of this client; another client's is not found, as with TWS."""
-    client_id = 0 if session.client_id is None else session.client_id
-    gateway.publish(gateway.exchange.cancel(client_id, integer(values, "order_id")))
+    client_id, order_id = session.fault_id, integer(values, "order_id")
+    race = gateway.faults.hit(RaceCancels, client_id) if gateway.exchange.works(client_id, order_id) else None
+    if race is None:
+        gateway.publish(gateway.exchange.cancel(client_id, order_id))
+        return
+    log.warning("fault_race_cancels", client_id=client_id, order_id=order_id, outcome=race.outcome)
+    if race.outcome == "filled_after_202":
+        gateway.publish(gateway.exchange.cancel(client_id, order_id))
+        gateway.publish(gateway.exchange.fill_now(client_id, order_id))
+        return
+    gateway.publish(gateway.exchange.fill_now(client_id, order_id))
+    if race.outcome == "filled_10148":
+        gateway.publish(gateway.exchange.cancel(client_id, order_id))
+    else:
+        text = f"OrderId {order_id} that needs to be cancelled is not found."
+        gateway.error(session, order_id, CANCEL_UNKNOWN, text)
 
 
 def open_orders(gateway: Gateway, session: Session, _values: Values) -> None:
@@ -151,7 +209,7 @@ def _say_open_orders(gateway: Gateway, session: Session, updates: tuple[OrderUpd
     for update in updates:
         contract = gateway.contract(update.ticket.instrument)
         session.say(
-            publishing.open_order_frame(update, contract, gateway.exchange.account),
+            publishing.open_order_frame(update, contract, gateway.speaker),
             publishing.order_status_frame(update),
         )
     session.say(outgoing.OPEN_ORDER_END.frame())
@@ -169,7 +227,7 @@ def completed_orders(gateway: Gateway, session: Session, _values: Values) -> Non
     for update in gateway.exchange.finished_orders():
         contract = gateway.contract(update.ticket.instrument)
         ended_us = traded_us.get(update.perm_id, gateway.exchange.now_us)
-        session.say(publishing.completed_order_frame(update, contract, gateway.exchange.account, ended_us))
+        session.say(publishing.completed_order_frame(update, contract, gateway.speaker, ended_us))
     session.say(outgoing.COMPLETED_ORDERS_END.frame())
 
 
@@ -188,7 +246,7 @@ def executions(gateway: Gateway, session: Session, values: Values) -> None:
         contract = gateway.contract(execution.ticket.instrument)
         if execution.executed_us < since_us or not _wanted(execution, contract, values):
             continue
-        session.say(publishing.execution_frame(req_id, execution, contract, gateway.exchange.account))
+        session.say(publishing.execution_frame(req_id, execution, contract, gateway.speaker))
         commission = commissions.get(execution.exec_id)
         if commission is not None:
             session.say(publishing.commission_frame(commission))

@@ -1,13 +1,12 @@
-"""What the simulator says at server version 178: one table of messages and their field lists.
+"""What the simulator says at server versions 176 to 178: one table of messages and their field lists.
 
-`name=default` gives the value that TWS sends when there is nothing to say. ib_async's `decoder.py` is the judge of
+`name=default` gives the value that TWS sends when there is nothing to say; `name<177=` is a field of servers below
+177, `name>=178=` of those from 178 on. ib_async's `decoder.py` is the judge of
 every list: a wrong count never crashes it, it logs an error and drops the message.
 """
 
 from daemon.simulator.codec import UNSET_DOUBLE, UNSET_INTEGER, Outgoing
 from daemon.simulator.transport import framed
-
-SERVER_VERSION = 178
 
 _CONTRACT = "con_id symbol sec_type expiry strike right multiplier exchange currency local_symbol trading_class "
 _UNSET = UNSET_DOUBLE
@@ -27,10 +26,11 @@ OPEN_ORDER = Outgoing(
     5,
     "order_id " + _CONTRACT + "action total_quantity order_type limit_price aux_price=0 tif oca_group= account "
     "open_close= origin=0 order_ref client_id perm_id outside_rth=0 hidden=0 discretionary_amount=0 good_after= "
-    "skipped= fa_group= fa_method= fa_percentage= model_code= good_till= rule_80a= percent_offset= settling_firm= "
-    "short_sale_slot=0 designated_location= exempt_code=-1 auction_strategy=0 starting_price= stock_ref_price= "
-    "delta= stock_range_lower= stock_range_upper= display_size=0 block_order=0 sweep_to_fill=0 all_or_none=0 "
-    "min_quantity= oca_type=3 e_trade_only=0 firm_quote_only=0 nbbo_price_cap= parent_id=0 trigger_method=0 "
+    "skipped= fa_group= fa_method= fa_percentage= fa_profile<177= model_code= good_till= rule_80a= percent_offset= "
+    "settling_firm= short_sale_slot=0 designated_location= exempt_code=-1 auction_strategy=0 starting_price= "
+    "stock_ref_price= delta= stock_range_lower= stock_range_upper= display_size=0 block_order=0 sweep_to_fill=0 "
+    "all_or_none=0 min_quantity= oca_type=3 e_trade_only=0 firm_quote_only=0 nbbo_price_cap= parent_id=0 "
+    "trigger_method=0 "
     # dn_order_type "None" is truthy for every decoder, so the eight fields behind it are always there
     "volatility= volatility_type=0 dn_order_type=None dn_aux_price= dn_con_id=0 dn_settling_firm= "
     "dn_clearing_account= dn_clearing_intent= dn_open_close=? dn_short_sale=0 dn_short_sale_slot=0 "
@@ -68,7 +68,7 @@ EXECUTION = Outgoing(
     11,
     "req_id order_id " + _CONTRACT + "exec_id time account venue side shares price perm_id client_id liquidation=0 "
     "cumulative_quantity average_price order_ref ev_rule= ev_multiplier= model_code= last_liquidity=2 "
-    "pending_price_revision=0",
+    "pending_price_revision>=178=0",
 )
 MANAGED_ACCOUNTS = Outgoing(15, "accounts", version=1)
 TICK_OPTION = Outgoing(
@@ -76,6 +76,7 @@ TICK_OPTION = Outgoing(
     "req_id tick_type attributes=0 implied_volatility delta option_price pv_dividend=0 gamma vega theta "
     "underlying_price",
 )
+TICK_GENERIC = Outgoing(45, "req_id tick_type value", version=6)
 TICK_STRING = Outgoing(46, "req_id tick_type value", version=6)
 CURRENT_TIME = Outgoing(49, "seconds", version=1)
 CONTRACT_DETAILS_END = Outgoing(52, "req_id", version=1)

@@ -3,6 +3,7 @@
 book.json    the exchange's book and market clock, and which market it is of; replaced atomically
 port         the bound port while it runs, for those who started it with port 0
 finished     present when a replay has come to its end; holds the market's last time
+script.json  what of the fault script was carried out (`script_file`)
 """
 
 import os
@@ -73,11 +74,16 @@ class BookStore:
         self._replace(FINISHED, f"{iso_from_us(market_us)}\n".encode(), sync=False)
 
     def _replace(self, name: str, content: bytes, *, sync: bool) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f".{name}.new"
-        with temporary.open("wb") as file:
-            file.write(content)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(self.folder / name)
+        replace_file(self.folder / name, content, sync=sync)
+
+
+def replace_file(path: Path, content: bytes, *, sync: bool = False) -> None:
+    """Put a file in place of another at once; its folder is made where it is missing. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.new"
+    with temporary.open("wb") as file:
+        file.write(content)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+    temporary.replace(path)

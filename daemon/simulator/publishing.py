@@ -1,10 +1,15 @@
 """The exchange's words as messages: pure functions from a quote, an order, a fill or a position to frames."""
 
 import math
+from typing import Literal
+
+import msgspec
 
 from daemon.simulator import outgoing
 from daemon.simulator.contracts import PRIMARY_EXCHANGE, api_time, wire_contract
+from daemon.simulator.faults import BadTicks
 from daemon.venues.simulated.model import (
+    OrderTicket,
     OrderUpdate,
     SimCommission,
     SimContract,
@@ -16,6 +21,7 @@ from daemon.venues.simulated.model import (
 BID, ASK, LAST = 1, 2, 4
 BID_SIZE, ASK_SIZE = 0, 3
 LAST_TIMESTAMP = 45
+HALTED = 49
 BID_OPTION, ASK_OPTION, LAST_OPTION, MODEL_OPTION = 10, 11, 12, 13
 NO_PRICE = -1.0
 NOT_COMPUTED_PRICE = -1.0
@@ -24,6 +30,34 @@ NOT_COMPUTED_GREEK = -2.0
 _WORDS = frozenset({"AccountType", "Currency", "Cushion"})
 """Account values without a currency."""
 _VENUE = "SIM"
+_NO_SHIFT = {
+    tick: tick for tick in (BID, ASK, LAST, BID_SIZE, ASK_SIZE, BID_OPTION, ASK_OPTION, LAST_OPTION, MODEL_OPTION)
+}
+DELAYED_SHIFT = {
+    BID: 66,
+    ASK: 67,
+    LAST: 68,
+    BID_SIZE: 69,
+    ASK_SIZE: 70,
+    BID_OPTION: 80,
+    ASK_OPTION: 81,
+    LAST_OPTION: 82,
+    MODEL_OPTION: 83,
+}
+"""Live tick type -> the one of delayed data."""
+_COMPUTED = ("implied_volatility", "delta", "option_price", "gamma", "vega", "theta", "underlying_price")
+_NOTHING = SimQuote(instrument="", bid=None, ask=None)
+
+
+class Speaker(msgspec.Struct, frozen=True):
+    """Who says it: the account that everything is about, and the server version whose fields are used."""
+
+    account: str
+    server_version: int
+
+
+Told = float | str | None
+"""A price as it is told: None is no price, a word stands where a number should."""
 
 
 def stamp_frame(req_id: int, ts_us: int) -> bytes:
@@ -31,22 +65,40 @@ def stamp_frame(req_id: int, ts_us: int) -> bytes:
     return outgoing.TICK_STRING.frame(req_id=req_id, tick_type=LAST_TIMESTAMP, value=str(ts_us // 1_000_000))
 
 
-def quote_frames(req_id: int, contract: SimContract, quote: SimQuote) -> list[bytes]:
-    """Prices and sizes of both sides and the last trade; an option's computations behind them."""
+def halt_frame(req_id: int, *, halted: bool) -> bytes:
+    """Whether trading is halted (tick 49)."""
+    return outgoing.TICK_GENERIC.frame(req_id=req_id, tick_type=HALTED, value=1.0 if halted else 0.0)
+
+
+def price_frames(req_id: int, quote: SimQuote, *, bad: BadTicks | None = None, delayed: bool = False) -> list[bytes]:
+    """Prices and sizes of both sides and the last trade, or what a fault says instead of them."""
+    bid, ask, last = _told_prices(quote, bad)
+    shift = DELAYED_SHIFT if delayed else _NO_SHIFT
     frames = [
-        *_side_frames(req_id, BID, BID_SIZE, quote.bid, quote.bid_size),
-        *_side_frames(req_id, ASK, ASK_SIZE, quote.ask, quote.ask_size),
+        *_side_frames(req_id, shift[BID], shift[BID_SIZE], bid, quote.bid_size),
+        *_side_frames(req_id, shift[ASK], shift[ASK_SIZE], ask, quote.ask_size),
     ]
-    if quote.last is not None:
-        frames.append(outgoing.TICK_PRICE.frame(req_id=req_id, tick_type=LAST, price=quote.last, size=0))
-    if contract.kind == "option":
-        frames.extend(_computation_frames(req_id, quote))
+    if last is not None:
+        frames.append(outgoing.TICK_PRICE.frame(req_id=req_id, tick_type=shift[LAST], price=last, size=0))
     return frames
 
 
-def _side_frames(req_id: int, price_tick: int, size_tick: int, price: float | None, size: float) -> tuple[bytes, bytes]:
+def _told_prices(quote: SimQuote, bad: BadTicks | None) -> tuple[Told, Told, Told]:
+    bid, ask, last = quote.bid, quote.ask, quote.last
+    if bad is None:
+        return bid, ask, last
+    if bad.swap:
+        bid, ask = ask, bid
+    return (
+        bid if bad.bid is None else bad.bid,
+        ask if bad.ask is None else bad.ask,
+        last if bad.last is None else bad.last,
+    )
+
+
+def _side_frames(req_id: int, price_tick: int, size_tick: int, price: Told, size: float) -> tuple[bytes, bytes]:
     # a price with size 0 means "no price" to the client, so a quoted side always shows at least one
-    shown = 0.0 if price is None else max(size, 1.0)
+    shown = 0.0 if price in (None, NO_PRICE) else max(size, 1.0)
     price = NO_PRICE if price is None else price
     return (
         outgoing.TICK_PRICE.frame(req_id=req_id, tick_type=price_tick, price=price, size=shown, attributes=1),
@@ -54,56 +106,78 @@ def _side_frames(req_id: int, price_tick: int, size_tick: int, price: float | No
     )
 
 
-def _computation_frames(req_id: int, quote: SimQuote) -> list[bytes]:
-    """Message 21. The exchange has one model: the sides carry its sensitivities with the side's own price."""
+def computation_frames(
+    req_id: int, quote: SimQuote, *, how: Literal["sentinels", "missing", "nan"] | None = None, delayed: bool = False
+) -> list[bytes]:
+    """Message 21. The exchange has one model: the sides carry its sensitivities with the side's own price.
+
+    `how` says what a fault makes of it: nothing computed, no model tick at all, or no numbers.
+    """
+    shift = DELAYED_SHIFT if delayed else _NO_SHIFT
     prices = {BID_OPTION: quote.bid, ASK_OPTION: quote.ask, LAST_OPTION: quote.last}
-    if quote.bid is not None and quote.ask is not None:
-        prices[MODEL_OPTION] = (quote.bid + quote.ask) / 2
-    else:
-        prices[MODEL_OPTION] = None
+    if how != "missing":
+        prices[MODEL_OPTION] = None if quote.bid is None or quote.ask is None else (quote.bid + quote.ask) / 2
+    values = quote if how in (None, "missing") else None
     return [
         outgoing.TICK_OPTION.frame(
             req_id=req_id,
-            tick_type=tick_type,
-            implied_volatility=_or(quote.model_volatility, NOT_COMPUTED_PRICE),
-            delta=_or(quote.model_delta, NOT_COMPUTED_GREEK),
-            option_price=_or(price, NOT_COMPUTED_PRICE),
-            gamma=_or(quote.model_gamma, NOT_COMPUTED_GREEK),
-            vega=_or(quote.model_vega, NOT_COMPUTED_GREEK),
-            theta=_or(quote.model_theta, NOT_COMPUTED_GREEK),
-            underlying_price=_or(quote.underlying_price, NOT_COMPUTED_PRICE),
+            tick_type=shift[tick_type],
+            **(dict.fromkeys(_COMPUTED, "NaN") if how == "nan" else _computed(values, price)),
         )
         for tick_type, price in prices.items()
         if price is not None or tick_type == MODEL_OPTION
     ]
 
 
+def _computed(quote: SimQuote | None, price: float | None) -> dict[str, object]:
+    """The fields of a computation; IB's words for "not computed" where there is no model."""
+    if quote is None:
+        quote, price = _NOTHING, None
+    values = (
+        (quote.model_volatility, NOT_COMPUTED_PRICE),
+        (quote.model_delta, NOT_COMPUTED_GREEK),
+        (price, NOT_COMPUTED_PRICE),
+        (quote.model_gamma, NOT_COMPUTED_GREEK),
+        (quote.model_vega, NOT_COMPUTED_GREEK),
+        (quote.model_theta, NOT_COMPUTED_GREEK),
+        (quote.underlying_price, NOT_COMPUTED_PRICE),
+    )
+    return {name: _or(value, missing) for name, (value, missing) in zip(_COMPUTED, values, strict=True)}
+
+
 def _or(value: float | None, missing: float) -> float:
     return missing if value is None or not math.isfinite(value) else value
 
 
-def open_order_frame(update: OrderUpdate, contract: SimContract, account: str) -> bytes:
+def shown_order_id(ticket: OrderTicket) -> int:
+    """The order's id as TWS tells it: orders made by hand have none (0), they are known by their perm id."""
+    return max(0, ticket.order_id)
+
+
+def open_order_frame(update: OrderUpdate, contract: SimContract, speaker: Speaker) -> bytes:
     """The order itself, as TWS repeats it with every status."""
-    return outgoing.OPEN_ORDER.frame(status=update.status, **_order_fields(update, contract, account))
-
-
-def what_if_frame(update: OrderUpdate, contract: SimContract, account: str, margins: dict[str, object]) -> bytes:
-    """The answer to an order that only asks what it would cost."""
     return outgoing.OPEN_ORDER.frame(
-        status=update.status, what_if=1, **margins, **_order_fields(update, contract, account)
+        speaker.server_version, status=update.status, **_order_fields(update, contract, speaker)
     )
 
 
-def _order_fields(update: OrderUpdate, contract: SimContract, account: str) -> dict[str, object]:
+def what_if_frame(update: OrderUpdate, contract: SimContract, speaker: Speaker, margins: dict[str, object]) -> bytes:
+    """The answer to an order that only asks what it would cost."""
+    return outgoing.OPEN_ORDER.frame(
+        speaker.server_version, status=update.status, what_if=1, **margins, **_order_fields(update, contract, speaker)
+    )
+
+
+def _order_fields(update: OrderUpdate, contract: SimContract, speaker: Speaker) -> dict[str, object]:
     ticket = update.ticket
     return wire_contract(contract) | {
-        "order_id": ticket.order_id,
+        "order_id": shown_order_id(ticket),
         "action": ticket.side,
         "total_quantity": ticket.quantity,
         "order_type": ticket.order_type,
         "limit_price": 0.0 if ticket.limit_price is None else ticket.limit_price,
         "tif": ticket.tif,
-        "account": account,
+        "account": speaker.account,
         "order_ref": ticket.order_ref,
         "client_id": ticket.client_id,
         "perm_id": update.perm_id,
@@ -113,7 +187,7 @@ def _order_fields(update: OrderUpdate, contract: SimContract, account: str) -> d
 def order_status_frame(update: OrderUpdate) -> bytes:
     """How far the order is."""
     return outgoing.ORDER_STATUS.frame(
-        order_id=update.ticket.order_id,
+        order_id=shown_order_id(update.ticket),
         status=update.status,
         filled=update.filled,
         remaining=update.ticket.quantity - update.filled,
@@ -121,14 +195,16 @@ def order_status_frame(update: OrderUpdate) -> bytes:
         perm_id=update.perm_id,
         last_price=update.last_price,
         client_id=update.ticket.client_id,
+        why_held=update.why_held,
     )
 
 
-def completed_order_frame(update: OrderUpdate, contract: SimContract, account: str, time_us: int) -> bytes:
+def completed_order_frame(update: OrderUpdate, contract: SimContract, speaker: Speaker, time_us: int) -> bytes:
     """A finished order of today."""
-    fields = _order_fields(update, contract, account)
+    fields = _order_fields(update, contract, speaker)
     del fields["order_id"], fields["client_id"]
     return outgoing.COMPLETED_ORDER.frame(
+        speaker.server_version,
         status=update.status,
         filled_quantity=update.filled,
         completed_time=api_time(time_us),
@@ -137,15 +213,16 @@ def completed_order_frame(update: OrderUpdate, contract: SimContract, account: s
     )
 
 
-def execution_frame(req_id: int, execution: SimExecution, contract: SimContract, account: str) -> bytes:
+def execution_frame(req_id: int, execution: SimExecution, contract: SimContract, speaker: Speaker) -> bytes:
     """One fill; `req_id` is -1 while it is live."""
     ticket = execution.ticket
     return outgoing.EXECUTION.frame(
+        speaker.server_version,
         req_id=req_id,
-        order_id=ticket.order_id,
+        order_id=shown_order_id(ticket),
         exec_id=execution.exec_id,
         time=api_time(execution.executed_us),
-        account=account,
+        account=speaker.account,
         venue=_VENUE,
         side="BOT" if ticket.side == "BUY" else "SLD",
         shares=execution.quantity,

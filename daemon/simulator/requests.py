@@ -1,8 +1,8 @@
 """Every request that is served, by its name in `incoming.REQUESTS`; what each answers is in the three modules."""
 
 from daemon.simulator.account_requests import ACCOUNT_HANDLERS
-from daemon.simulator.gateway import Handler
 from daemon.simulator.market_requests import MARKET_HANDLERS
 from daemon.simulator.order_requests import ORDER_HANDLERS
+from daemon.simulator.serving import Handler
 
 HANDLERS: dict[str, Handler] = ACCOUNT_HANDLERS | MARKET_HANDLERS | ORDER_HANDLERS

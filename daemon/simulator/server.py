@@ -6,12 +6,15 @@ async with SimulatorServer(exchange) as server:
 
 import asyncio
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import structlog
 
-from daemon.simulator import outgoing
-from daemon.simulator.faults import Fault, FaultScript
+from daemon.core.events import Side
+from daemon.simulator import acting
+from daemon.simulator.codec import SERVER_VERSION
+from daemon.simulator.faults import Act, Fault, FaultScript
+from daemon.simulator.faults.base import LineEnd
 from daemon.simulator.gateway import Gateway
 from daemon.simulator.market_pacer import PROBE_WAIT_S, MarketPacer
 from daemon.simulator.persistence import BookStore
@@ -46,6 +49,7 @@ class SimulatorServer:
         faults: tuple[Fault, ...] = (),
         store: BookStore | None = None,
         transcript: Transcript | None = None,
+        server_version: int = SERVER_VERSION,
     ) -> None:
         self.exchange = exchange
         self.faults = FaultScript(faults)
@@ -56,6 +60,7 @@ class SimulatorServer:
         self._store = store
         self._save_handle: asyncio.Handle | None = None
         self._server: asyncio.Server | None = None
+        self._reopening: asyncio.Task[None] | None = None
         self._pacing: asyncio.Task[None] | None = None
         self.gateway = Gateway(
             exchange,
@@ -64,6 +69,7 @@ class SimulatorServer:
             transcript=self.transcript,
             on_change=self._changed,
             lock_step=lock_step,
+            server_version=server_version,
         )
         self.pacer = MarketPacer(
             self.gateway, speed=speed, on_finished=self._market_finished, probe_wait_s=probe_wait_s
@@ -72,10 +78,7 @@ class SimulatorServer:
     async def __aenter__(self) -> Self:
         """Listen and start the market. Raises OSError when the port is taken."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: ClientLink(self.gateway), self._host, self.port, reuse_address=True
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self.listen()
         if self._store is not None:
             self._store.write_port(self.port)
         if self._paced:
@@ -93,10 +96,7 @@ class SimulatorServer:
         if self._pacing is not None:
             self._pacing.cancel()
             await asyncio.gather(self._pacing, return_exceptions=True)
-        if self._server is not None:
-            self._server.close()
-        for link in self.gateway.links:
-            link.close("the simulator ends")
+        self.stop_listening(how="fin")
         if self._save_handle is not None:
             self._save_handle.cancel()
         if self._store is not None:
@@ -115,21 +115,46 @@ class SimulatorServer:
         """Make one step of an unpaced market; False when it has ended."""
         return self.pacer.step()
 
+    async def listen(self) -> None:
+        """Accept connections (again), on the same port. Raises OSError when it is taken."""
+        if self._server is None:
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(
+                lambda: ClientLink(self.gateway), self._host, self.port, reuse_address=True
+            )
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    def stop_listening(self, *, for_s: float | None = None, how: LineEnd = "rst") -> None:
+        """End every connection and refuse new ones, for so many wall seconds or until `listen`."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self.drop_all(how)
+        if self._reopening is not None:
+            self._reopening.cancel()
+            self._reopening = None
+        if for_s is not None:
+            self._reopening = asyncio.get_running_loop().create_task(self._reopen(for_s), name="listen_again")
+
+    async def _reopen(self, for_s: float) -> None:
+        await asyncio.sleep(for_s)
+        await self.listen()
+        log.info("listening_again", port=self.port)
+
+    def act(self, act: Act) -> None:
+        """Carry out an act of a fault script now; its `id` and `after_s` are for files. Raises ValueError."""
+        acting.carry_out(self, act)
+
     def broadcast_error(self, code: int, text: str) -> None:
         """Tell every client something that belongs to no request (1100, 1102, 2103, ...)."""
-        for session in self.gateway.sessions:
-            session.say(outgoing.ERROR.frame(req_id=-1, code=code, text=text))
-            session.flush()
+        self.gateway.broadcast(code, text)
 
-    def drop_all(self, how: Literal["rst", "fin"] = "rst") -> None:
+    def drop_all(self, how: LineEnd = "rst") -> None:
         """End every connection, abruptly or in an orderly way."""
         for link in self.gateway.links:
-            if how == "rst":
-                link.reset("dropped")
-            else:
-                link.close("dropped")
+            link.end(how, "dropped")
 
-    def trade_by_hand(self, instrument: str, side: Literal["BUY", "SELL"], quantity: float) -> None:
+    def trade_by_hand(self, instrument: str, side: Side, quantity: float) -> None:
         """A market order of the operator's own TWS (client 0)."""
         self.gateway.publish(self.exchange.trade_by_hand(instrument, side, quantity))
 

@@ -162,6 +162,13 @@ class ClientLink(asyncio.Protocol):
                 peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._end(reason)
 
+    def end(self, how: str, reason: str) -> None:
+        """`rst` or `fin`."""
+        if how == "rst":
+            self.reset(reason)
+        else:
+            self.close(reason)
+
     def freeze(self) -> None:
         """Go half-open: the socket stays, nothing is read or answered any more."""
         self._frozen = True

@@ -15,7 +15,8 @@ from daemon.simulator.faults import (
     HalfOpen,
     Mute,
     RejectOrders,
-    load_faults,
+    Script,
+    load_script,
 )
 from daemon.simulator.server import SimulatorServer
 from tests.simulator.conftest import connect, eventually
@@ -100,15 +101,15 @@ async def test_connections_can_be_dropped_and_news_broadcast(
 
 def test_a_fault_counts_what_it_meets() -> None:
     script = FaultScript((RejectOrders(after=1, count=2, client_id=3), DelayCommissions(delay_s=1.0)))
-    assert [script.rejection(3) is not None for _ in range(5)] == [False, True, True, False, False]
-    assert script.rejection(4) is None
-    assert script.commission_delay(4) == DelayCommissions(delay_s=1.0)
+    assert [script.hit(RejectOrders, 3) is not None for _ in range(5)] == [False, True, True, False, False]
+    assert script.hit(RejectOrders, 4) is None
+    assert script.hit(DelayCommissions, 4) == DelayCommissions(delay_s=1.0)
 
 
 def test_a_fault_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "faults.yaml"
     path.write_text("faults:\n  - {fault: reject_orders, code: 201, count: 1}\n  - {fault: mute, request: reqIds}\n")
-    assert load_faults(path) == (RejectOrders(code=201, count=1), Mute(request="reqIds"))
+    assert load_script(path) == Script(faults=(RejectOrders(code=201, count=1), Mute(request="reqIds")))
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,6 @@ def test_a_bad_fault_file_is_one_line(tmp_path: Path, content: str | None, words
     if content is not None:
         path.write_text(content)
     with pytest.raises(FaultFileError, match=words) as caught:
-        load_faults(path)
+        load_script(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
