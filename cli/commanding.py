@@ -1,6 +1,8 @@
 """One command given to one desk: the file, the audit line, the receipt."""
 
 import getpass
+import shlex
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +12,7 @@ from cli.output import complain, say, say_json, to_the_second
 from cli.receipts import Matches, Receipts, commanded, earlier_receipt, last_run_is_over
 
 if TYPE_CHECKING:
+    from cli.flatten_run import Helper
     from state.control import AssertedCommand, Command
     from state.layout import DeskPaths
     from state.light import Light
@@ -96,26 +99,49 @@ class Commanding:
         audit(self._paths, name, "asserted" if new else "stood already", words, data=facts)
         return new
 
-    def assert_one(self, name: "Command", shares: float | None = None) -> int:
+    def assert_one(self, name: Literal["stop", "pause"]) -> int:
         """Assert one command and wait where that was asked for."""
-        new = self.write(name, shares=shares)
+        new = self.write(name)
         if self._wait_s is None:
             return self._tell(name, ("asserted" if new else "asserted already") + self._unless_live(), None)
         line = self._await(name, self._since_us(name), self._wait_s)
         return self._finish(name, line)
 
-    def assert_both(self, shares: float | None = None) -> int:
-        """Flatten, then stop."""
+    def flatten(
+        self, shares: float | None, help_with: "Helper | None", *, may_kill: bool, then_stop: bool = False
+    ) -> int:
+        """Flatten, and then stop where that was asked for; where nobody is left to do it, this command sees to it."""
+        from cli.flatten_run import WAIT_S, FlattenRun
+
         self.write("flatten", shares=shares)
-        self.write("stop")
+        if then_stop:
+            self.write("stop")
+        run = FlattenRun(self._chosen, self._paths, self._receipts, help_with, may_kill=may_kill)
+        if run.see_to_it() and self._wait_s is None:
+            self._wait_s = WAIT_S
         if self._wait_s is None:
-            return self._tell("stop", f"flatten and stop asserted{self._unless_live()}", None)
+            text = f"flatten and stop asserted{self._unless_live()}" if then_stop else f"asserted{self._unless_live()}"
+            return self._tell("stop" if then_stop else "flatten", text, None)
         started = monotonic()
-        flattened = self._await("flatten", self._since_us("flatten"), self._wait_s)
-        if flattened is None or flattened.status != "done":
-            return self._finish("flatten", flattened)
+        try:
+            line = self._await(
+                "flatten", self._since_us("flatten"), self._wait_s, in_vain=lambda: run.failure is not None
+            )
+        except KeyboardInterrupt:
+            run.interrupted()
+            raise
+        if line is None:
+            if run.failure is not None:
+                raise CommandError(f"{self._chosen.desk}: flatten: {run.failure}")
+            run.tell_that_it_goes_on()
+        if line is None or line.status != "done" or not then_stop:
+            if line is not None:
+                run.leave()
+            return self._finish("flatten", line)
         left_s = max(0.0, self._wait_s - (monotonic() - started))
-        return self._finish("stop", self._await("stop", self._since_us("stop"), left_s))
+        stopped = self._await("stop", self._since_us("stop"), left_s)
+        run.leave()
+        return self._finish("stop", stopped)
 
     def release(self, name: "Command", command: Literal["start", "resume"]) -> int:
         """Remove one command and wait for the daemon to say so."""
@@ -130,7 +156,9 @@ class Commanding:
         if not stood:
             return self._tell(command, f"no {name} stands; nothing to do{self._unless_green(command)}", None)
         if self._wait_s is None:
-            return self._tell(command, f"{name} released", None)
+            return self._tell(command, f"{name} released{self._unless_started(command)}", None)
+        if command == "start" and self._unless_started(command):
+            complain(f"bifrost: {self._chosen.desk}: start: {name} released{self._unless_started(command)}")
         line = self._receipts.wait(_started if command == "start" else _released(name), self._wait_s)
         return self._finish(command, line)
 
@@ -149,6 +177,41 @@ class Commanding:
             return f"; no daemon is seen: start one with {self._chosen.shell()} up --profile P"
         return f"; the desk is {light.word}: {self._chosen.shell()} status says why and what ends it"
 
+    def _unless_started(self, command: Literal["start", "resume"]) -> str:
+        """`start` only takes the stop away: it is the supervisor that starts a daemon then."""
+        from cli.desk_runners import last_run, runners
+
+        found = runners(self._paths)
+        if command == "resume" or found.supervisor_pid is not None or found.daemon_pid is not None:
+            return ""
+        last = last_run(self._paths)
+        profile = "P" if last is None else shlex.quote(last.profile)
+        shell = self._chosen.shell()
+        return (
+            "; no supervisor runs, so nothing starts by itself: "
+            f"{shell} supervise --profile {profile}, or {shell} up --profile {profile}"
+        )
+
+    def _unless_obeyed(self, name: str) -> str:
+        """What to do about a stop that nobody confirms: who there is to obey it decides."""
+        from cli.desk_runners import is_answering, last_run, runners
+
+        found = runners(self._paths)
+        last = last_run(self._paths)
+        if name != "stop" or is_answering(self._paths) or (last is None and found.daemon_pid is None):
+            return ""
+        if found.supervisor_pid is not None:
+            return (
+                f"; the supervisor (process {found.supervisor_pid}) kills a daemon that does not see it, and confirms"
+            )
+        profile = "P" if last is None else shlex.quote(last.profile)
+        confirm = f"{self._chosen.shell()} daemon --profile {profile} (it cancels own orders, confirms, and exits 3)"
+        if found.daemon_pid is None:
+            return f"; no daemon runs, so nothing leaves; to confirm that no own order works: {confirm}"
+        pid = found.daemon_pid
+        hung = f"process {pid} holds the desk and does not answer, and nobody supervises it"
+        return f"; {hung}: kill -9 {pid}, then {confirm}"
+
     def _light(self) -> "Light":
         from state.look import look_at
 
@@ -158,16 +221,29 @@ class Commanding:
         standing = self.standing(name)
         return self._now_us() if standing is None else standing.since_us
 
-    def _await(self, name: "Command", since_us: int, timeout_s: float) -> "JournalLine | None":
+    def _await(
+        self, name: "Command", since_us: int, timeout_s: float, *, in_vain: Callable[[], bool] = lambda: False
+    ) -> "JournalLine | None":
         found = earlier_receipt(self._paths, _answered(name), since_us)
         if found is None and name == "stop":
             found = last_run_is_over(self._paths)
-        return found if found is not None else self._receipts.wait(_answered(name), timeout_s)
+        if found is not None:
+            return found
+        heard = self._tell_progress if name == "flatten" else _not_told
+        return self._receipts.wait(_answered(name), timeout_s, heard=heard, in_vain=in_vain)
+
+    def _tell_progress(self, line: "JournalLine") -> None:
+        from cli.flatten_progress import words
+
+        told = words(line)
+        if told is not None:
+            complain(f"flatten {self._chosen.desk}: {to_the_second(line.wall_ts)} {told}")
 
     def _finish(self, name: str, line: "JournalLine | None") -> int:
         """Turn the receipt, or its absence, into words and an exit code."""
         if line is None:
             text = f"not confirmed within {self._wait_s:g} s; the command stands and is obeyed as soon as a daemon runs"
+            text += self._unless_obeyed(name)
             if name == "resume":
                 text = f"not confirmed within {self._wait_s:g} s; pause is removed: does a daemon run?"
             if name == "start":
@@ -191,6 +267,10 @@ class Commanding:
         else:
             complain(f"bifrost: {self._chosen.desk}: {name}: {text}")
         return int(code)
+
+
+def _not_told(_line: "JournalLine") -> None:
+    """Of a stop or a pause only the end is said."""
 
 
 def _answered(name: "Command") -> "Matches":

@@ -6,12 +6,26 @@ import typer
 
 from cli.commanding import Commanding
 from cli.flatten_question import ConfirmOption, ask_before_flatten
+from cli.flatten_run import helper
 from cli.options import DeskOption, JsonOption, ReasonOption, RootOption, WaitOption, settings
 from cli.output import complain
 
 SUPERVISOR = "supervisor"
 """Who signs a stop that no human asserted."""
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask; needed where no terminal can be asked.")]
+HelperProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME|FILE",
+        help="To flatten with where no daemon runs. Default: the desk's last run's.",
+        show_default=False,
+    ),
+]
+KillOption = Annotated[
+    bool,
+    typer.Option("--kill-hung", help="Kill, without asking, a daemon that holds the desk and does not answer."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -39,6 +53,8 @@ def stop(
     wait: WaitOption = None,
     yes: YesOption = False,
     confirm_shares: ConfirmOption = None,
+    profile: HelperProfileOption = None,
+    kill_hung: KillOption = False,
     desk: DeskOption = None,
     root: RootOption = None,
     as_json: JsonOption = False,
@@ -49,9 +65,10 @@ def stop(
     given = Commanding(chosen, paths, reason, wait)
     if not also_flatten:
         return given.assert_one("stop")
+    help_with = helper(paths, profile)
     shares = ask_before_flatten(chosen, paths, confirm_shares, yes=yes)
     # Flatten first: it outranks stop, and a daemon that saw the stop alone would be gone before the flatten.
-    return given.assert_both(shares)
+    return given.flatten(shares, help_with, may_kill=kill_hung or yes, then_stop=True)
 
 
 def pause(
@@ -75,15 +92,23 @@ def flatten(
     wait: WaitOption = None,
     yes: YesOption = False,
     confirm_shares: ConfirmOption = None,
+    profile: HelperProfileOption = None,
+    kill_hung: KillOption = False,
     desk: DeskOption = None,
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Stop hedging, cancel own orders, bring own hedge shares to target, verify; then the desk is paused."""
+    """Stop hedging, cancel own orders, bring own hedge shares to target, verify; then the desk is paused.
+
+    Where neither daemon nor supervisor runs, this command runs a daemon that flattens and leaves, shows its steps
+    and waits (120 s unless --wait says otherwise): exit 0 when verified, 7 when not in time. A daemon that holds the
+    desk and does not answer is killed first, after asking.
+    """
     chosen = settings(context, desk, root, as_json=as_json)
     paths = chosen.existing_paths()
+    help_with = helper(paths, profile)
     shares = ask_before_flatten(chosen, paths, confirm_shares, yes=yes)
-    return Commanding(chosen, paths, reason, wait).assert_one("flatten", shares)
+    return Commanding(chosen, paths, reason, wait).flatten(shares, help_with, may_kill=kill_hung or yes)
 
 
 def resume(

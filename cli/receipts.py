@@ -1,6 +1,7 @@
 """Waiting for the daemon's word on a command: the journal is the only receipt that counts."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -22,15 +23,30 @@ class Receipts:
         from state.follow import JournalTail
 
         self._tail = JournalTail(paths.journal)
+        self._lines: deque[JournalLine] = deque()
 
-    def wait(self, matches: Matches, timeout_s: float) -> "JournalLine | None":
-        """The first line that matches, or None when the time is over. Looks at least once."""
+    def wait(
+        self,
+        matches: Matches,
+        timeout_s: float,
+        *,
+        heard: Callable[["JournalLine"], None] = lambda _line: None,
+        in_vain: Callable[[], bool] = lambda: False,
+    ) -> "JournalLine | None":
+        """The first line that matches, or None when the time is over or it is `in_vain`. Looks at least once.
+
+        `heard` is told every line up to that one. What follows it is kept for the next wait.
+        """
         started = time.monotonic()
         while True:
-            for line in self._poll():
+            hopeless = in_vain()  # asked before the look: the last words of who ended are in the journal by then
+            self._lines.extend(self._poll())
+            while self._lines:
+                line = self._lines.popleft()
+                heard(line)
                 if matches(line):
                     return line
-            if time.monotonic() - started >= timeout_s:
+            if hopeless or time.monotonic() - started >= timeout_s:
                 return None
             if not self._tail.has_more:
                 time.sleep(_POLL_S)

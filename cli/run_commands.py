@@ -61,7 +61,7 @@ def daemon(
     profile: ProfileOption,
     ib_port: IbPortOption = None,
     flatten_only: Annotated[
-        bool, typer.Option("--flatten-only", hidden=True, help="Run an asserted flatten under a stop, then leave.")
+        bool, typer.Option("--flatten-only", hidden=True, help="Carry out an asserted flatten, then leave.")
     ] = False,
     desk: DeskOption = None,
     root: RootOption = None,
@@ -72,7 +72,9 @@ def daemon(
     5 journal damaged, 6 stop not confirmed.
     """
     from cli.profile_commands import load
+    from daemon.runtime.signals import remember_stop_signals
 
+    remember_stop_signals()
     loaded = load(profile)  # a bad profile is said at once: the parts below take seconds to import
 
     from cli.version import version
@@ -91,6 +93,7 @@ def daemon(
         venue_factory=lambda clock, own_prefix: IbVenue(chosen, clock, own_prefix),
         clock=_clock(chosen),
         flatten_only=flatten_only,
+        profile_path=str(loaded.path.absolute()),
     )
 
 
