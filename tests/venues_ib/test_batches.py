@@ -43,7 +43,8 @@ class Bench:
     def __init__(self, *, stepped: bool) -> None:
         self.clock, self.timers = StampClock(0), Timers()
         self.told: list[AnyEvent] = []
-        self.lines = Lines(self.clock, self.told.append, self.timers, stepped=stepped)
+        self.now_s = 100.0
+        self.lines = Lines(self.clock, self.told.append, self.timers, stepped=stepped, now_s=lambda: self.now_s)
         ids = iter((1, 2, 3))
         self.lines.subscribe((STOCK, CALL, PUT), lambda _spec: next(ids))
 
@@ -166,17 +167,131 @@ def test_a_side_without_price_or_size_is_no_quote(bench: Bench) -> None:
     assert (newest(bench).bid, newest(bench).ask) == (None, None)
 
 
-def test_delayed_frozen_and_refused_data_are_no_quotes(bench: Bench) -> None:
+def test_frozen_and_refused_data_are_no_quotes_and_prices_of_another_kind_are_not_carried_over(bench: Bench) -> None:
     bench.price(1, 5.0, 5.1)
     bench.lines.price(1, 66, 4.0, 100)
-    assert newest(bench).bid == 5.0
-    for data_type in (2, 3, 4):
-        bench.lines.data_type(1, data_type)
-        assert (newest(bench).bid, newest(bench).ask, newest(bench).last) == (None, None, None)
+    assert newest(bench).bid == 5.0, "a delayed tick on a live line"
+    bench.lines.data_type(1, 2)
+    assert (newest(bench).bid, newest(bench).ask, newest(bench).last) == (None, None, None)
     bench.lines.data_type(1, 1)
-    assert newest(bench).bid == 5.0
+    assert newest(bench).bid is None, "what was known before is old by now"
+    bench.price(1, 5.2, 5.3)
+    assert newest(bench).bid == 5.2
     bench.lines.refused(1)
+    bench.price(1, 5.4, 5.5)
     assert newest(bench).bid is None
+
+
+@pytest.mark.parametrize("data_type", [3, 4])
+def test_delayed_data_are_told_as_delayed(bench: Bench, data_type: int) -> None:
+    bench.price(1, 5.0, 5.1)
+    bench.lines.data_type(1, data_type)
+    assert (newest(bench).bid, newest(bench).delayed) == (None, True)
+    bench.lines.price(1, 66, 4.0, 100)
+    bench.lines.price(1, 67, 4.1, 100)
+    bench.lines.price(1, 68, 4.05, 100)
+    bench.price(1, 5.0, 5.1)  # a live tick on a delayed line
+    assert (newest(bench).bid, newest(bench).ask, newest(bench).last, newest(bench).delayed) == (4.0, 4.1, 4.05, True)
+    bench.lines.size(1, 70, 0)
+    assert (newest(bench).bid, newest(bench).ask) == (4.0, None)
+    bench.lines.data_type(1, 1)
+    assert (newest(bench).bid, newest(bench).delayed) == (None, False)
+
+
+@pytest.mark.parametrize(("value", "halted"), [(1, True), (2, True), (0, False), (-1, None)])
+def test_a_trading_halt_is_told_with_the_quote(bench: Bench, value: float, halted: bool | None) -> None:
+    bench.price(1, 5.0, 5.1)
+    bench.lines.halted(1, 49, 1 if halted is None else -1)
+    newest(bench)
+    bench.lines.halted(1, 49, value)
+    bench.lines.halted(1, 46, 1)
+    assert (newest(bench).halted, newest(bench).bid) == (halted, 5.0)
+    told = len(bench.told)
+    bench.lines.halted(1, 49, value)
+    bench.lines.read_end()
+    assert len(bench.told) == told, "nothing new"
+
+
+def test_the_close_of_the_last_session_is_told_and_bounds_nothing(bench: Bench) -> None:
+    bench.price(1, 5.0, 5.1)
+    newest(bench)
+    bench.lines.price(1, 9, 50.0, 0)
+    assert (newest(bench).previous_close, newest(bench).bid) == (50.0, 5.0)
+    bench.lines.price(1, 9, -1.0, 0)
+    assert newest(bench).previous_close is None
+
+
+def test_each_refused_value_is_told_once_with_its_kind(bench: Bench) -> None:
+    bench.price(1, 5.0, 5.1)
+    assert newest(bench).refused == ()
+    bench.lines.price(1, 1, -1.0, 0)
+    bench.lines.price(1, 2, 199_999.99, 100)
+    bench.lines.price(1, 4, math.nan, 1)
+    assert sorted(newest(bench).refused) == ["not_a_number", "sentinel", "sentinel"]
+    bench.price(1, 5.3, 5.2)
+    assert newest(bench).refused == ("crossed",)
+    bench.price(1, 51.0, 5.2)
+    assert (newest(bench).bid, newest(bench).ask) == (None, 5.2)
+    assert newest(bench).refused == ("absurd",)
+    bench.price(1, 5.0, 5.1)
+    assert newest(bench).refused == ()
+
+
+def test_a_level_that_stays_is_believed_after_two_minutes(bench: Bench) -> None:
+    bench.price(1, 5.0, 5.1)
+    assert newest(bench).bid == 5.0
+    for second, believed in ((1, None), (119, None), (121, 9.0)):
+        bench.clock.us = second * S
+        bench.price(1, 9.0, 9.1)
+        assert newest(bench).bid == believed
+
+
+def test_a_very_wide_quote_passes_but_bounds_nothing(bench: Bench) -> None:
+    bench.price(1, 1.0, 9.0)
+    assert (newest(bench).bid, newest(bench).ask) == (1.0, 9.0)
+    bench.price(1, 8.5, 8.6)
+    assert newest(bench).bid == 8.5
+
+
+def test_an_option_is_never_worth_more_than_its_contract_can_pay(bench: Bench) -> None:
+    bench.price(1, 5.0, 5.1)
+    newest(bench)
+    bench.price(2, 7.0, 8.0)
+    bench.lines.read_end()
+    assert (bench.told[-1].bid, bench.told[-1].ask) == (7.0, None), "a call is worth a share at most"  # type: ignore[union-attr]
+
+
+def test_a_renewed_line_is_silent_until_it_hears_something_new(bench: Bench) -> None:
+    bench.price(1, 5.0, 5.1)
+    newest(bench)
+    bench.lines.renew(1, bench.now_s, lambda _spec: 9)
+    told = len(bench.told)
+    bench.price(9, 5.0, 5.1)  # the venue's memory of the old prices
+    bench.lines.read_end()
+    assert len(bench.told) == told
+    bench.price(9, 5.0, 5.2)
+    assert newest(bench).ask == 5.2
+    bench.lines.renew(9, bench.now_s, lambda _spec: 10)
+    told = len(bench.told)
+    bench.now_s += 2.0
+    bench.price(10, 5.0, 5.2)
+    bench.lines.read_end()
+    assert len(bench.told) == told + 1, "a standing quote that is repeated later is a living one"
+
+
+def test_renewing_gets_rarer_while_it_does_not_help(bench: Bench) -> None:
+    request_id, waits = 1, []
+    for number in range(6):
+        new = 10 + number
+        bench.lines.renew(request_id, bench.now_s, lambda _spec, new=new: new)  # type: ignore[misc]
+        request_id = new
+        line = bench.lines.line(new)
+        assert line is not None
+        waits.append(line.patience_s)
+    assert waits == [30, 60, 120, 240, 300, 300]
+    bench.price(request_id, 5.0, 5.1)
+    bench.lines.renew(request_id, bench.now_s, lambda _spec: 99)
+    assert bench.lines.by_id[99].patience_s == 30
 
 
 def test_model_values_lose_their_sentinels(bench: Bench) -> None:

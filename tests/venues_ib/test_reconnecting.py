@@ -113,7 +113,9 @@ async def test_a_server_that_is_too_old_is_named_at_once(ib_errors: IbErrorWatch
     server = await asyncio.start_server(old, "127.0.0.1", 0)
     desk = Running(server.sockets[0].getsockname()[1])
     await desk.heard.until(lambda: len(desk.heard.states) == 2, timeout_s=1.0)
-    assert desk.heard.of(Link)[-1].reason == "TWS/gateway version must be >= 972"
+    assert desk.heard.of(Link)[-1].reason == (
+        "TWS or Gateway speaks API version 150, at least 157 is needed: update it"
+    )
     await desk.stop()
     server.close()
     await server.wait_closed()

@@ -11,8 +11,17 @@ from typing import Any
 
 import msgspec
 
-from daemon.core.events import AnyEvent, BrokerReport, Commission, Execution, OrderReport, PositionChanged, PositionItem
-from daemon.venues.ib.errors import OrderMeaning
+from daemon.core.events import (
+    AnyEvent,
+    BrokerReport,
+    Commission,
+    Execution,
+    ModifyRefused,
+    OrderReport,
+    PositionChanged,
+    PositionItem,
+)
+from daemon.venues.ib.errors import MODIFY_REFUSED, OrderMeaning
 from daemon.venues.ib.translate import (
     Contracts,
     KnownOrder,
@@ -21,10 +30,13 @@ from daemon.venues.ib.translate import (
     finite_or_none,
     order_status,
     position_item,
+    price_or_none,
     side_of,
     split_exec_id,
 )
 
+PRICE_TOLERANCE = 1e-6
+"""Prices that came over the wire as text are compared to this, in USD."""
 DONE = frozenset({"cancelled", "filled", "rejected"})
 OrderKey = tuple[int, int]
 """(client id, order id), or (-1, permanent id) for orders entered by hand."""
@@ -71,6 +83,8 @@ class BrokerBook:
         self._orders: dict[OrderKey, KnownOrder] = {}
         self._told_orders: dict[OrderKey, KnownOrder] = {}
         self._listed: set[OrderKey] = set()
+        self._modifying: dict[OrderKey, float] = {}
+        self._completed: dict[tuple[str, int], OrderReport] | None = None
         self._executions: dict[str, Execution] = {}
         self._commissions: dict[str, Commission] = {}
         self._told_keys: set[str] = set()
@@ -82,6 +96,7 @@ class BrokerBook:
         self._listing = True
         self._listed.clear()
         self._positions.clear()
+        self._completed = None
 
     def abandon_listing(self) -> None:
         """The reconciliation failed; live frames are told again."""
@@ -104,6 +119,7 @@ class BrokerBook:
             open_orders=tuple(order.report(ts_us) for order in open_orders.values()),
             executions=tuple(sorted(newest.values(), key=lambda entry: (entry.executed_us, entry.exec_key))),
             commissions=tuple(commissions),
+            completed_orders=None if self._completed is None else tuple(self._completed.values()),
         )
 
     # -- orders ---------------------------------------------------------------------------------------------------
@@ -114,6 +130,22 @@ class BrokerBook:
         self._orders[key] = self._told_orders[key] = order
         self._own.highest_order_id = max(self._own.highest_order_id, order.venue_order_id)
         self._own.remember(order)
+
+    def changeable(self, order_ref: str) -> KnownOrder | str:
+        """The own order as it stands on this connection, or in words why it cannot be modified here."""
+        known = self._own.find(order_ref)
+        if known is None:
+            return f"{order_ref} is not an order of this desk"
+        if known.client_id != self._client_id:
+            return f"{order_ref} belongs to client id {known.client_id}: modify it there"
+        order = self._orders.get(order_key(known.client_id, known.venue_order_id, 0))
+        if order is None or order.order_ref != order_ref:
+            return f"{order_ref} has not been seen on this connection"
+        return f"{order_ref} is {order.status}" if order.status in DONE else order
+
+    def modified(self, order: KnownOrder, limit_price: float) -> None:
+        """We hand a new limit of this order to the socket now; until the broker shows it, refusals speak of it."""
+        self._modifying[order_key(order.client_id, order.venue_order_id, 0)] = limit_price
 
     def open_order(self, contract: Any, order: Any, status: str, ts_us: int) -> list[AnyEvent]:
         """An openOrder frame. Orders of the login's other accounts are not ours to see."""
@@ -135,6 +167,7 @@ class BrokerBook:
             side=side_of(order.action),
             quantity=quantity,
             order_type=order.orderType,
+            limit_price=price_or_none(order.lmtPrice) if order.orderType == "LMT" else None,
             filled=before.filled if before is not None else 0.0,
             status=state,
             reason=before.reason if before is not None else None,
@@ -143,6 +176,9 @@ class BrokerBook:
             # Rejected or held? The orderStatus frame that follows says so, this one does not.
             after = msgspec.structs.replace(after, status=before.status)
         self._listed.add(key)
+        asked = self._modifying.get(key)
+        if asked is not None and after.limit_price is not None and abs(asked - after.limit_price) < PRICE_TOLERANCE:
+            del self._modifying[key]
         return self._moved(key, after, ts_us)
 
     def order_status(
@@ -171,14 +207,56 @@ class BrokerBook:
         """Whether this is the id of an order of our client on this connection."""
         return (self._client_id, order_id) in self._orders
 
-    def order_message(self, order_id: int, meaning: OrderMeaning, text: str, ts_us: int) -> list[AnyEvent]:
-        """A message with an own order's id: terminal only for declared codes, and never after a fill."""
+    def order_message(
+        self, order_id: int, meaning: OrderMeaning, text: str, ts_us: int, *, code: int = 0
+    ) -> list[AnyEvent]:
+        """A message with an own order's id: terminal only for declared codes, and never after a fill.
+
+        While a modification is unanswered, a rejection is the modification's: the order itself lives on.
+        """
         key = (self._client_id, order_id)
         before = self._orders[key]
+        if key in self._modifying and code in MODIFY_REFUSED and before.order_ref is not None:
+            del self._modifying[key]
+            return [ModifyRefused(ts_us=ts_us, order_ref=before.order_ref, reason=text)]
         if before.status == "filled" or meaning not in {OrderMeaning.REJECTED, OrderMeaning.CANCELLED}:
             return []
         status = "rejected" if meaning is OrderMeaning.REJECTED else "cancelled"
         return self._moved(key, msgspec.structs.replace(before, status=status, reason=text), ts_us)
+
+    # -- completed orders -----------------------------------------------------------------------------------------
+
+    def begin_completed(self) -> None:
+        """The completed orders are asked for."""
+        self._completed = {}
+
+    def forget_completed(self) -> None:
+        """They did not all come: none were asked for, as far as the report says."""
+        self._completed = None
+
+    def completed_order(self, contract: Any, order: Any, status: str, outcome: str, ts_us: int) -> None:
+        """One order that has ended; such frames carry no order id, only orderRef and permanent id."""
+        ours = order.account in {"", self._account}
+        state, quantity = order_status(status), finite_or_none(order.totalQuantity)
+        if self._completed is None or not ours or state is None:
+            return
+        filled = finite_or_none(order.filledQuantity)
+        filled = 0.0 if filled is None else filled
+        report = OrderReport(
+            ts_us=ts_us,
+            order_ref=self._own_ref(order.orderRef, order.permId),
+            venue_order_id=clean_id(order.orderId),
+            perm_id=clean_id(order.permId),
+            instrument=self._contracts.instrument(contract),
+            side=side_of(order.action),
+            # A completed order may come with the quantity that was left: none.
+            quantity=filled if quantity is None or quantity < filled else quantity,
+            filled=filled,
+            status="rejected" if state == "inactive" else state,
+            order_type=order.orderType,
+            reason=outcome or None,
+        )
+        self._completed[report.order_ref or "", report.perm_id] = report
 
     def _moved(self, key: OrderKey, after: KnownOrder, ts_us: int) -> list[AnyEvent]:
         self._orders[key] = after

@@ -16,12 +16,16 @@ from typing import Any, TypeVar
 import structlog
 from ib_async.ib import StartupFetchNONE
 
+from daemon.core.events import LinkCause
 from daemon.venues.ib.taps import TappedIb, Taps
 
 T = TypeVar("T")
 _log = structlog.stdlib.get_logger("bifrost.venue.ib")
 
 CLOSE_TIMEOUT_S = 1.0
+SLOW_FOR_S = 60.0
+SLOWEST_REQUESTS = 20
+"""Requests a second after complaints; twice what probes leave free for orders."""
 RESERVED_SLOTS = 10
 """Requests a second that probes leave free, so that orders and cancels never meet a full throttle."""
 
@@ -59,16 +63,22 @@ class Connection:
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = loop.create_future()
         self._closed: asyncio.Future[None] = loop.create_future()
-        self.ib = TappedIb(taps, self._socket_closed, self._api_error, self._throttled)
+        self.cause: LinkCause | None = None
+        """Why it ended, where that needs a human."""
+        self.throttled: Callable[[bool], None] = _ignore
+        """Called when requests begin (true) and cease to wait in the client's queue."""
+        self._slow_until: asyncio.TimerHandle | None = None
+        self.ib = TappedIb(taps, self._socket_closed, self._api_error, self._throttled, self.end)
 
     @property
     def client(self) -> Any:
         """ib_async's client below its IB object; untyped."""
         return self.ib.client
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: str, cause: LinkCause | None = None) -> None:
         """Declare this connection finished; the venue's loop then closes it."""
         if not self.ended.done():
+            self.cause = cause
             self.ended.set_result(reason)
 
     def _socket_closed(self, message: str) -> None:
@@ -81,9 +91,21 @@ class Connection:
         if "version" in message:
             self.end(message)
 
-    def _throttled(self) -> None:
+    def _throttled(self, queued: bool) -> None:
         # Silent in ib_async; orders are refused and probes wait until the queue is empty again.
-        _log.warning("requests_queue", waiting=len(self.client._msgQ))  # noqa: SLF001
+        _log.warning("requests_queue", queued=queued, waiting=len(self.client._msgQ))  # noqa: SLF001
+        self.throttled(queued)
+
+    def slow_down(self) -> None:
+        """The venue complained about our pace: half of it for a while, never below what a listing needs."""
+        client = self.client
+        client.MaxRequests = max(SLOWEST_REQUESTS, client.MaxRequests // 2)
+        if self._slow_until is not None:
+            self._slow_until.cancel()
+        self._slow_until = asyncio.get_running_loop().call_later(SLOW_FOR_S, self._full_pace)
+
+    def _full_pace(self) -> None:
+        self.client.MaxRequests = type(self.client).MaxRequests
 
     async def open(self, host: str, port: int, client_id: int, timeout_s: float) -> tuple[str, ...]:
         """Connect, log on and receive the positions. Returns the login's accounts. Raises LinkLostError."""
@@ -128,6 +150,11 @@ class Connection:
             if not answer.cancelled():
                 answer.exception()  # looked at, so that the loop does not complain about it later
 
+    @property
+    def is_queueing(self) -> bool:
+        """Whether requests wait in the client's queue."""
+        return bool(self.client._msgQ)  # noqa: SLF001
+
     def free_slots(self) -> int:
         """How many requests the client's throttle would pass at once right now."""
         client = self.client
@@ -164,6 +191,8 @@ class Connection:
 
     async def close(self) -> None:
         """Close the socket and wait until it is closed: a half-closed one still holds the client id."""
+        if self._slow_until is not None:
+            self._slow_until.cancel()
         client = self.client
         transport = client.conn.transport
         client.disconnect()
@@ -176,6 +205,10 @@ class Connection:
         wrapper: Any = self.ib.wrapper
         wrapper.reset()
         self.end("closed by us")
+
+
+def _ignore(_queued: bool) -> None:
+    """Before the session listens."""
 
 
 def _why(error: OSError) -> str:

@@ -6,7 +6,9 @@ believing it. ib_async 2.1 itself would mark an order cancelled for 10349 althou
 Codes: https://interactivebrokers.github.io/tws-api/message_codes.html
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Literal
 
 CLIENT_ID_TAKEN = 326
 UPSTREAM_LOST = frozenset({1100, 2110})
@@ -14,6 +16,17 @@ UPSTREAM_LOST = frozenset({1100, 2110})
 UPSTREAM_BACK_DATA_LOST = 1101
 UPSTREAM_BACK_DATA_KEPT = 1102
 SOCKET_PORT_RESET = 1300
+FARM_STATES: Mapping[int, Literal["ok", "broken", "inactive"]] = {
+    2103: "broken",  # market data
+    2105: "broken",  # historical data
+    2157: "broken",  # contract definitions
+    2104: "ok",
+    2106: "ok",
+    2158: "ok",
+    2107: "inactive",  # historical: "should be available upon demand"
+    2108: "inactive",  # market data: likewise
+}
+"""Code -> what it says of the data farm that its text names. Orders do not pass through any of them."""
 PACING = 100
 
 HARMLESS = frozenset(
@@ -46,7 +59,7 @@ REJECTS = frozenset(
         200,  # no such contract, or an ambiguous one
         201,  # rejected; the text says why
         203,  # not available for this account
-        321,  # validation failed: we never modify, so this was a new order
+        321,  # validation failed
         383,  # size above the limit set in TWS
         387,  # order type not allowed here
         388,  # size below the exchange's minimum
@@ -72,8 +85,14 @@ CANCEL_REFUSED = frozenset(
 )
 """The cancel did nothing: where the order really stands is asked from the broker."""
 
-DATA_REFUSED = frozenset({101, 200, 300, 321, 354, 420, 10089, 10090, 10167, 10168, 10186, 10187, 10189, 10190, 10197})
-"""No live quotes on this subscription, or delayed ones, which are not traded on."""
+DATA_REFUSED = frozenset({101, 200, 300, 321, 354, 420, 10089, 10090, 10168, 10182, 10186, 10187, 10189, 10190, 10197})
+"""No quotes on this subscription: not subscribed, too many lines, a competing session, a failed line."""
+DATA_DELAYED = frozenset({10167})
+"""Not subscribed; delayed data come instead, which the line's data type then says too."""
+
+
+MODIFY_REFUSED = frozenset({104, 105, 329, *REJECTS})
+"""While a modification is unanswered these speak of it, and the order lives on as it was (or has filled: 104)."""
 
 
 class OrderMeaning(StrEnum):

@@ -5,26 +5,29 @@ Life: `open` (logged on, account known) -> `begin` (contracts known: the broker'
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import structlog
+from ib_async.wrapper import RequestError
 
 from config.schema import Profile
-from daemon.core.events import AccountKind, AnyEvent, BrokerReport, ProbeAnswered
-from daemon.core.instruments import InstrumentSpec
+from daemon.core.events import AccountKind, AnyEvent, BrokerReport, ProbeAnswered, Session
 from daemon.venues.ib import errors
 from daemon.venues.ib.account import AccountValues, check_consent, choose_account
 from daemon.venues.ib.broker_book import BrokerBook, OwnOrders, order_key
 from daemon.venues.ib.connection import Connection, LinkLostError, NoAnswerError
 from daemon.venues.ib.contracts import Qualified
+from daemon.venues.ib.market_data import MarketData
 from daemon.venues.ib.probes import Probes
-from daemon.venues.ib.subscriptions import Lines
 from daemon.venues.ib.translate import order_status
 from daemon.venues.protocol import Emit, VenueClock
 
 REQUEST_TIMEOUT_S = 15.0
+COMPLETED_TIMEOUT_S = 5.0
+WITHOUT_COMPLETED = frozenset({"periodic", "flatten", "flatten_orders"})
+"""Reasons of reports that come often and ask about no particular order: the day's completed orders are left out."""
 LIVE_FRAME = -1
 T = TypeVar("T")
 
@@ -46,6 +49,14 @@ class LinkWatch(Protocol):
         """Something uncertain was said: ask the broker."""
         ...
 
+    def queueing(self, queued: bool) -> None:
+        """Requests began, or ceased, to wait in the client's queue."""
+        ...
+
+    def complained(self) -> None:
+        """TWS complained about the rate of our messages (100)."""
+        ...
+
 
 class IbSession:
     """The taps of one connection. `failure` holds what a tap raised; the venue's loop then stops the daemon."""
@@ -58,7 +69,9 @@ class IbSession:
         self.kind: AccountKind = "live"
         self._values: AccountValues | None = None
         self.book: BrokerBook | None = None
-        self._lines: Lines | None = None
+        self._data: MarketData | None = None
+        self._completed_muted = False
+        self._farm_words: list[tuple[int, str]] = []
         self._probes: Probes | None = None
         self._open = True
 
@@ -87,26 +100,31 @@ class IbSession:
             contracts=qualified.names(),
             own=own,
         )
-        self._lines = Lines(self._clock, self._emit, self._later, stepped=self.kind == "simulated")
+        self._data = MarketData(
+            self.connection,
+            self._clock,
+            self._tell,
+            self._later,
+            stepped=self.kind == "simulated",
+            stale_s=self._profile.gates.state.market.stale_ts_threshold_ms / 1000,
+            allow_delayed=self._profile.ib.allow_delayed,
+        )
+        self.connection.throttled = self._watch.queueing
+        self._tell_farms()
         timeout_s = self._profile.daemon.probe_timeout_s
         self._probes = Probes(self.connection, timeout_s, self._probe_answered, self._later, self._clock.now_us)
 
-    def subscribe(self, qualified: Qualified) -> None:
+    def subscribe(self, qualified: Qualified, *, may_renew: Callable[[], bool]) -> None:
         """(Re)subscribe the declared set, cancelling lines of an earlier subscription. Raises LinkLostError."""
-        client, lines = self.connection.client, _known(self._lines)
+        data = _known(self._data)
+        data.may_renew = may_renew
+        data.sessions = qualified.sessions
+        data.subscribe(qualified.specs, qualified.orderable)
 
-        def request(spec: InstrumentSpec) -> int:
-            request_id: int = client.getReqId()
-            client.reqMktData(request_id, qualified.orderable[spec.instrument], "", False, False, [])  # noqa: FBT003
-            return request_id
-
-        try:
-            for request_id in lines.request_ids():
-                client.cancelMktData(request_id)
-            client.reqMarketDataType(1)  # live only: delayed prices are not hedged on
-            lines.subscribe(qualified.specs, request)
-        except ConnectionError as error:
-            raise LinkLostError(str(error)) from error
+    def sessions_changed(self, sessions: tuple[Session, ...]) -> None:
+        """Newer hours: within them a silent line is looked after."""
+        if self._data is not None:
+            self._data.sessions = sessions
 
     async def listing(self, reasons: Iterable[str], connection_number: int) -> list[BrokerReport]:
         """Ask for open orders, executions and positions; one complete report per reason.
@@ -114,17 +132,44 @@ class IbSession:
         Positions come last: a fill in between is then in the executions before it is in the positions.
         Raises NoAnswerError or RequestError when one of them fails, LinkLostError when the socket ends.
         """
-        book, ib = _known(self.book), self.connection.ib
+        book, reasons = _known(self.book), tuple(reasons)
         book.begin_listing()
+        ib = self.connection.ib
         try:
-            await self.connection.ask(ib.reqAllOpenOrdersAsync, "open orders", REQUEST_TIMEOUT_S)
+            await self._ask_list(ib.reqAllOpenOrdersAsync, "open orders", key="openOrders")
             await self.connection.ask(ib.reqExecutionsAsync, "executions", REQUEST_TIMEOUT_S)
-            await self.connection.ask(ib.reqPositionsAsync, "positions", REQUEST_TIMEOUT_S)
+            if not WITHOUT_COMPLETED.issuperset(reasons):
+                await self._list_completed(book)
+            await self._ask_list(ib.reqPositionsAsync, "positions", key="positions")
         except BaseException:
             book.abandon_listing()
             raise
         now_us = self._now_us()
         return [book.report(reason, connection_number, now_us) for reason in reasons]
+
+    async def _ask_list(
+        self, request: Callable[[], Awaitable[Any]], what: str, *, key: str, timeout_s: float | None = None
+    ) -> None:
+        """Ask for a list without a number: an answer that comes too late must not pass for the next one's."""
+        try:
+            await self.connection.ask(request, what, REQUEST_TIMEOUT_S if timeout_s is None else timeout_s)
+        except NoAnswerError:
+            wrapper: Any = self.connection.ib.wrapper
+            wrapper.owe(key)
+            raise
+
+    async def _list_completed(self, book: BrokerBook) -> None:
+        """The day's completed orders help to judge a lost one, but no report waits for them twice."""
+        if self._completed_muted:
+            return
+        book.begin_completed()
+        request = partial(self.connection.ib.reqCompletedOrdersAsync, False)  # noqa: FBT003 - also those of other clients
+        try:
+            await self._ask_list(request, "completed orders", key="completedOrders", timeout_s=COMPLETED_TIMEOUT_S)
+        except (NoAnswerError, RequestError) as error:
+            self._completed_muted = True
+            book.forget_completed()
+            _log.warning("completed_orders_missing", error=str(error))
 
     def tell_account(self) -> None:
         """Emit all account values now."""
@@ -139,16 +184,16 @@ class IbSession:
 
     def flush(self) -> None:
         """Tell waiting quotes, so that what follows comes after them."""
-        if self._lines is not None:
-            self._lines.flush()
+        if self._data is not None:
+            self._data.lines.flush()
 
     async def close(self) -> None:
         """Close the socket and drop every reference to the library's objects."""
         if self._probes is not None:
             self._probes.close()
         self._open = False
-        if self._lines is not None:
-            self._lines.close()
+        if self._data is not None:
+            self._data.close()
         await self.connection.close()
 
     def _probe_answered(self, round_trip_ms: float | None, sent_us: int | None) -> None:
@@ -186,9 +231,9 @@ class IbSession:
 
     def on_read_end(self) -> None:
         """Close the batch of quotes; account values follow it when they are due."""
-        if self._lines is None or self._values is None or not self._open:
+        if self._data is None or self._values is None or not self._open:
             return
-        if not self._lines.read_end():
+        if not self._data.lines.read_end():
             return
         report = self._values.due(self._clock.now_us())
         if report is not None:
@@ -196,28 +241,33 @@ class IbSession:
 
     def on_price(self, request_id: int, tick_type: int, price: float, size: float) -> None:
         """See `Lines.price`."""
-        if self._lines is not None:
-            self._lines.price(request_id, tick_type, price, size)
+        if self._data is not None:
+            self._data.lines.price(request_id, tick_type, price, size)
 
     def on_size(self, request_id: int, tick_type: int, size: float) -> None:
         """See `Lines.size`."""
-        if self._lines is not None:
-            self._lines.size(request_id, tick_type, size)
+        if self._data is not None:
+            self._data.lines.size(request_id, tick_type, size)
 
     def on_greeks(self, request_id: int, tick_type: int, volatility: float, delta: float) -> None:
         """See `Lines.greeks`."""
-        if self._lines is not None:
-            self._lines.greeks(request_id, tick_type, volatility, delta)
+        if self._data is not None:
+            self._data.lines.greeks(request_id, tick_type, volatility, delta)
+
+    def on_halted(self, request_id: int, tick_type: int, value: float) -> None:
+        """See `Lines.halted`."""
+        if self._data is not None:
+            self._data.lines.halted(request_id, tick_type, value)
 
     def on_stamp(self, stamp_us: int) -> None:
         """See `Lines.stamp`."""
-        if self._lines is not None:
-            self._lines.stamp(stamp_us)
+        if self._data is not None:
+            self._data.lines.stamp(stamp_us)
 
     def on_data_type(self, request_id: int, data_type: int) -> None:
-        """See `Lines.data_type`."""
-        if self._lines is not None:
-            self._lines.data_type(request_id, data_type)
+        """See `MarketData.data_type`."""
+        if self._data is not None:
+            self._data.data_type(request_id, data_type)
 
     def on_open_order(self, contract: Any, order: Any, status: str) -> None:
         """An order at the venue, ours or foreign."""
@@ -234,6 +284,11 @@ class IbSession:
             self._watch.reconcile(f"order status {status!r}", fresh_connection=False)
         key = order_key(client_id, order_id, perm_id)
         self._tell(self.book.order_status(key, perm_id, status, filled, self._now_us(), why_held=why_held))
+
+    def on_completed_order(self, contract: Any, order: Any, status: str, outcome: str) -> None:
+        """An order that has ended; told with the report that asked for it."""
+        if self.book is not None:
+            self.book.completed_order(contract, order, status, outcome, self._now_us())
 
     def on_execution(self, request_id: int, contract: Any, execution: Any) -> None:
         """An execution."""
@@ -262,9 +317,9 @@ class IbSession:
             self._probes.on_current_time()
 
     def on_message(self, request_id: int, code: int, text: str) -> None:
-        """Message 4: link first, then subscriptions, then own orders; the rest is logged."""
+        """Message 4: link first, then data, then own orders; the rest is logged."""
         note = f"{code}: {text}"
-        if self._about_link(code, note) or self._about_line(request_id, code, note):
+        if self._about_link(code, note) or self._about_data(request_id, code, text):
             return
         if self.book is not None and self.book.knows_order(request_id):
             self._about_order(self.book, request_id, code, note)
@@ -277,9 +332,13 @@ class IbSession:
         if code == errors.CLIENT_ID_TAKEN:
             # ib_async would sit out the whole connect time-out here (measured).
             client_id = self._profile.ib.client_id
-            self.connection.end(f"client id {client_id} is in use at the venue (ib.client_id); waiting for it")
+            taken = f"client id {client_id} is in use at the venue (ib.client_id); waiting for it"
+            self.connection.end(taken, "client_id_taken")
         elif code == errors.SOCKET_PORT_RESET:
             self.connection.end(note)
+        elif code == errors.PACING:
+            self.connection.slow_down()
+            self._watch.complained()
         elif code in errors.UPSTREAM_LOST:
             self._watch.upstream_lost(note)
         elif code in {errors.UPSTREAM_BACK_DATA_KEPT, errors.UPSTREAM_BACK_DATA_LOST}:
@@ -288,19 +347,25 @@ class IbSession:
             return False
         return True
 
-    def _about_line(self, request_id: int, code: int, note: str) -> bool:
-        name = self._lines.name(request_id) if self._lines is not None else None
-        if self._lines is None or name is None:
-            return False
-        _log.warning("market_data_message", instrument=name, note=note)
-        if code in errors.DATA_REFUSED:
-            self._lines.refused(request_id)
-        return True
+    def _about_data(self, request_id: int, code: int, text: str) -> bool:
+        if code in errors.FARM_STATES:
+            self._farm_words.append((code, text))
+            self._tell_farms()
+            return True
+        return self._data is not None and self._data.about_line(request_id, code, f"{code}: {text}")
+
+    def _tell_farms(self) -> None:
+        """TWS speaks of its farms right after the logon, before the lines exist: that waits for them."""
+        if self._data is None:
+            return
+        words, self._farm_words = self._farm_words, []
+        for code, text in words:
+            self._data.about_farm(code, text)
 
     def _about_order(self, book: BrokerBook, order_id: int, code: int, note: str) -> None:
         meaning = errors.order_meaning(code)
         _log.warning("order_message", order_id=order_id, meaning=meaning.value, note=note)
-        self._tell(book.order_message(order_id, meaning, note, self._now_us()))
+        self._tell(book.order_message(order_id, meaning, note, self._now_us(), code=code))
         if meaning is errors.OrderMeaning.UNCERTAIN:
             self._watch.reconcile(f"message {code} about an order", fresh_connection=False)
 

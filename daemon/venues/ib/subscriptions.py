@@ -11,67 +11,51 @@ stamp waits until all lines were touched, or `STEP_GRACE_S` at most. A real feed
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
-from daemon.core.events import AnyEvent, OptionQuote, Quote
+from daemon.core.events import AnyEvent
 from daemon.core.instruments import InstrumentSpec
-from daemon.venues.ib.translate import delta_or_none, price_or_none, size_or_none, two_sided, volatility_or_none
+from daemon.venues.ib.line import (
+    ASK,
+    ASK_SIZE,
+    BID,
+    BID_SIZE,
+    CLOSE,
+    HALTED_TICKS,
+    LAST,
+    LIVE_TICK,
+    MODE,
+    MODEL_TICKS,
+    Line,
+    Mode,
+)
+from daemon.venues.ib.sanity import Reference
 from daemon.venues.protocol import VenueClock
 
 Later = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 """Run something after so many machine seconds; an exception in it must not vanish."""
 STEP_GRACE_S = 0.01
-LIVE_DATA = 1
-MODEL_TICK = 13
-
-
-@dataclass
-class Line:
-    """The newest sanitised values of one subscription; None is "no quote on that side"."""
-
-    spec: InstrumentSpec
-    bid: float | None = None
-    ask: float | None = None
-    last: float | None = None
-    bid_size: float | None = None
-    ask_size: float | None = None
-    model_volatility: float | None = None
-    model_delta: float | None = None
-    live: bool = True
-    """False when the venue said frozen, delayed or refused: such prices are not traded on."""
-
-    def event(self, ts_us: int) -> Quote | OptionQuote:
-        """This line as an event."""
-        bid, ask = two_sided(self.bid, self.ask) if self.live else (None, None)
-        last = self.last if self.live else None
-        if self.spec.kind == "option":
-            return OptionQuote(
-                ts_us=ts_us,
-                instrument=self.spec.instrument,
-                bid=bid,
-                ask=ask,
-                last=last,
-                model_volatility=self.model_volatility if self.live else None,
-                model_delta=self.model_delta if self.live else None,
-            )
-        return Quote(
-            ts_us=ts_us,
-            instrument=self.spec.instrument,
-            bid=bid,
-            ask=ask,
-            last=last,
-            bid_size=self.bid_size if bid is not None else None,
-            ask_size=self.ask_size if ask is not None else None,
-        )
+PROOF_S = 2.0
+"""After a renewed subscription the venue first repeats what it remembers; what still comes now is new."""
 
 
 class Lines:
     """request id -> line, for one connection; a reconnect builds a new one from the declared set."""
 
-    def __init__(self, clock: VenueClock, emit: Callable[[AnyEvent], None], later: Later, *, stepped: bool) -> None:
+    def __init__(
+        self,
+        clock: VenueClock,
+        emit: Callable[[AnyEvent], None],
+        later: Later,
+        *,
+        stepped: bool,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._clock, self._emit, self._later, self._stepped = clock, emit, later, stepped
+        self._now_s = now_s
         self._lines: dict[int, Line] = {}
+        self._reference = Reference()
         self._touched: set[int] = set()
         self._stamp_us: int | None = None
         self._newest_stamp_us = -1
@@ -81,65 +65,77 @@ class Lines:
     def subscribe(self, specs: Iterable[InstrumentSpec], request: Callable[[InstrumentSpec], int]) -> None:
         """(Re)subscribe all instruments; `request` sends and returns the request id. Old ids are forgotten."""
         self.flush()
-        self._lines = {request(spec): Line(spec) for spec in specs}
+        now_s = self._now_s()
+        self._lines = {request(spec): Line(spec, self._reference, heard_s=now_s) for spec in specs}
 
-    def request_ids(self) -> tuple[int, ...]:
-        """The ids of the current subscriptions."""
-        return tuple(self._lines)
+    def renew(self, request_id: int, now_s: float, request: Callable[[InstrumentSpec], int]) -> None:
+        """Subscribe one line again under a new id. It tells nothing until something new is heard on it."""
+        line = self._lines.pop(request_id)
+        self._touched.discard(request_id)
+        line.renewed_in_vain = line.renewed_in_vain + 1 if line.unproven else 0
+        line.renewed_s, line.unproven = now_s, True
+        if line.mode is Mode.REFUSED:
+            line.set_mode(Mode.LIVE)  # until it is refused again
+        self._lines[request(line.spec)] = line
 
-    def name(self, request_id: int) -> str | None:
-        """The instrument of a subscription, None when the id is not one."""
-        line = self._lines.get(request_id)
-        return line.spec.instrument if line is not None else None
+    @property
+    def by_id(self) -> dict[int, Line]:
+        """The current subscriptions, a copy."""
+        return dict(self._lines)
+
+    def line(self, request_id: int) -> Line | None:
+        """The line of a subscription, None when the id is not one."""
+        return self._lines.get(request_id)
 
     def price(self, request_id: int, tick_type: int, price: float, size: float) -> None:
-        """A price tick. Delayed types (66..76) are ignored: nobody hedges on prices of a quarter of an hour ago."""
+        """A price tick. Delayed types count only where the venue said that the line is delayed."""
         line = self._lines.get(request_id)
-        if line is None or tick_type not in {1, 2, 4}:
+        tick = self._tick(line, tick_type)
+        if line is None or tick not in {BID, ASK, LAST, CLOSE}:
             return
-        if tick_type == 4:
-            line.last = price_or_none(price)
-        else:
-            # A bid or ask without size is IB's "no quote on this side", whatever the price says.
-            offered = size_or_none(size)
-            usable = price_or_none(price) if offered is not None else None
-            if tick_type == 1:
-                line.bid, line.bid_size = usable, offered
-            else:
-                line.ask, line.ask_size = usable, offered
-        self._touch(request_id)
+        before = line.prices()
+        line.price(tick, price, size, self._clock.now_us())
+        self._touch(request_id, line, before)
 
     def size(self, request_id: int, tick_type: int, size: float) -> None:
-        """A size tick: 0 bid, 3 ask; a size of 0 takes the quote of that side away."""
+        """A size tick; a size of 0 takes the quote of that side away."""
         line = self._lines.get(request_id)
-        if line is None or tick_type not in {0, 3}:
+        tick = self._tick(line, tick_type)
+        if line is None or tick not in {BID_SIZE, ASK_SIZE}:
             return
-        offered = size_or_none(size)
-        if tick_type == 0:
-            line.bid_size, line.bid = offered, line.bid if offered is not None else None
-        else:
-            line.ask_size, line.ask = offered, line.ask if offered is not None else None
-        self._touch(request_id)
+        before = line.prices()
+        line.size(tick, size)
+        self._touch(request_id, line, before)
 
     def greeks(self, request_id: int, tick_type: int, volatility: float, delta: float) -> None:
-        """An option computation; only the model's own (13) is used."""
+        """An option computation; only the model's own is used."""
         line = self._lines.get(request_id)
-        if line is None or tick_type != MODEL_TICK:
+        if line is None or tick_type not in MODEL_TICKS:
             return
-        line.model_volatility, line.model_delta = volatility_or_none(volatility), delta_or_none(delta)
-        self._touch(request_id)
+        before = line.prices()
+        line.greeks(volatility, delta)
+        self._touch(request_id, line, before)
+
+    def halted(self, request_id: int, tick_type: int, value: float) -> None:
+        """Tick 49: whether the exchange has halted trading; a negative value is "unknown"."""
+        line = self._lines.get(request_id)
+        if line is None or tick_type not in HALTED_TICKS or line.spec.kind != "stock":
+            return
+        said = None if value < 0 else value > 0
+        if line.halted != said:
+            line.halted = said
+            self._touched.add(request_id)  # news in itself, also on a line that is not proven yet
 
     def data_type(self, request_id: int, data_type: int) -> None:
-        """1 live; frozen and delayed data are no quotes."""
+        """1 live, 2 frozen, 3 delayed, 4 both: prices of another kind are not carried over."""
         line = self._lines.get(request_id)
-        if line is not None and line.live != (data_type == LIVE_DATA):
-            line.live = data_type == LIVE_DATA
-            self._touch(request_id)
+        if line is not None and line.set_mode(MODE.get(data_type, Mode.FROZEN)):
+            self._touched.add(request_id)
 
     def refused(self, request_id: int) -> None:
-        """The venue refuses live data on this line."""
-        self._lines[request_id].live = False
-        self._touch(request_id)
+        """The venue refuses quotes on this line."""
+        if self._lines[request_id].set_mode(Mode.REFUSED):
+            self._touched.add(request_id)
 
     def stamp(self, stamp_us: int) -> None:
         """The market's time. A repeated stamp (several lines carry it) belongs to the same batch."""
@@ -179,5 +175,18 @@ class Lines:
             self._grace = None
         self._lines, self._touched, self._stamp_us = {}, set(), None
 
-    def _touch(self, request_id: int) -> None:
+    def _tick(self, line: Line | None, tick_type: int) -> int | None:
+        """The tick as its live type; None for one that does not fit the line's mode."""
+        live = LIVE_TICK.get(tick_type)
+        if line is None or (live is not None) != (line.mode is Mode.DELAYED):
+            return None
+        return tick_type if live is None else live
+
+    def _touch(self, request_id: int, line: Line, before: tuple[object, ...]) -> None:
+        now_s = self._now_s()
+        if line.unproven and line.prices() == before and now_s - (line.renewed_s or now_s) < PROOF_S:
+            return
+        line.unproven = False
+        if line.is_usable:
+            line.heard_s = now_s
         self._touched.add(request_id)

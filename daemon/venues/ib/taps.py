@@ -11,6 +11,7 @@ socket, the framing, the codec, the throttle and the request futures.
 
 # ruff: noqa: N802, N803, ARG002, D102, PLR0917 - names, order and number of arguments are the library's
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ from typing import Any, Protocol
 from ib_async import IB
 from ib_async.client import Client
 from ib_async.wrapper import RequestError, Wrapper
+
+from daemon.venues.ib.framing import FrameGuard
 
 LAST_TIMESTAMP = 45
 
@@ -45,6 +48,10 @@ class Taps(Protocol):
         """An option computation; sentinels still in it."""
         ...
 
+    def on_halted(self, request_id: int, tick_type: int, value: float) -> None:
+        """A generic tick (49: trading halted)."""
+        ...
+
     def on_stamp(self, stamp_us: int) -> None:
         """The market said its time (tick 45)."""
         ...
@@ -61,6 +68,10 @@ class Taps(Protocol):
         self, order_id: int, client_id: int, perm_id: int, status: str, filled: float, *, why_held: str
     ) -> None:
         """A status of an order; `why_held` is `locate` while shares to borrow are looked for."""
+        ...
+
+    def on_completed_order(self, contract: Any, order: Any, status: str, outcome: str) -> None:
+        """An order that has ended, as the answer to our question; `outcome` is the venue's word on how."""
         ...
 
     def on_execution(self, request_id: int, contract: Any, execution: Any) -> None:
@@ -94,7 +105,8 @@ class TappedWrapper(Wrapper):
     def __init__(self, ib: IB, taps: Taps) -> None:
         super().__init__(ib)
         self._taps = taps
-        self._library: Any = self  # its untyped methods
+        self._owed: Counter[Any] = Counter()
+        self._library_end: Any = super()._endReq  # untyped there
 
     def _guard(self, tap: Callable[..., None], *values: Any) -> None:
         try:
@@ -120,7 +132,7 @@ class TappedWrapper(Wrapper):
             self._guard(self._taps.on_stamp, int(value) * 1_000_000)
 
     def tickGeneric(self, reqId: int, tickType: int, value: float) -> None:
-        """Not used."""
+        self._guard(self._taps.on_halted, reqId, tickType, value)
 
     def tickOptionComputation(
         self,
@@ -161,7 +173,26 @@ class TappedWrapper(Wrapper):
         self._guard(tap, orderId, clientId, permId, status, filled)
 
     def completedOrder(self, contract: Any, order: Any, orderState: Any) -> None:
-        """Never asked for: executions and positions say what became of an order."""
+        outcome = str(orderState.completedStatus)
+        self._guard(self._taps.on_completed_order, contract, order, str(orderState.status), outcome)
+
+    def contractDetails(self, reqId: int, contractDetails: Any) -> None:
+        # One that comes after its request has failed: the library would raise a KeyError in its decoder.
+        if reqId in self._results:
+            self._results[reqId].append(contractDetails)
+
+    def owe(self, key: str) -> None:
+        """An un-numbered request (its key in the library) was given up: its late end must not end the next one.
+
+        Where it never comes, the next request's own end is swallowed instead, times out too, and the connection ends.
+        """
+        self._owed[key] += 1
+
+    def _endReq(self, key: Any, result: Any = None, success: bool = True) -> None:
+        if self._owed[key] > 0:
+            self._owed[key] -= 1
+        else:
+            self._library_end(key, result, success)
 
     def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:
         self._guard(self._taps.on_execution, reqId, contract, execution)
@@ -186,9 +217,7 @@ class TappedWrapper(Wrapper):
         """Replaces the library's: it would close live orders on notices (10349) and answer failed requests with []."""
         text = f"{errorString} {advancedOrderRejectJson}".strip()
         if reqId in self._futures:
-            self._library._endReq(  # noqa: SLF001 - inherited, called through the untyped alias
-                reqId, RequestError(reqId, errorCode, text), success=False
-            )
+            self._endReq(reqId, RequestError(reqId, errorCode, text), success=False)
         self._guard(self._taps.on_message, reqId, errorCode, text)
 
 
@@ -200,7 +229,8 @@ class TappedIb(IB):
         taps: Taps,
         on_closed: Callable[[str], None],
         on_api_error: Callable[[str], None],
-        on_throttle: Callable[[], None],
+        on_throttle: Callable[[bool], None],
+        on_garbage: Callable[[str], None],
     ) -> None:
         super().__init__()
         self._taps = taps
@@ -210,7 +240,12 @@ class TappedIb(IB):
         # Also covers a server that closes before the session is ready: ib_async would wait for the whole time-out.
         self.client.conn.disconnected.connect(on_closed, error=self._event_failed, keep_ref=True)
         self.client.apiError.connect(on_api_error, error=self._event_failed, keep_ref=True)
-        self.client.throttleStart.connect(on_throttle, error=self._event_failed, keep_ref=True)
+        for event, queued in ((self.client.throttleStart, True), (self.client.throttleEnd, False)):
+            event.connect(partial(on_throttle, queued), error=self._event_failed, keep_ref=True)
+        decode = self.client._onSocketHasData  # noqa: SLF001 - the library has no hook before its decoder
+        self.client.conn.hasData -= decode
+        guard = FrameGuard(decode, lambda: bytes(self.client._data[:8]), on_garbage)  # noqa: SLF001
+        self.client.conn.hasData.connect(guard, error=self._event_failed, keep_ref=True)
         # IB's own answer to 1102 is an unowned task for a summary that nobody reads.
         self.errorEvent -= self._onError
 

@@ -192,6 +192,7 @@ class KnownOrder(msgspec.Struct, frozen=True, kw_only=True):
     filled: float = 0.0
     status: OrderState = "submitted"
     reason: str | None = None
+    limit_price: float | None = None
 
     def report(self, ts_us: int) -> OrderReport:
         """This order as an event."""
@@ -208,6 +209,7 @@ class KnownOrder(msgspec.Struct, frozen=True, kw_only=True):
             order_type=self.order_type,
             client_id=self.client_id,
             reason=self.reason,
+            limit_price=self.limit_price,
         )
 
 

@@ -1,9 +1,6 @@
 """Interactive Brokers as a venue: one loop that connects, synchronises, serves and reconnects for ever.
 
-    DOWN --logged on--> UP_UNSYNCED --BrokerReport told--> SYNCED
-      ^                     ^                                |
-      |                     +--1101/1102-- UPSTREAM_LOST <---+ 1100/2110
-      +------------- the socket ends, from anywhere
+The link moves along the table of `daemon.core.link_fsm`, and every move is told with its trigger.
 
 Everything that takes time (connecting, reconciling, resubscribing) happens in this one loop, so two of them never
 overlap. The other methods only leave a note for the loop, or write one message to the socket.
@@ -20,16 +17,31 @@ from ib_async import Order
 from ib_async.wrapper import RequestError
 
 from config.schema import Profile
-from daemon.core.effects import PlaceOrder
-from daemon.core.events import AnyEvent, Instruments, Link, LinkState, ProbeAnswered, Sessions
+from daemon.core.book import EMBARGO_LEAD_US
+from daemon.core.effects import ModifyOrder, PlaceOrder
+from daemon.core.events import (
+    AnyEvent,
+    Instruments,
+    Link,
+    LinkCause,
+    Pacing,
+    ProbeAnswered,
+    RestartWindows,
+    Sessions,
+    Window,
+)
+from daemon.core.link_fsm import LINK, LinkState, LinkTrigger
 from daemon.venues.ib.broker_book import OwnOrders
 from daemon.venues.ib.connection import Backoff, LinkLostError, NoAnswerError
 from daemon.venues.ib.contracts import Qualified, current_sessions, qualify
+from daemon.venues.ib.restart_windows import utc_windows
 from daemon.venues.ib.session import IbSession
 from daemon.venues.ib.translate import KnownOrder
 from daemon.venues.protocol import Emit, FatalVenueError, OrderNotSentError, VenueClock
 
 LISTING_ATTEMPTS = 2
+STEADY_S = 10.0
+"""A connection that stayed synchronised for so long was a good one: the next attempt need not wait long."""
 
 _log = structlog.stdlib.get_logger("bifrost.venue.ib")
 
@@ -63,15 +75,21 @@ class IbVenue:
         self._own = OwnOrders()
         self._session: IbSession | None = None
         self._qualified: Qualified | None = None
-        self._hours_day = ""
+        self._hours_day = self._windows_day = ""
+        self._windows: tuple[Window, ...] = ()
         self._connections = 0
-        self._link = Link(ts_us=0, state="DOWN", reason="")
-        self._upstream_is_lost = False
+        self._link = Link(ts_us=0, state=LINK.initial, reason="")
+        self._synced_s: float | None = None
+        self._complaints = 0
+        # Upstream, as TWS says it
+        self._lost_s: float | None = None
+        self._lost_due_s = 0.0
+        self._lost_note = ""
+        self._unsettled = self._data_lost = False
         # Notes for the loop
         self._wake = asyncio.Event()
         self._asked: dict[str, None] = {}
         self._reconnect_for: str | None = None
-        self._back: bool | None = None
         self._closing = False
 
     # -- the protocol ---------------------------------------------------------------------------------------------
@@ -79,15 +97,16 @@ class IbVenue:
     async def run(self, emit: Emit) -> None:
         """See `Venue.run`. Also raises HandlerFailedError."""
         self._emit = emit
-        self._tell_link("DOWN", f"connecting to {self._host}:{self._port}")
+        self._move(LinkTrigger.LOST, f"connecting to {self._host}:{self._port}")
         while True:
+            self._tell_windows()
             session = IbSession(profile=self._profile, clock=self._clock, emit=self._tell, watch=self)
             self._session = session
             try:
                 await self._serve(session)
             except LinkLostError as error:
                 if session.failure is None:
-                    self._tell_link("DOWN", str(error))
+                    self._move(LinkTrigger.LOST, str(error), session.connection.cause)
             finally:
                 self._session = None
                 await session.close()
@@ -95,13 +114,20 @@ class IbVenue:
                 raise HandlerFailedError(f"a venue handler failed: {session.failure!r}") from session.failure
             if self._closing:
                 await asyncio.Event().wait()  # until cancelled: a return would look like an accident
-            if self._reconnect_for is None:
-                await asyncio.sleep(self._backoff.next_s())
-            self._reconnect_for = None
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait before the next attempt; not at all where a fresh connection was asked for."""
+        synced_s, self._synced_s = self._synced_s, None
+        if synced_s is not None and asyncio.get_running_loop().time() - synced_s >= STEADY_S:
+            self._backoff.reset()
+        if self._reconnect_for is None:
+            await asyncio.sleep(self._backoff.next_s())
+        self._reconnect_for = None
 
     def not_ready(self) -> str | None:
         """See `Venue.not_ready`."""
-        if self._session is None or self._link.state != "SYNCED":
+        if self._session is None or self._link.state != LinkState.SYNCED:
             return f"the link is {self._link.state}"
         return self._session.connection.not_ready()
 
@@ -134,8 +160,38 @@ class IbVenue:
                 side=order.side,
                 quantity=order.quantity,
                 order_type=order.order_type,
+                limit_price=order.limit_price,
             )
         )
+
+    def modify(self, order: ModifyOrder) -> None:
+        """See `Venue.modify`. Only what this connection has seen working under our own client id can be changed."""
+        refusal = self.not_ready()
+        session, qualified = self._session, self._qualified
+        if refusal is not None or session is None or session.book is None or qualified is None:
+            raise OrderNotSentError(refusal or "not connected")
+        known = session.book.changeable(order.order_ref)
+        if isinstance(known, str):
+            raise OrderNotSentError(known)
+        contract = qualified.orderable.get(known.instrument)
+        if contract is None or known.order_type != "LMT":
+            raise OrderNotSentError(f"{order.order_ref} is no limit order of a declared instrument")
+        changed = PlaceOrder(
+            order_ref=order.order_ref,
+            intent_id="",
+            instrument=known.instrument,
+            side=known.side,
+            quantity=order.quantity,
+            order_type="LMT",
+            limit_price=order.limit_price,
+        )
+        try:
+            session.connection.client.placeOrder(
+                known.venue_order_id, contract, self._wire_order(changed, session.account)
+            )
+        except ConnectionError as error:
+            raise OrderNotSentError(str(error)) from error
+        session.book.modified(known, order.limit_price)
 
     def cancel(self, order_ref: str) -> None:
         """See `Venue.cancel`. Only orders of our own client id can be cancelled: for others TWS stays silent."""
@@ -174,17 +230,32 @@ class IbVenue:
     # -- what the session reports ---------------------------------------------------------------------------------
 
     def upstream_lost(self, reason: str) -> None:
-        """1100, 2110: the socket lives, orders would silently wait."""
-        self._upstream_is_lost = True
-        self._tell_link("UPSTREAM_LOST", reason)
+        """1100, 2110: the socket lives, orders would silently wait. Repeated for as long as it lasts."""
+        if self._lost_s is None:
+            self._lost_s = asyncio.get_running_loop().time()
+            self._lost_due_s = self._lost_s + self._patience_s()
+        self._lost_note, self._unsettled = reason, True
+        if self._link.state != LinkState.DOWN:
+            self._move(LinkTrigger.UPSTREAM_LOST, reason)
+        self._wake.set()
 
     def upstream_back(self, reason: str, *, data_kept: bool) -> None:
         """1101, 1102: reconcile before anything is sent again."""
-        self._upstream_is_lost = False
-        self._back = data_kept if self._back is None else self._back and data_kept
-        if self._link.state != "DOWN":
-            self._tell_link("UP_UNSYNCED", reason)
+        self._lost_s, self._unsettled = None, True
+        self._data_lost = self._data_lost or not data_kept
+        if self._link.state != LinkState.DOWN:
+            self._move(LinkTrigger.UPSTREAM_BACK, reason)
         self._wake.set()
+
+    def queueing(self, queued: bool) -> None:
+        """Requests wait, or wait no more: no order leaves meanwhile."""
+        self._tell(Pacing(ts_us=self._clock.now_us(), queued=queued, violations=self._complaints))
+
+    def complained(self) -> None:
+        """100: TWS found us too fast. It disconnects who goes on like that."""
+        self._complaints += 1
+        queued = self._session is not None and self._session.connection.is_queueing
+        self._tell(Pacing(ts_us=self._clock.now_us(), queued=queued, violations=self._complaints))
 
     # -- the loop -------------------------------------------------------------------------------------------------
 
@@ -193,50 +264,91 @@ class IbVenue:
         self._forget_notes()
         await session.open(self._host, self._port)
         self._connections += 1
-        self._tell_link("UP_UNSYNCED", "logged on")
+        self._move(LinkTrigger.LOGGED_ON, "logged on")
+        if self._lost_s is not None:
+            self._move(LinkTrigger.UPSTREAM_LOST, self._lost_note)  # said while the logon was under way
+        await self._upstream(session)
         qualified = await self._qualify(session)
         session.begin(qualified, prefix=self._own_prefix(), own=self._own)
         self._tell(Instruments(ts_us=self._clock.now_us(), specs=qualified.specs))
         self._tell_sessions(qualified)
-        await self._list(session, "connect")
+        self._unsettled = True
+        await self._settle(session, "connect", subscribed=False)
         session.tell_account()
-        self._backoff.reset()
-        if not self._upstream_is_lost:
-            self._tell_link("SYNCED", "synchronised")
+        self._synced("synchronised")
         # Last, so that the first price finds the core ready to act on it.
-        session.subscribe(qualified)
+        self._subscribe(session)
         while True:
             await self._next_note(session)
+            if self._unsettled:
+                await self._settle(session, "upstream restored", subscribed=True)
+                self._synced("upstream restored")
             if self._reconnect_for is not None:
                 raise LinkLostError(f"reconnecting to look again: {self._reconnect_for}")
-            if self._back is not None:
-                await self._restore(session, qualified)
             if self._asked:
                 await self._list(session)
 
     def _forget_notes(self) -> None:
         """What was noted for the last connection; what was asked of the broker stays asked."""
-        self._reconnect_for, self._back, self._upstream_is_lost = None, None, False
+        self._reconnect_for, self._lost_s = None, None
+        self._unsettled = self._data_lost = False
 
-    async def _next_note(self, session: IbSession) -> None:
+    async def _settle(self, session: IbSession, reason: str, *, subscribed: bool) -> None:
+        """List until one listing was not overtaken by a loss upstream. Raises LinkLostError.
+
+        Where TWS said that it forgot our subscriptions (1101), they are made again, once.
+        """
+        while self._unsettled:
+            await self._upstream(session)
+            self._unsettled = False
+            if self._data_lost and subscribed:
+                self._subscribe(session)
+            await self._list(session, reason)
+
+    async def _upstream(self, session: IbSession) -> None:
+        """Wait while TWS has lost its servers; past the deadline, end the connection and call for help.
+
+        Raises LinkLostError. A reconnect would gain nothing before: the socket to TWS is good.
+        """
+        loop = asyncio.get_running_loop()
+        while self._lost_s is not None:
+            if loop.time() >= self._lost_due_s:
+                if self._window_left_s() <= 0:
+                    lasted = f"{self._lost_note} (for {loop.time() - self._lost_s:.0f} s): connecting anew"
+                    session.connection.end(lasted, "upstream_overdue")
+                    raise LinkLostError(lasted)
+                self._lost_due_s = loop.time() + self._patience_s()  # a restart window has begun meanwhile
+            await self._next_note(session, timeout_s=self._lost_due_s - loop.time())
+
+    def _patience_s(self) -> float:
+        """How long TWS may be without its servers from now on: in a restart window, counted from its end."""
+        return self._window_left_s() + self._profile.ib.upstream_deadline_s
+
+    def _window_left_s(self) -> float:
+        now_us = self._clock.now_us()
+        left_us = (w.end_us - now_us for w in self._windows if w.start_us - EMBARGO_LEAD_US <= now_us < w.end_us)
+        return max(left_us, default=0) / 1e6
+
+    def _subscribe(self, session: IbSession) -> None:
+        """(Re)subscribe the declared set. Raises LinkLostError."""
+        self._data_lost = False
+        if self._qualified is not None:
+            session.subscribe(self._qualified, may_renew=lambda: self._link.state == LinkState.SYNCED)
+
+    def _synced(self, reason: str) -> None:
+        self._synced_s = asyncio.get_running_loop().time()
+        self._move(LinkTrigger.RECONCILED, reason)
+
+    async def _next_note(self, session: IbSession, timeout_s: float | None = None) -> None:
         woken = asyncio.ensure_future(self._wake.wait())
         try:
             waiting: set[asyncio.Future[Any]] = {woken, session.connection.ended}
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             woken.cancel()
         if session.connection.ended.done():
             raise LinkLostError(session.connection.ended.result())
         self._wake.clear()
-
-    async def _restore(self, session: IbSession, qualified: Qualified) -> None:
-        """TWS has its servers again: resubscribe what it lost, look at everything, then orders may leave."""
-        data_kept, self._back = self._back, None
-        if not data_kept:
-            session.subscribe(qualified)
-        await self._list(session, "upstream restored")
-        if not self._upstream_is_lost:
-            self._tell_link("SYNCED", "upstream restored")
 
     async def _qualify(self, session: IbSession) -> Qualified:
         try:
@@ -258,6 +370,8 @@ class IbVenue:
                 reports = await session.listing(reasons, self._connections)
             except (NoAnswerError, RequestError) as error:
                 _log.warning("listing_failed", attempt=attempt, error=str(error))
+                if self._lost_s is not None:
+                    return  # TWS cannot answer without its servers; `_settle` lists again when they are back
                 if attempt == LISTING_ATTEMPTS:
                     raise LinkLostError(f"reconciliation failed: {error}") from error
             else:
@@ -268,12 +382,14 @@ class IbVenue:
 
     async def _refresh_hours(self, session: IbSession) -> None:
         """The venue tells about a week of hours: ask again when the day has changed."""
+        self._tell_windows()
         if self._qualified is None or self._hours_day == self._day():
             return
         sessions = await current_sessions(session.connection, self._profile)
         self._hours_day = self._day()
         if sessions is not None and sessions != self._qualified.sessions:
             self._qualified = self._qualified.with_sessions(sessions)
+            session.sessions_changed(sessions)
             self._tell_sessions(self._qualified)
 
     def _day(self) -> str:
@@ -287,18 +403,31 @@ class IbVenue:
     def _tell_sessions(self, qualified: Qualified) -> None:
         self._tell(Sessions(ts_us=self._clock.now_us(), sessions=qualified.sessions))
 
-    def _tell_link(self, state: LinkState, reason: str) -> None:
-        session = self._session
-        known = session is not None and session.account != "" and state != "DOWN"
+    def _tell_windows(self) -> None:
+        """The restart windows of the coming days, once a day, connected or not."""
+        if self._windows_day == self._day() or not self._profile.ib.restart_windows:
+            return
+        self._windows_day = self._day()
+        now_us = self._clock.now_us()
+        self._windows = utc_windows(self._profile.ib.restart_windows, now_us)
+        self._tell(RestartWindows(ts_us=now_us, windows=self._windows))
+
+    def _move(self, trigger: LinkTrigger, reason: str, cause: LinkCause | None = None) -> None:
+        """Move the link along its table and tell it. The same state with the same reason is told once."""
+        state, session = LINK.next(self._link.state, trigger), self._session
+        told = self._link.reason != "" and (state, reason) == (self._link.state, self._link.reason)
+        if told and cause is None:
+            return
+        known = session is not None and session.account != "" and state != LinkState.DOWN
         link = Link(
             ts_us=self._clock.now_us(),
             state=state,
             reason=reason,
+            trigger=trigger,
+            cause=cause,
             account=session.account if session is not None and known else None,
             account_kind=session.kind if session is not None and known else None,
         )
-        if (link.state, link.reason) == (self._link.state, self._link.reason):
-            return
         self._link = link
         _log.info("link", state=state, reason=reason)
         if session is not None:
