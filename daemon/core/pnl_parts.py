@@ -44,7 +44,7 @@ def pnl_parts(book: Book) -> PnlParts | None:
         realised_usd=by_holding["realised_usd"],
         unrealised_usd=by_holding["unrealised_usd"],
         legs_usd=by_holding["legs_usd"],
-        commission_usd=-by_holding["commission_usd"],
+        commission_usd=0.0 - by_holding["commission_usd"],
         total_usd=round(pnl.total_usd, 2),
         **{name: value / 100 for name, value in cents.items()},
         wear_per_10k=None if wear is None else round(wear, 4),
