@@ -7,9 +7,10 @@ import msgspec
 from config.schema import Leg, Profile, Underlying
 from daemon.core.attribution import Sensitivity
 from daemon.core.book import Book
-from daemon.core.effects import AnyEffect, Effect, PlaceOrder, Record
+from daemon.core.effects import AnyEffect, Effect, ModifyOrder, PlaceOrder, Record
 from daemon.core.events import (
     AnyEvent,
+    BookRequest,
     BrokerReport,
     Commission,
     Control,
@@ -17,12 +18,14 @@ from daemon.core.events import (
     Execution,
     Instruments,
     Link,
+    ModifySent,
     OrderReport,
     OrderSent,
     PositionItem,
     Quote,
     Session,
     Sessions,
+    TimerFired,
 )
 from daemon.core.instruments import InstrumentSpec
 from daemon.core.recovery import Recovered
@@ -160,6 +163,8 @@ class Driver:
         for effect in effects:
             if isinstance(effect, PlaceOrder) and self.answer:
                 found += self.feed(OrderSent(ts_us=self.now_us, order_ref=effect.order_ref, latency_ms=0.5))
+            elif isinstance(effect, ModifyOrder) and self.answer:
+                found += self.feed(ModifySent(ts_us=self.now_us, order_ref=effect.order_ref))
         return found
 
     def _journal(self, record: Record) -> None:
@@ -194,7 +199,12 @@ class Driver:
         return ControlFile(name=name, since_us=fields.pop("since_us", self.now_us), age_ms=0.0, **fields)
 
     def report(
-        self, reason: str = "connect", *, connection: int = 1, open_orders: tuple[OrderReport, ...] = ()
+        self,
+        reason: str = "connect",
+        *,
+        connection: int = 1,
+        open_orders: tuple[OrderReport, ...] = (),
+        completed: tuple[OrderReport, ...] | None = None,
     ) -> list[AnyEffect]:
         positions = tuple(
             PositionItem(instrument=name, quantity=held, average_cost_usd=0.0) for name, held in self.positions.items()
@@ -208,6 +218,7 @@ class Driver:
                 open_orders=open_orders,
                 executions=tuple(self.executions),
                 commissions=(),
+                completed_orders=completed,
             )
         )
 
@@ -257,19 +268,49 @@ class Driver:
 
     def order(self, side: Any, quantity: float) -> str:
         """Wish for an order and return its reference."""
-        self.strategy.wish = Wish(
-            instrument="XYZ", side=side, quantity=quantity, state_code="O1", reason="test", decision_mid=70.0
-        )
+        self.strategy.wish = self.wish(side, quantity)
         self.tick()
         self.quote()
         return self.of(PlaceOrder)[-1].order_ref
+
+    def wish(self, side: Any, quantity: float, **data: Any) -> Wish:
+        """A wish that the scripted strategy can be given."""
+        return Wish(
+            instrument="XYZ",
+            side=side,
+            quantity=quantity,
+            state_code="O1",
+            reason="test",
+            decision_mid=70.0,
+            data=data,
+        )
+
+    def request(self, command: Any, shares: float | None = None, **more: Any) -> list[AnyEffect]:
+        """The operator's request, as the runtime hands it on."""
+        return self.feed(
+            BookRequest(
+                ts_us=self.now_us,
+                request_id=f"{command}-1",
+                command=command,
+                shares=shares,
+                by="op",
+                reason="looked at",
+                age_ms=1.0,
+                **more,
+            )
+        )
 
     def status(self, order_ref: str, status: Any, reason: str | None = None) -> list[AnyEffect]:
         order = self.book.orders[order_ref]
         return self.feed(self.order_report(order_ref, order.side, order.quantity, status, reason))
 
+    def fire(self, key: str, after_s: float = 0.0) -> list[AnyEffect]:
+        """Let a timer of the machine fire."""
+        self.tick(after_s)
+        return self.feed(TimerFired(ts_us=self.now_us, key=key))
+
     def order_report(
-        self, order_ref: str, side: Any, quantity: float, status: Any, reason: str | None = None
+        self, order_ref: str, side: Any, quantity: float, status: Any, reason: str | None = None, **more: Any
     ) -> OrderReport:
         return OrderReport(
             ts_us=self.now_us,
@@ -279,7 +320,8 @@ class Driver:
             instrument="XYZ",
             side=side,
             quantity=quantity,
-            filled=0.0,
+            filled=more.pop("filled", 0.0),
             status=status,
             reason=reason,
+            **more,
         )

@@ -1,0 +1,175 @@
+"""What becomes of an order that nobody answers for: asked about, out of sight, and lost only by the whole rule."""
+
+import pytest
+
+from daemon.core.effects import PlaceOrder, RequestReconcile
+from daemon.core.events import OrderReport, PositionChanged, PositionItem
+from daemon.core.order_life import OrderState
+from daemon.core.recovery import recover
+from state.records import JournalType
+from tests.support.core_driver import Driver
+
+
+def asked(driver: Driver) -> list[str]:
+    return [effect.reason for effect in driver.of(RequestReconcile)]
+
+
+def swallowed(quantity: float = 40) -> tuple[Driver, str]:
+    """An order that the venue swallowed, missed by one report after its deadline."""
+    driver = Driver().connect()
+    ref = driver.order("SELL", quantity)
+    driver.fire(f"ack:{ref}", 10)
+    driver.report("ack_deadline")
+    return driver, ref
+
+
+def second_look(driver: Driver, **more: object) -> None:
+    driver.fire("second_look", 30)
+    driver.link("DOWN")
+    driver.link("UP_UNSYNCED")
+    driver.report("connect", connection=2, **more)  # type: ignore[arg-type]
+    driver.link()
+
+
+def state_of(driver: Driver, ref: str) -> OrderState:
+    return driver.book.orders[ref].state
+
+
+def ended(driver: Driver, ref: str, status: str, *, filled: float = 0.0) -> tuple[OrderReport, ...]:
+    order = driver.book.orders[ref]
+    return (driver.order_report(ref, order.side, order.quantity, status, "its reason", filled=filled),)
+
+
+def test_an_unanswered_order_is_asked_about_then_out_of_sight_then_lost_and_never_sent_again() -> None:
+    driver, ref = swallowed()
+    assert asked(driver) == ["ack_deadline"]
+    assert state_of(driver, ref) is OrderState.UNKNOWN
+    assert driver.book.unknown_orders == (ref,)
+    second_look(driver)
+    assert driver.of(RequestReconcile)[-1].fresh_connection
+    assert state_of(driver, ref) is OrderState.CANCELLED
+    assert driver.book.unknown_orders == ()
+    assert [order.order_ref for order in driver.of(PlaceOrder)] == [ref]
+    following = driver.order("SELL", 40)
+    assert following != ref
+
+
+def test_a_second_report_over_the_same_connection_loses_nothing() -> None:
+    driver, ref = swallowed()
+    driver.fire("second_look", 30)
+    driver.report("second_look", connection=1)
+    assert state_of(driver, ref) is OrderState.UNKNOWN
+
+
+def test_a_fresh_connection_before_half_a_minute_loses_nothing() -> None:
+    driver, ref = swallowed()
+    driver.tick(5)
+    driver.link("DOWN")
+    driver.link("UP_UNSYNCED")
+    driver.report("connect", connection=2)
+    assert state_of(driver, ref) is OrderState.UNKNOWN
+
+
+def test_an_order_is_not_lost_while_the_position_has_moved_unseen() -> None:
+    driver, ref = swallowed()
+    driver.positions["XYZ"] = -40.0  # it traded, and its execution is on no list any more
+    second_look(driver)
+    assert state_of(driver, ref) is OrderState.UNKNOWN
+    assert driver.book.unexplained == ("XYZ",)
+    driver.report("periodic", connection=2)
+    assert state_of(driver, ref) is OrderState.UNKNOWN
+    driver.feed(driver.execution(ref, "SELL", 40, 70.0))
+    assert state_of(driver, ref) is OrderState.FILLED
+    assert driver.book.ledger.own_shares == -40
+
+
+def test_an_order_is_not_lost_while_the_venue_says_that_it_was_executed() -> None:
+    driver, ref = swallowed()
+    second_look(driver, completed=ended(driver, ref, "filled", filled=40))
+    assert state_of(driver, ref) is OrderState.UNKNOWN
+
+
+@pytest.mark.parametrize(("status", "state"), [("cancelled", OrderState.CANCELLED), ("rejected", OrderState.REJECTED)])
+def test_a_completed_order_ends_at_the_first_report_that_lists_it(status: str, state: OrderState) -> None:
+    driver = Driver().connect()
+    ref = driver.order("SELL", 40)
+    driver.fire(f"ack:{ref}", 10)
+    driver.report("ack_deadline", completed=ended(driver, ref, status))
+    assert state_of(driver, ref) is state
+    assert driver.book.orders[ref].reason == "its reason"
+    assert JournalType.UNKNOWN_OUTCOME not in driver.types()
+    assert driver.book.ledger.consecutive_rejects == (1 if status == "rejected" else 0)
+
+
+def test_the_rest_of_a_partly_filled_order_that_was_cancelled_unheard() -> None:
+    driver = Driver().connect()
+    ref = driver.order("SELL", 40)
+    driver.fill(ref, "SELL", 30, 70.0)
+    driver.link("DOWN")
+    driver.link("UP_UNSYNCED")
+    driver.report("connect", connection=2, completed=ended(driver, ref, "cancelled", filled=30))
+    assert state_of(driver, ref) is OrderState.CANCELLED
+    assert driver.book.ledger.remainder
+
+
+def test_without_a_list_of_completed_orders_the_rest_takes_two_looks() -> None:
+    driver = Driver().connect()
+    ref = driver.order("SELL", 40)
+    driver.fill(ref, "SELL", 30, 70.0)
+    driver.link("DOWN")
+    driver.link("UP_UNSYNCED")
+    driver.report("connect", connection=2)
+    assert state_of(driver, ref) is OrderState.UNKNOWN
+    driver.fire("second_look", 30)
+    driver.report("second_look", connection=3)
+    assert state_of(driver, ref) is OrderState.CANCELLED
+    assert driver.book.ledger.remainder
+
+
+def test_an_order_filled_while_the_link_was_reset_is_found_by_its_reference() -> None:
+    driver = Driver(answer=False).connect()
+    ref = driver.order("SELL", 40)
+    driver.link("DOWN")
+    driver.execution(ref, "SELL", 40, 69.5)
+    driver.link("UP_UNSYNCED")
+    driver.report("connect", connection=2)
+    driver.report("connect", connection=2)
+    assert driver.book.ledger.own_shares == -40
+    assert driver.types().count(JournalType.FILL) == 1
+    assert driver.book.ledger.hedges_today == 1
+
+
+def test_an_order_that_ended_here_but_is_called_live_is_looked_into_before_anything_leaves() -> None:
+    driver = Driver().connect()
+    ref = driver.order("SELL", 40)
+    driver.status(ref, "cancelled")
+    driver.status(ref, "working")
+    assert asked(driver) == ["ended_order_live"]
+    placed = len(driver.of(PlaceOrder))
+    driver.strategy.wish = driver.wish("SELL", 40)
+    driver.quote()
+    assert len(driver.of(PlaceOrder)) == placed
+    driver.report("ended_order_live")
+    assert driver.order("SELL", 40) != ref
+
+
+def test_the_operators_word_on_a_moved_position_ends_an_order_out_of_sight() -> None:
+    driver, ref = swallowed()
+    driver.positions["XYZ"] = -40.0
+    driver.feed(
+        PositionChanged(
+            ts_us=driver.now_us, position=PositionItem(instrument="XYZ", quantity=-40.0, average_cost_usd=70.0)
+        )
+    )
+    driver.request("adopt", -40)
+    assert driver.book.ledger.own_shares == -40
+    assert driver.book.unexplained == ()
+    assert state_of(driver, ref) is OrderState.CANCELLED
+    assert recover(driver.lines).orders == {}
+
+
+def test_an_order_out_of_sight_is_nobodys_to_settle_while_the_position_agrees() -> None:
+    driver, ref = swallowed()
+    driver.request("acknowledge", 0)
+    assert state_of(driver, ref) is OrderState.UNKNOWN
+    assert "working" in str(driver.lines[-1].data)
