@@ -5,25 +5,29 @@ from pathlib import Path
 from typing import get_args
 
 import msgspec
+import pytest
 
 from daemon.simulator.app import REQUESTS
-from daemon.simulator.faults import Fault
+from daemon.simulator.faults import Act, Fault
 from daemon.simulator.persistence import BOOK, FINISHED, PORT
+from daemon.simulator.script_file import SCRIPT_STATE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
-COMMON = {"after", "count", "client_id"}
 
 
-def test_every_fault_and_key_is_described() -> None:
+@pytest.mark.parametrize(
+    ("kinds", "common"), [(Fault, {"after", "count", "client_id"}), (Act, {"id", "after_s"})], ids=["faults", "acts"]
+)
+def test_every_kind_and_key_is_described(kinds: object, common: set[str]) -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", PAGE, flags=re.MULTILINE))
-    for kind in get_args(Fault):
+    for kind in get_args(kinds):
         info = msgspec.inspect.type_info(kind)
         assert isinstance(info, msgspec.inspect.StructType)
-        own = {field.name for field in info.fields} - COMMON
-        assert info.tag in rows, f"docs/simulator.md lacks the fault {info.tag}"
-        assert own <= set(re.findall(r"\w+", rows[info.tag])), f"docs/simulator.md lacks keys of {info.tag}"
+        own = {field.name for field in info.fields} - common
+        assert info.tag in rows, f"docs/simulator.md lacks {info.tag}"
+        assert own <= set(re.findall(r"\w+", rows[str(info.tag)])), f"docs/simulator.md lacks keys of {info.tag}"
 
 
 def test_every_file_is_described() -> None:
-    for name in (BOOK, PORT, FINISHED, REQUESTS):
+    for name in (BOOK, PORT, FINISHED, REQUESTS, SCRIPT_STATE):
         assert f"| `{name}` |" in PAGE
