@@ -74,3 +74,71 @@ def test_a_long_silence_empties_the_window() -> None:
     window, _ = walk(FIVE, [70.0, 70.1] * 200)
     later = FIVE.absorb(window, 70.1001, START + 3600 * S)
     assert later.earlier_sum == 0.0
+
+
+WINDOW_S = 300
+
+
+def straight(step: float, seconds: int = WINDOW_S) -> list[float]:
+    return [70.0 + step * i for i in range(seconds + 1)]
+
+
+def test_a_straight_line_is_all_efficiency_and_a_zigzag_has_next_to_none() -> None:
+    up, ts_us = walk(FIVE, straight(0.001))
+    assert FIVE.efficiency(up, ts_us) == pytest.approx(1.0)
+    down, ts_us = walk(FIVE, straight(-0.001))
+    assert FIVE.efficiency(down, ts_us) == pytest.approx(1.0)
+    zigzag, ts_us = walk(FIVE, [70.0, 70.1] * 40, step_s=10)  # a move a bucket
+    assert FIVE.efficiency(zigzag, ts_us) == pytest.approx(0.0, abs=0.04)
+
+
+def test_the_bounce_between_two_prices_within_a_bucket_does_not_hide_a_direction() -> None:
+    mids = [price + (0.005 if i % 2 else 0.0) for i, price in enumerate(straight(0.001))]
+    window, ts_us = walk(FIVE, mids)
+    efficiency = FIVE.efficiency(window, ts_us)
+    assert efficiency is not None
+    assert efficiency > 0.9
+
+
+def test_three_steps_up_and_one_down_have_an_efficiency_of_a_half() -> None:
+    mids = [70.0]
+    for i in range(60):
+        mids.append(mids[-1] + (-0.02 if i % 4 == 3 else 0.02))
+    window, ts_us = walk(FIVE, mids, step_s=10)
+    efficiency = FIVE.efficiency(window, ts_us)
+    assert efficiency == pytest.approx(0.5, abs=0.05)
+
+
+def test_efficiency_is_unknown_before_the_window_is_full_and_where_nothing_moves() -> None:
+    rising = straight(0.001)
+    assert FIVE.efficiency(MarketWindow(), START) is None
+    assert FIVE.efficiency(*walk(FIVE, rising[:-1])) is None  # a second short of it
+    assert FIVE.efficiency(*walk(FIVE, rising)) is not None
+    assert FIVE.efficiency(*walk(FIVE, [70.0] * 400)) is None
+    assert FIVE.efficiency(*walk(FIVE, [*rising, 75.0])) is None  # behind a gap it begins again
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.floats(-0.015, 0.015), st.floats(0.1, 40.0)), min_size=1, max_size=120))
+def test_efficiency_is_a_part_of_one_over_the_closes_of_the_window_alone(steps: list[tuple[float, float]]) -> None:
+    window, ts_us, mid = FIVE.absorb(MarketWindow(), 70.0, START), START, 70.0
+    for log_return, seconds in steps:
+        ts_us += round(seconds * S)
+        mid *= math.exp(log_return)
+        window = FIVE.absorb(window, mid, ts_us)
+        efficiency = FIVE.efficiency(window, ts_us)
+        assert efficiency is None or 0.0 <= efficiency <= 1.0
+        assert len(window.closes) <= BUCKETS
+        pairs = zip(window.closes, window.closes[1:], strict=False)
+        assert window.path == pytest.approx(math.fsum(abs(b - a) for a, b in pairs), abs=1e-9)
+
+
+@pytest.mark.parametrize(("mid", "gap"), [(71.4, True), (71.39, False), (68.6, True), (68.61, False)])
+def test_a_sessions_first_mid_is_a_gap_at_two_percent_from_the_last_close(mid: float, gap: bool) -> None:
+    window = FIVE.begin(MarketWindow(), mid, START, reference=70.0)
+    assert FIVE.in_gap(window, START) is gap
+    assert FIVE.in_gap(FIVE.begin(MarketWindow(), mid, START, reference=None), START) is False
+    if gap:
+        assert window.gap_pct == pytest.approx((mid / 70.0 - 1) * 100)
+        assert FIVE.in_gap(window, START + 300 * S - 1)
+        assert not FIVE.in_gap(window, START + 300 * S)

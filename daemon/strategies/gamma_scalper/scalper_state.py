@@ -15,8 +15,13 @@ NEVER_US = -(10**18)
 
 
 class LastBad(msgspec.Struct, frozen=True, kw_only=True):
-    """When each data reason last held (`ts`): it stays raised until two clean seconds have passed."""
+    """When each data reason last held (`ts`): it stays raised until two clean seconds have passed.
 
+    One that held at the last look has held until this one: what was bad stays bad until something better is seen.
+    """
+
+    standing: tuple[str, ...] = ()
+    """The reasons that held at the last look."""
     trading_halted: int = NEVER_US
     data_delayed: int = NEVER_US
     stale: int = NEVER_US

@@ -16,6 +16,7 @@ from daemon.strategies.gamma_scalper.trading_fsm import TradingState
 from state.records import Check
 
 CLEAN_US = 2_000_000
+DATA_REASONS = tuple(name for name in LastBad.__struct_fields__ if name != "standing")
 OLD_FRACTION = 0.75
 """From this part of the stale threshold on, a quote is slightly old."""
 
@@ -46,10 +47,10 @@ class Checker:
 
     def note(self, state: ScalperState, book: Book, look: Look) -> LastBad:
         """When each data reason last held, after this look."""
-        bad = self._bad(state, book, look)
-        if not bad:
+        bad, before = self._bad(state, book, look), state.last_bad.standing
+        if not bad and not before:
             return state.last_bad
-        return msgspec.structs.replace(state.last_bad, **dict.fromkeys(bad, book.ts_us))
+        return msgspec.structs.replace(state.last_bad, standing=bad, **dict.fromkeys((*before, *bad), book.ts_us))
 
     def _bad(self, state: ScalperState, book: Book, look: Look) -> tuple[str, ...]:
         codes, facts = look.codes, look.facts
@@ -128,7 +129,7 @@ class Checker:
         if look.closed:
             names: tuple[str, ...] = ("data_lag", "greeks_bad")
         else:
-            names = state.last_bad.__struct_fields__
+            names = DATA_REASONS
         return tuple(name for name in names if book.ts_us - getattr(state.last_bad, name) < CLEAN_US)
 
     def _state_checks(self, state: ScalperState, book: Book, look: Look) -> tuple[Check, ...]:
