@@ -10,6 +10,7 @@ A suggestion and nothing more: nothing is booked by it, the desk stays blocked u
     unknown                none of these: another client's trade whose execution was never told, a transfer
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Literal
@@ -92,11 +93,14 @@ def _is_over(account: Account, leg: Change) -> bool:
     return last is not None and account.ts_us >= last and abs(leg.held) <= TOLERANCE
 
 
-def _shares_for(account: Account, leg: Change) -> float | None:
-    """Shares that come with these contracts: a long call's exercise brings them, a short call's assignment takes."""
+def _is_option(account: Account, leg: Change) -> bool:
     spec = account.specs.get(leg.instrument)
-    if spec is None or spec.right is None:
-        return None
+    return spec is not None and spec.right is not None and spec.strike is not None
+
+
+def _shares_for(account: Account, leg: Change) -> float:
+    """Shares that come with these contracts: a long call's exercise brings them, a short call's assignment takes."""
+    spec = account.specs[leg.instrument]
     return -leg.jump * spec.multiplier * (1.0 if spec.right == "C" else -1.0)
 
 
@@ -104,12 +108,10 @@ def _exercised(account: Account) -> Explanation | None:
     moved = _reduced(account)
     if moved is None or abs(account.stock.jump) <= TOLERANCE or len(moved) > MOST_LEGS:
         return None
-    shares = {leg.instrument: _shares_for(account, leg) for leg in moved}
-    for taken in _subsets(moved):
+    for taken in _subsets([leg for leg in moved if _is_option(account, leg)]):
         rest = [leg for leg in moved if leg not in taken]
-        came = [shares[leg.instrument] for leg in taken]
-        fits = None not in came and abs(sum(each or 0.0 for each in came) - account.stock.jump) <= TOLERANCE
-        if fits and all(_is_over(account, leg) for leg in rest):
+        came = math.fsum(_shares_for(account, leg) for leg in taken)
+        if abs(came - account.stock.jump) <= TOLERANCE and all(_is_over(account, leg) for leg in rest):
             return _as_exercise(account, taken, rest)
     return None
 
@@ -144,8 +146,9 @@ def _expired(account: Account) -> Explanation | None:
 
 
 def _multiplied(account: Account) -> Explanation | None:
-    standing = [each for each in (account.stock, *account.legs) if abs(each.expected) > TOLERANCE]
-    if not standing:
+    everything = (account.stock, *account.legs)
+    standing = [each for each in everything if abs(each.expected) > TOLERANCE]
+    if not standing or any(abs(each.jump) > TOLERANCE for each in everything if each not in standing):
         return None
     first = standing[0]
     held = first.held if abs(first.held) > TOLERANCE else None
