@@ -138,6 +138,21 @@ class Core:
                 turn.halt("illegal_transition", str(error))
         return turn.book, tuple(turn.effects)
 
+    def as_decided_on(self, book: Book, event: AnyEvent) -> Book:
+        """The book that the decision on this event sees: it is absorbed, and nothing is decided yet."""
+        turn = Turn(self.profile, self.strategy, book)
+        try:
+            _absorb(turn, event)
+            _carry_on(turn, event)
+        except IllegalTransitionError:
+            return self.step(book, event)[0]
+        return turn.book
+
+    @staticmethod
+    def decides_on(event: AnyEvent) -> bool:
+        """Whether the strategy is asked after an event of this kind."""
+        return not isinstance(event, _UNDECIDING)
+
 
 def _absorb(turn: Turn, event: AnyEvent) -> None:
     turn.put(ts_us=max(turn.book.ts_us, event.ts_us))

@@ -8,6 +8,7 @@ from daemon.core.attribution import Sensitivity
 from daemon.core.book import Book
 from daemon.core.effects import Record
 from daemon.core.events import AnyEvent, Side
+from daemon.core.guard_rule import RuleResult
 from state.records import Check, Limit
 
 
@@ -43,6 +44,36 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     Nothing else is wished for in that step: the new leg's delta is not counted yet."""
 
 
+class CodeExplained(msgspec.Struct, frozen=True, kw_only=True):
+    """One code of a strategy's state, with the measurement behind it."""
+
+    letter: str
+    value: int
+    word: str
+    measured: str
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a strategy decides at one moment, with everything that it is decided by. For reading, never for trading.
+
+    `rules` are measured whether or not an order is wanted: what each would say to one now.
+    """
+
+    sentence: str
+    """Why there was, or was no, order: completes "At 14:03:00Z ..."."""
+    needed: bool
+    """The strategy wanted an order."""
+    refused: str | None
+    """The first rule, gate or embargo that refused it."""
+    state_code: str
+    codes: tuple[CodeExplained, ...]
+    embargoes: tuple[str, ...]
+    """Reason codes for which the core allows no order at all."""
+    numbers: dict[str, float | str | bool | None]
+    """Name with unit -> value: deviations, sizes, thresholds."""
+    rules: tuple[RuleResult, ...]
+
+
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """A price for P&L; `modelled` when no two-sided quote stood and the last implied volatility priced it."""
 
@@ -54,6 +85,8 @@ class Strategy(Protocol):
     """What one strategy knows. `state` is its own frozen struct, kept in `Book.strategy`."""
 
     name: str
+    state_type: type[Any]
+    """What `Book.strategy` holds: a tape's checkpoint is read back as this."""
 
     def initial(self) -> Any:
         """The state before the first event."""
@@ -69,6 +102,10 @@ class Strategy(Protocol):
         Called after every event that could matter. The core turns a wish into a journaled intent and a
         placed order; `book.orders` shows it in the next call.
         """
+        ...
+
+    def explain(self, state: Any, book: Book) -> Explanation:
+        """What `decide` would say now, in words and with every number. Changes nothing."""
         ...
 
     def marks(self, state: Any, book: Book) -> dict[str, Mark]:

@@ -5,7 +5,7 @@ from typing import Any
 from daemon.core.attribution import Sensitivity
 from daemon.core.book import Book
 from daemon.core.events import AnyEvent
-from daemon.core.strategy import Decision, Mark, Wish
+from daemon.core.strategy import Decision, Explanation, Mark, Wish
 from state.records import Check, Limit
 
 
@@ -13,6 +13,7 @@ class EagerStrategy:
     """Implements `daemon.core.strategy.Strategy`."""
 
     name = "eager"
+    state_type = dict
 
     def __init__(self, hedges: int) -> None:
         self.hedges = hedges
@@ -39,6 +40,18 @@ class EagerStrategy:
             decision_mid=quote.mid,
         )
         return Decision(state=state, wish=wish)
+
+    def explain(self, state: Any, book: Book) -> Explanation:
+        return Explanation(
+            sentence="the test decides",
+            needed=False,
+            refused=None,
+            state_code="O1",
+            codes=(),
+            embargoes=(),
+            numbers={},
+            rules=(),
+        )
 
     def marks(self, state: Any, book: Book) -> dict[str, Mark]:
         quote = book.quote()

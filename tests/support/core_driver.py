@@ -30,7 +30,7 @@ from daemon.core.events import (
 from daemon.core.instruments import InstrumentSpec
 from daemon.core.recovery import Recovered
 from daemon.core.step import Core
-from daemon.core.strategy import Decision, Mark, Wish
+from daemon.core.strategy import Decision, Explanation, Mark, Wish
 from state.records import Check, JournalLine, JournalType, Limit
 from state.times import iso_from_us
 
@@ -67,6 +67,7 @@ class ScriptedStrategy:
     """A strategy whose next wish the test sets; it prices the stock at its mid and the leg at 2.00."""
 
     name = "scripted"
+    state_type = int
 
     def __init__(self) -> None:
         self.wish: Wish | None = None
@@ -83,6 +84,18 @@ class ScriptedStrategy:
             return Decision(state=state)
         wish, self.wish = self.wish, None
         return Decision(state=state, wish=wish)
+
+    def explain(self, state: Any, book: Book) -> Explanation:
+        return Explanation(
+            sentence="the test decides",
+            needed=False,
+            refused=None,
+            state_code="O1",
+            codes=(),
+            embargoes=(),
+            numbers={},
+            rules=(),
+        )
 
     def marks(self, state: Any, book: Book) -> dict[str, Mark]:
         quote = book.quote()

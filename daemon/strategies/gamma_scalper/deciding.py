@@ -100,12 +100,16 @@ class Decider:
 
     def answer(self, state: ScalperState, book: Book, look: Look, *, remainder: bool) -> Answer:
         """Whether the hedge that the codes ask for may leave now."""
+        if not look.codes.hedge_needed or look.working is not None or look.facts.deviation_shares is None:
+            return _NOT_NEEDED
+        return self.measured(state, book, look, remainder=remainder)
+
+    def measured(self, state: ScalperState, book: Book, look: Look, *, remainder: bool) -> Answer:
+        """What every gate says to a hedge of the present deviation, whether or not one is needed."""
         codes = look.codes
         deviation = look.facts.deviation_shares
-        if not codes.hedge_needed or look.working is not None or deviation is None:
-            return _NOT_NEEDED
         standing = embargoes(book)
-        size = size_hedge(deviation, book.spec(), self._hedge)
+        size = HedgeSize() if deviation is None else size_hedge(deviation, book.spec(), self._hedge)
         reducing = bool(book.ledger.halts) and self._may_reduce(book, look, size.shares)
         if reducing:
             standing = tuple(code for code in standing if code != "halted")

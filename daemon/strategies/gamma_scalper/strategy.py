@@ -13,9 +13,10 @@ from daemon.core.attribution import Sensitivity
 from daemon.core.book import Book
 from daemon.core.effects import Record
 from daemon.core.events import AnyEvent
-from daemon.core.strategy import Decision, Mark, Wish
+from daemon.core.strategy import Decision, Explanation, Mark, Wish
 from daemon.strategies.gamma_scalper.classifier import Codes, DeltaCode
 from daemon.strategies.gamma_scalper.deciding import Answer, Decider, refusal_data, trigger_of
+from daemon.strategies.gamma_scalper.explaining import Explainer
 from daemon.strategies.gamma_scalper.finding import Finder
 from daemon.strategies.gamma_scalper.hedge_fsm import HEDGE, HedgeState, HedgeTrigger, after_look
 from daemon.strategies.gamma_scalper.legs import quantities_known, sensitivities, total
@@ -38,6 +39,7 @@ class GammaScalper:
     """Implements `daemon.core.strategy.Strategy`. It holds no state: the book carries `ScalperState`."""
 
     name = "gamma_scalper"
+    state_type = ScalperState
 
     def __init__(self, profile: Profile) -> None:
         self._watcher = Watcher(profile)
@@ -46,6 +48,7 @@ class GammaScalper:
         self._finder = Finder(profile.gates.strategy.structure, self._watcher.pricer)
         self._checker = Checker(profile, self._looker, self._finder)
         self._limits = LimitUser(profile)
+        self._explainer = Explainer(profile, self._looker, self._decider)
         self._shower = Shower(profile, self._looker, self._watcher.pricer)
 
     def initial(self) -> ScalperState:
@@ -102,6 +105,10 @@ class GammaScalper:
                 last_bad=last_bad,
             )
         return Decision(state=state, records=records, wish=wish, in_band=in_band, refused_rule=newly_refused)
+
+    def explain(self, state: ScalperState, book: Book) -> Explanation:
+        """What `decide` would say now, with every number."""
+        return self._explainer.explain(state, book)
 
     def marks(self, state: ScalperState, book: Book) -> dict[str, Mark]:
         """Instrument -> price of the underlying and of each leg."""
