@@ -65,7 +65,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 
 
 def test_options_come_before_the_underlying_whatever_came_first(bench: Bench) -> None:
-    bench.lines.stamp(10 * S)
+    bench.lines.stamp(1, 10 * S)
     for request_id in (1, 2, 3):
         bench.price(request_id, 5.0, 5.1)
     assert bench.told == []
@@ -77,7 +77,7 @@ def test_options_come_before_the_underlying_whatever_came_first(bench: Bench) ->
 def test_a_new_stamp_closes_the_step_before_it(bench: Bench) -> None:
     for second in (10, 11, 12):
         for request_id in (1, 2, 3):
-            bench.lines.stamp(second * S)  # each line carries the stamp
+            bench.lines.stamp(1, second * S)  # each line carries the stamp
             bench.price(request_id, second, second + 0.1)
     bench.lines.read_end()
     assert [(event.ts_us // S, event.bid) for event in bench.told if isinstance(event, Quote)] == [
@@ -90,7 +90,7 @@ def test_a_new_stamp_closes_the_step_before_it(bench: Bench) -> None:
 
 def test_a_standing_quote_that_is_repeated_is_told_again(bench: Bench) -> None:
     for second in (10, 11):
-        bench.lines.stamp(second * S)
+        bench.lines.stamp(1, second * S)
         for request_id in (1, 2, 3):
             bench.price(request_id, 5.0, 5.1)
         bench.lines.read_end()
@@ -99,7 +99,7 @@ def test_a_standing_quote_that_is_repeated_is_told_again(bench: Bench) -> None:
 
 def test_a_step_cut_by_a_read_waits_for_its_rest() -> None:
     bench = Bench(stepped=True)
-    bench.lines.stamp(10 * S)
+    bench.lines.stamp(1, 10 * S)
     bench.price(1, 5.0, 5.1)
     assert not bench.lines.read_end()
     assert bench.told == []
@@ -115,7 +115,7 @@ def test_a_step_cut_by_a_read_waits_for_its_rest() -> None:
 
 def test_a_step_that_never_completes_is_told_after_its_grace() -> None:
     bench = Bench(stepped=True)
-    bench.lines.stamp(10 * S)
+    bench.lines.stamp(1, 10 * S)
     bench.price(1, 5.0, 5.1)
     bench.lines.read_end()
     bench.timers.fire()
@@ -127,11 +127,11 @@ def test_a_step_that_never_completes_is_told_after_its_grace() -> None:
 def test_a_repeated_stamp_after_order_traffic_is_told_at_once() -> None:
     bench = Bench(stepped=True)
     for _ in range(2):
-        bench.lines.stamp(10 * S)
+        bench.lines.stamp(1, 10 * S)
         for request_id in (1, 2, 3):
             bench.price(request_id, 5.0, 5.1)
         bench.lines.read_end()
-    bench.lines.stamp(10 * S)
+    bench.lines.stamp(1, 10 * S)
     assert bench.lines.read_end()
     assert bench.clock.stamps == [10 * S] * 3
     bench.timers.loop.close()
@@ -139,7 +139,7 @@ def test_a_repeated_stamp_after_order_traffic_is_told_at_once() -> None:
 
 def test_a_real_feed_is_never_held_back() -> None:
     bench = Bench(stepped=False)
-    bench.lines.stamp(10 * S)
+    bench.lines.stamp(1, 10 * S)
     bench.price(1, 5.0, 5.1)
     assert bench.lines.read_end()
     assert bench.names == ["ABC"]
@@ -325,7 +325,7 @@ def test_whatever_comes_quotes_are_clean_and_time_never_goes_back(
     bench = Bench(stepped=stepped)
     for line in script:
         if isinstance(line, int):
-            bench.lines.stamp(line * S)
+            bench.lines.stamp(1, line * S)
         elif isinstance(line, str):
             bench.lines.read_end()
         else:

@@ -89,6 +89,7 @@ class BrokerBook:
         self._commissions: dict[str, Commission] = {}
         self._told_keys: set[str] = set()
         self._positions: dict[int, PositionItem] = {}
+        self._symbols: dict[int, str] = {}
         self._told_positions: dict[int, PositionItem] = {}
 
     def begin_listing(self) -> None:
@@ -303,12 +304,18 @@ class BrokerBook:
         unchanged = before is not None and (before.commission_usd, before.currency) == (usd, currency)
         return [event] if key in self._told_keys and not unchanged else []
 
+    def options_of(self, symbol: str) -> dict[int, str]:
+        """ConId -> instrument, of the options of this underlying that the account holds now."""
+        held = (con_id for con_id, item in self._positions.items() if item.quantity != 0 and item.kind == "option")
+        return {con_id: self._positions[con_id].instrument for con_id in held if self._symbols.get(con_id) == symbol}
+
     # -- positions ------------------------------------------------------------------------------------------------
 
     def position(self, contract: Any, quantity: float, average_cost: float, ts_us: int) -> list[AnyEvent]:
         """A position frame of our account, from the stream or from a listing."""
         item = position_item(contract, quantity, average_cost, self._contracts)
         self._positions[contract.conId] = item
+        self._symbols[contract.conId] = contract.symbol
         told = self._told_positions.get(contract.conId)
         if told == item or (told is None and self._listing):
             return []

@@ -4,7 +4,7 @@ A declared leg that the venue does not know, or knows more than once, ends the d
 message: hedging a book with one leg missing would be worse than not starting.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,13 +29,17 @@ class Qualified(msgspec.Struct, frozen=True, kw_only=True):
 
     underlying: str
     specs: tuple[InstrumentSpec, ...]
-    """The underlying first, then the legs in the profile's order."""
+    """The underlying first, then the legs in the profile's order, then options found in the account."""
     orderable: dict[str, Any]
     sessions: tuple[Session, ...]
 
     def names(self) -> Contracts:
         """Instrument ids by conId."""
         return Contracts({spec.venue_id: spec.instrument for spec in self.specs})
+
+    def with_found(self, specs: Sequence[InstrumentSpec], orderable: Mapping[str, Any]) -> "Qualified":
+        """The same contracts, and options that the account holds without being declared."""
+        return msgspec.structs.replace(self, specs=(*self.specs, *specs), orderable={**self.orderable, **orderable})
 
     def with_sessions(self, sessions: tuple[Session, ...]) -> "Qualified":
         """The same contracts with newer hours."""
@@ -62,6 +66,21 @@ async def qualify(connection: Connection, profile: Profile) -> Qualified:
         specs.append(spec)
         orderable[spec.instrument] = _orderable(details, profile.underlying.exchange)
     return Qualified(underlying=specs[0].instrument, specs=tuple(specs), orderable=orderable, sessions=sessions)
+
+
+async def qualify_found(
+    connection: Connection, profile: Profile, con_id: int, instrument: str
+) -> tuple[InstrumentSpec, Contract] | str:
+    """An option that the account holds, under the name its position has; in words why not. Raises LinkLostError."""
+    exchange = profile.underlying.exchange
+    try:
+        found = await _details(
+            connection, Contract(conId=con_id, secType="OPT", symbol=profile.underlying.symbol, exchange=exchange)
+        )
+        details = _the_only_one(found, what=instrument, key="legs", hint="legs")
+        return msgspec.structs.replace(_spec(details, profile), instrument=instrument), _orderable(details, exchange)
+    except FatalVenueError as error:
+        return str(error)
 
 
 async def _stock_details(connection: Connection, profile: Profile) -> ContractDetails:

@@ -56,6 +56,8 @@ class Line:
     """When the newest tick came, or the line was subscribed."""
     renewed_s: float | None = None
     """When it was last subscribed again because it was silent or its farm had gone."""
+    stamp_us: int = 0
+    """The newest time that the market said on this line: an old one is the venue's memory, a newer one is life."""
     unproven: bool = False
     """Subscribed again, and what came since may be the venue's memory of the old prices."""
     renewed_in_vain: int = 0

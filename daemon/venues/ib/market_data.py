@@ -70,6 +70,14 @@ class MarketData:
         if self._look is None:
             self._look = self._later(LOOK_EVERY_S, self._look_after)
 
+    def add(self, specs: Iterable[InstrumentSpec], orderable: Mapping[str, Any]) -> None:
+        """Subscribe more instruments. Raises LinkLostError."""
+        self._orderable = {**self._orderable, **orderable}
+        try:
+            self.lines.add(specs, self._request)
+        except ConnectionError as error:
+            raise LinkLostError(str(error)) from error
+
     def close(self) -> None:
         """The connection ended."""
         if self._look is not None:

@@ -5,7 +5,7 @@ Life: `open` (logged on, account known) -> `begin` (contracts known: the broker'
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +14,7 @@ from ib_async.wrapper import RequestError
 
 from config.schema import Profile
 from daemon.core.events import AccountKind, AnyEvent, BrokerReport, ProbeAnswered, Session
+from daemon.core.instruments import InstrumentSpec
 from daemon.venues.ib import errors
 from daemon.venues.ib.account import AccountValues, check_consent, choose_account
 from daemon.venues.ib.broker_book import BrokerBook, OwnOrders, order_key
@@ -69,6 +70,8 @@ class IbSession:
         self.kind: AccountKind = "live"
         self._values: AccountValues | None = None
         self.book: BrokerBook | None = None
+        self.strange_options: set[int] = set()
+        """conIds of held options that the venue could not describe on this connection."""
         self._data: MarketData | None = None
         self._completed_muted = False
         self._farm_words: list[tuple[int, str]] = []
@@ -120,6 +123,12 @@ class IbSession:
         data.may_renew = may_renew
         data.sessions = qualified.sessions
         data.subscribe(qualified.specs, qualified.orderable)
+
+    def subscribe_more(self, specs: Iterable[InstrumentSpec], orderable: Mapping[str, Any]) -> None:
+        """Lines for instruments found later; before `subscribe` there is nothing to do yet. Raises LinkLostError."""
+        data = _known(self._data)
+        if data.lines.by_id:
+            data.add(specs, orderable)
 
     def sessions_changed(self, sessions: tuple[Session, ...]) -> None:
         """Newer hours: within them a silent line is looked after."""
@@ -259,10 +268,10 @@ class IbSession:
         if self._data is not None:
             self._data.lines.halted(request_id, tick_type, value)
 
-    def on_stamp(self, stamp_us: int) -> None:
+    def on_stamp(self, request_id: int, stamp_us: int) -> None:
         """See `Lines.stamp`."""
         if self._data is not None:
-            self._data.lines.stamp(stamp_us)
+            self._data.lines.stamp(request_id, stamp_us)
 
     def on_data_type(self, request_id: int, data_type: int) -> None:
         """See `MarketData.data_type`."""

@@ -68,6 +68,11 @@ class Lines:
         now_s = self._now_s()
         self._lines = {request(spec): Line(spec, self._reference, heard_s=now_s) for spec in specs}
 
+    def add(self, specs: Iterable[InstrumentSpec], request: Callable[[InstrumentSpec], int]) -> None:
+        """Subscribe more instruments beside those that are."""
+        now_s = self._now_s()
+        self._lines |= {request(spec): Line(spec, self._reference, heard_s=now_s) for spec in specs}
+
     def renew(self, request_id: int, now_s: float, request: Callable[[InstrumentSpec], int]) -> None:
         """Subscribe one line again under a new id. It tells nothing until something new is heard on it."""
         line = self._lines.pop(request_id)
@@ -137,8 +142,11 @@ class Lines:
         if self._lines[request_id].set_mode(Mode.REFUSED):
             self._touched.add(request_id)
 
-    def stamp(self, stamp_us: int) -> None:
-        """The market's time. A repeated stamp (several lines carry it) belongs to the same batch."""
+    def stamp(self, request_id: int, stamp_us: int) -> None:
+        """The market's time, on one line. A repeated stamp (several lines carry it) belongs to the same batch."""
+        line = self._lines.get(request_id)
+        if line is not None and stamp_us > line.stamp_us:
+            line.stamp_us, line.unproven = stamp_us, False
         if self._stamp_us != stamp_us:
             self.flush()
             self._stamp_us = stamp_us

@@ -52,8 +52,8 @@ class Taps(Protocol):
         """A generic tick (49: trading halted)."""
         ...
 
-    def on_stamp(self, stamp_us: int) -> None:
-        """The market said its time (tick 45)."""
+    def on_stamp(self, request_id: int, stamp_us: int) -> None:
+        """The market said its time (tick 45) with this subscription."""
         ...
 
     def on_data_type(self, request_id: int, data_type: int) -> None:
@@ -129,7 +129,7 @@ class TappedWrapper(Wrapper):
     def tickString(self, reqId: int, tickType: int, value: str) -> None:
         # "0" is TWS's word for "no trade yet".
         if tickType == LAST_TIMESTAMP and value.isascii() and value.isdigit() and int(value) > 0:
-            self._guard(self._taps.on_stamp, int(value) * 1_000_000)
+            self._guard(self._taps.on_stamp, reqId, int(value) * 1_000_000)
 
     def tickGeneric(self, reqId: int, tickType: int, value: float) -> None:
         self._guard(self._taps.on_halted, reqId, tickType, value)

@@ -33,13 +33,14 @@ from daemon.core.events import (
 from daemon.core.link_fsm import LINK, LinkState, LinkTrigger
 from daemon.venues.ib.broker_book import OwnOrders
 from daemon.venues.ib.connection import Backoff, LinkLostError, NoAnswerError
-from daemon.venues.ib.contracts import Qualified, current_sessions, qualify
+from daemon.venues.ib.contracts import Qualified, current_sessions, qualify, qualify_found
 from daemon.venues.ib.restart_windows import utc_windows
 from daemon.venues.ib.session import IbSession
 from daemon.venues.ib.translate import KnownOrder
 from daemon.venues.protocol import Emit, FatalVenueError, OrderNotSentError, VenueClock
 
 LISTING_ATTEMPTS = 2
+MOST_FOUND_OPTIONS = 50
 STEADY_S = 10.0
 """A connection that stayed synchronised for so long was a good one: the next attempt need not wait long."""
 
@@ -376,9 +377,36 @@ class IbVenue:
                     raise LinkLostError(f"reconciliation failed: {error}") from error
             else:
                 break
+        await self._find_options(session)
         for report in reports:
             self._asked.pop(report.reason, None)
             self._tell(report)
+
+    async def _find_options(self, session: IbSession) -> None:
+        """Options of the underlying in the account that no leg declares: what they are is told, and their quotes.
+
+        Whether one is hedged is the core's to decide; one that cannot be looked up stays a position, no more.
+        """
+        book, qualified = session.book, self._qualified
+        if book is None or qualified is None:
+            return
+        known = {spec.venue_id for spec in qualified.specs} | session.strange_options
+        held = book.options_of(self._profile.underlying.symbol)
+        specs, orderable = [], {}
+        for con_id, instrument in list(held.items())[:MOST_FOUND_OPTIONS]:
+            if con_id in known:
+                continue
+            found = await qualify_found(session.connection, self._profile, con_id, instrument)
+            if isinstance(found, str):
+                session.strange_options.add(con_id)
+                _log.warning("option_not_qualified", instrument=instrument, error=found)
+            else:
+                specs.append(found[0])
+                orderable[instrument] = found[1]
+        if specs:
+            self._qualified = qualified.with_found(specs, orderable)
+            self._tell(Instruments(ts_us=self._clock.now_us(), specs=self._qualified.specs))
+            session.subscribe_more(specs, orderable)
 
     async def _refresh_hours(self, session: IbSession) -> None:
         """The venue tells about a week of hours: ask again when the day has changed."""
