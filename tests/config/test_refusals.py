@@ -69,6 +69,14 @@ ONE_LINE = {
         "control: {flatten_target: all}\n",
         "p.yaml:2: control.flatten_target: must be one of matched, zero; found the text 'all'",
     ),
+    "what a halt leaves": (
+        "control: {on_halt: carry_on}\n",
+        "p.yaml:2: control.on_halt: must be one of freeze, reduce; found the text 'carry_on'",
+    ),
+    "a limit switched off": (
+        "gates: {guard: {risk: {max_orders_per_minute: null}}}\n",
+        "p.yaml:2: gates.guard.risk.max_orders_per_minute: must be a whole number ≥ 0; found nothing (null)",
+    ),
     "number or word": (
         "greeks: {volatility: 35}\n",
         (
