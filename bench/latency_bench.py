@@ -29,8 +29,8 @@ from daemon.venues.simulated.exchange import SimulatedExchange
 from daemon.venues.simulated.model import OpeningPosition
 
 WARM_UP = 10
-DIGEST_S = 0.035
-"""Between two trials the client takes in its fill; it also keeps below ib_async's 45 requests a second."""
+DIGEST_S = 0.1
+"""Between two trials the client takes in its fill; with its probes it stays below ib_async's 45 requests a second."""
 PATIENCE_S = 5.0
 
 
@@ -175,7 +175,7 @@ def main() -> int:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="rounds of both contestants (3)")
-    parser.add_argument("--trials", type=int, default=300, help="quotes a round (300)")
+    parser.add_argument("--trials", type=int, default=200, help="quotes a round (200)")
     parser.add_argument("--dir", type=Path, help="where the desk writes; default: a temporary folder")
     parser.add_argument("--json", action="store_true", help="figures as JSON on stdout")
     options = parser.parse_args()

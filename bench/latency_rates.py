@@ -39,6 +39,7 @@ from daemon.core.events import (
 )
 from daemon.core.instruments import InstrumentSpec
 from daemon.core.ledger import Ledger
+from daemon.core.link_fsm import LinkState
 from daemon.core.recovery import Recovered
 from daemon.core.step import Core
 from daemon.simulator.server import SimulatorServer
@@ -183,7 +184,9 @@ def _awake(now_us: int, hedged: float) -> tuple[AnyEvent, ...]:
     )
     return (
         Control(ts_us=now_us, files=()),
-        Link(ts_us=now_us, state="UP_UNSYNCED", reason="logged on", account="DU0000021", account_kind="simulated"),
+        Link(
+            ts_us=now_us, state=LinkState.UP_UNSYNCED, reason="logged on", account="DU0000021", account_kind="simulated"
+        ),
         Instruments(ts_us=now_us, specs=(stock, option)),
         Sessions(ts_us=now_us, sessions=(Session(date=START_DATE, open_us=OPEN_US, close_us=CLOSE_US),)),
         BrokerReport(
@@ -196,5 +199,5 @@ def _awake(now_us: int, hedged: float) -> tuple[AnyEvent, ...]:
             commissions=(),
         ),
         AccountReported(ts_us=now_us, values_usd={"NetLiquidation": 1_000_000.0}),
-        Link(ts_us=now_us, state="SYNCED", reason="synchronised"),
+        Link(ts_us=now_us, state=LinkState.SYNCED, reason="synchronised"),
     )

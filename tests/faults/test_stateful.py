@@ -1,0 +1,286 @@
+"""Anything, in any order: faults, prices, manual trades, control files, kills and restarts against the real daemon.
+
+Hypothesis picks the acts; after each of them the invariants of the design are asserted over what can be seen at that
+moment, and at the end, when everything has been mended, over all of it. The daemon is a process (`killable_desk`), so
+a story runs in real time and is not repeated to the microsecond: what Hypothesis prints of a failure is its acts, and
+each failure that was a bug stays below as a story of its own.
+"""
+
+import contextlib
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from daemon.core.events import Side
+from daemon.simulator.faults import DelayCommissions, DropAfterOrder, Fault, FreezeQuotes, HalfOpen, Mute, RejectOrders
+from state.journal_reader import read_journal
+from state.records import JournalLine, JournalType
+from tests.faults.killable_desk import STOP_STANDS, STOP_UNCONFIRMED, STOPPED, KillableDesk, opened
+from tests.support.invariants import assert_invariants
+from tests.support.system import wait_for
+
+FAULTS: tuple[Fault, ...] = (
+    RejectOrders(count=1),
+    DropAfterOrder(count=1),
+    DropAfterOrder(count=1, how="fin"),
+    Mute(request="placeOrder", count=1),
+    Mute(request="cancelOrder", count=1),
+    Mute(request="reqPositions", count=1),
+    Mute(request="reqAllOpenOrders", count=1),
+    Mute(request="reqExecutions", count=1),
+    Mute(request="reqCurrentTime", count=3),
+    DelayCommissions(delay_s=0.5),
+    DelayCommissions(delay_s=None, count=2),
+    HalfOpen(count=1),
+    HalfOpen(request="placeOrder", count=1),
+    FreezeQuotes(count=100),
+)
+MESSAGES = ((2103, "farm broken"), (2104, "farm ok"), (2108, "farm inactive"), (1100, "lost"), (2110, "broken"))
+RESTORED = ((1101, "restored, data lost"), (1102, "restored, data kept"))
+SIDES: st.SearchStrategy[Side] = st.sampled_from(("BUY", "SELL"))
+SETTLED_S = 60.0
+BUSY = frozenset({"BOOT", "SYNC", "NEED_HEDGE", "HEDGING"})
+
+
+class Desk(RuleBasedStateMachine):
+    """One account, one desk, one day."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._root = Path(tempfile.mkdtemp(prefix="stateful-"))
+        self._stack = contextlib.ExitStack()
+        self.desk: KillableDesk = self._stack.enter_context(opened(KillableDesk(self._root)))
+        self.told: list[str] = []
+        self._expected: set[int] = set()
+        self._foreign_orders = 0
+        self._lines_seen = 0
+
+    @initialize()
+    def begin(self) -> None:
+        """A synchronised desk."""
+        self.desk.start_daemon()
+        wait_for("the first hedge", lambda: self.desk.placed() and self._at_rest(), SETTLED_S)
+
+    # --- the market and the account --------------------------------------------------------------
+    @rule(usd=st.sampled_from((-3.0, -1.0, -0.4, 0.4, 1.0, 3.0)), for_s=st.sampled_from((0.0, 0.15, 0.5)))
+    def price(self, usd: float, for_s: float) -> None:
+        """The stock moves, and some time passes."""
+        self.desk.move(usd)
+        time.sleep(for_s)
+
+    @rule(side=SIDES, shares=st.sampled_from((1.0, 20.0, 150.0)))
+    def manual_trade(self, side: Side, shares: float) -> None:
+        """The operator trades by hand."""
+        self.desk.trade_by_hand(side, shares)
+
+    @rule(side=SIDES)
+    def manual_order(self, side: Side) -> None:
+        """The operator leaves an order in the book."""
+        self._foreign_orders += 1
+        self.desk.rest_foreign_order(self._foreign_orders, side, 50.0 if side == "BUY" else 150.0)
+
+    # --- what goes wrong -------------------------------------------------------------------------
+    @rule(fault=st.sampled_from(FAULTS))
+    def fault(self, fault: Fault) -> None:
+        """Something will go wrong at the gateway."""
+        self.desk.add_fault(fault)
+
+    @rule()
+    def mend(self) -> None:
+        """The gateway behaves again."""
+        self.desk.clear_faults()
+
+    @rule(message=st.sampled_from(MESSAGES))
+    def message(self, message: tuple[int, str]) -> None:
+        """TWS tells of its own troubles."""
+        self.desk.broadcast(*message)
+
+    @rule(message=st.sampled_from(RESTORED))
+    def restored(self, message: tuple[int, str]) -> None:
+        """TWS has its servers again."""
+        self.desk.broadcast(*message)
+
+    @rule(how=st.sampled_from(("rst", "fin")))
+    def drop(self, how: Any) -> None:
+        """The connection ends."""
+        self.desk.drop(how)
+
+    @rule(for_s=st.sampled_from((0.1, 1.0)))
+    def gateway_restart(self, for_s: float) -> None:
+        """The gateway is away for a while; its faults end with it."""
+        self.desk.gateway.close()
+        time.sleep(for_s)
+        self.desk.gateway.open()
+
+    # --- the daemon ------------------------------------------------------------------------------
+    @rule()
+    @precondition(lambda self: self.desk.is_alive)
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.desk.kill()
+
+    @rule()
+    @precondition(lambda self: self.desk.is_alive)
+    def terminate(self) -> None:
+        """SIGTERM: a stop for this run."""
+        wait_for("a snapshot of this run", self._has_spoken, SETTLED_S)
+        self.desk.processes["daemon"].terminate()
+        self._end(STOPPED, STOP_UNCONFIRMED)
+
+    @rule(for_s=st.sampled_from((0.3, 1.5)))
+    @precondition(lambda self: self.desk.is_alive)
+    def freeze(self, for_s: float) -> None:
+        """SIGSTOP and SIGCONT."""
+        self.desk.freeze(for_s)
+
+    @rule()
+    @precondition(lambda self: not self.desk.is_alive)
+    def start(self) -> None:
+        """Start it again, whatever stands; a stop that stands ends it at once."""
+        self.desk.start_daemon()
+        if "stop" in self.desk.asserted():
+            self._end(STOP_STANDS, STOPPED, STOP_UNCONFIRMED)
+
+    # --- control ---------------------------------------------------------------------------------
+    @rule(name=st.sampled_from(("pause", "flatten")))
+    def command(self, name: str) -> None:
+        """Touch."""
+        self.desk.touch(name)
+
+    @rule(name=st.sampled_from(("pause", "flatten", "stop")))
+    def release(self, name: str) -> None:
+        """Take back."""
+        self.desk.release(name)
+
+    @rule()
+    def stop(self) -> None:
+        """Touch `stop`; a living daemon ends."""
+        was_alive = self.desk.is_alive
+        self.desk.touch("stop")
+        if was_alive:
+            self._end(STOPPED, STOP_STANDS, STOP_UNCONFIRMED)
+
+    @rule()
+    @precondition(lambda self: self.desk.is_alive)
+    def reset(self) -> None:
+        """The operator ends the halts, if their causes are gone."""
+        self.desk.ask("reset")
+
+    def _end(self, *expected: int) -> None:
+        code = self.desk.ended()
+        assert code in expected, f"the daemon ended with {code}: {self.desk.said()}"
+
+    # --- what must hold --------------------------------------------------------------------------
+    @invariant()
+    def nothing_was_done_that_must_not(self) -> None:
+        """What can be judged while the desk lives."""
+        time.sleep(0.1)
+        placed = self.desk.placed()  # first: what is at the venue now was in the journal before
+        lines = self.desk.lines()
+        assert len(lines) >= self._lines_seen, "journal lines vanished"
+        self._lines_seen = len(lines)
+        intents = {line.order_ref for line in lines if line.type is JournalType.INTENT}
+        assert len(set(placed)) == len(placed), "9, an order was sent twice"
+        assert set(placed) <= intents, f"2, at the venue without an intent: {set(placed) - intents}"
+        assert not [each for each in self.desk.requests() if each["request"] == "reqGlobalCancel"], "8"
+        if self.desk.processes.get("daemon") is not None and not self.desk.is_alive:
+            raise AssertionError(f"the daemon ended: {self.desk.processes['daemon'].returncode}: {self.desk.said()}")
+        self._light_tells_the_truth()
+
+    def _light_tells_the_truth(self) -> None:
+        snapshot = self.desk.snapshot()
+        if snapshot is not None and snapshot.link_state != "SYNCED":
+            assert self.desk.light().state != "green", "the light is green without a link"
+        if self.desk.asserted() and self.desk.light().state == "green":
+            raise AssertionError(f"the light is green while {self.desk.asserted()} stands")
+
+    def teardown(self) -> None:
+        """Mend everything, let it settle, stop it, and judge the whole."""
+        try:
+            self._settle()
+            assert_invariants(self.desk)
+        except BaseException:
+            note(self.story())
+            raise
+        finally:
+            self._stack.close()
+            shutil.rmtree(self._root, ignore_errors=True)
+
+    def _settle(self) -> None:
+        for name in ("stop", "pause", "flatten"):
+            self.desk.release(name)
+        self.desk.gateway.open()
+        self.desk.clear_faults()
+        self.desk.broadcast(2104, "farm ok")
+        self.desk.broadcast(1102, "restored, data kept")
+        self.desk.start_daemon()
+        wait_for("a desk at rest", self._at_rest, SETTLED_S)
+        wait_for("a snapshot of this run", self._has_spoken, SETTLED_S)
+        self.desk.touch("stop")
+        self._end(STOPPED)
+
+    def _has_spoken(self) -> bool:
+        snapshot = self.desk.snapshot()
+        process = self.desk.processes.get("daemon")
+        return snapshot is not None and process is not None and snapshot.pid == process.pid
+
+    def _at_rest(self) -> bool:
+        """Reconciled, nothing in flight, no open question: what must come back by itself when all is well."""
+        snapshot = self.desk.snapshot()
+        if snapshot is None or not self._has_spoken() or snapshot.link_state != "SYNCED":
+            return False
+        own = [order for order in snapshot.working_orders if order.own]
+        codes = {reason.code for reason in self.desk.light().reasons}
+        open_questions = {"unknown_outcome", "not_reconciled", "link_not_synced", "position_unexplained"}
+        busy = snapshot.strategy is None or snapshot.strategy["trading_state"] in BUSY
+        return not own and not busy and not codes & open_questions
+
+    def story(self) -> str:
+        """Where it stands, for a message."""
+        lines = list(read_journal(self.desk.paths.journal)) if self.desk.paths.journal.exists() else []
+        last = [_words(line) for line in lines[-25:]]
+        return f"{self.desk.light().line}\n" + "\n".join(last) + f"\n{self.desk.said()}"
+
+
+def _words(line: JournalLine) -> str:
+    return f"{line.seq} {line.wall_ts} {line.type.value} {line.order_ref} {line.status} {line.reason}"
+
+
+def play(*, examples: int, steps: int, derandomize: bool) -> None:
+    """Run so many stories."""
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        derandomize=derandomize,
+        database=None,
+        phases=(Phase.generate,),  # a story takes seconds and is not repeatable to the microsecond: no shrinking
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    run_state_machine_as_test(Desk, settings=chosen)
+
+
+@pytest.mark.timeout(240)
+def test_some_stories() -> None:
+    play(examples=3, steps=12, derandomize=True)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(4 * 3600)
+def test_two_hundred_stories() -> None:
+    play(examples=200, steps=25, derandomize=False)
