@@ -2,7 +2,7 @@
 
 import msgspec
 
-from daemon.simulator import outgoing
+from daemon.simulator import outgoing, publishing
 from daemon.simulator.codec import Values, flag, integer
 from daemon.simulator.contracts import contract_details, find_contracts
 from daemon.simulator.faults import ConfuseContract, RefuseMarketData
@@ -94,6 +94,9 @@ def market_data(gateway: Gateway, session: Session, values: Values) -> None:
         )
     )
     session.market_data[req_id] = contract.instrument
+    close = gateway.exchange.previous_close(contract.instrument)
+    if close is not None:
+        session.say(publishing.close_frame(req_id, round(close, 4)))
     if contract.instrument in gateway.exchange.halted:
         gateway.say_halt(session, req_id)
     if gateway.exchange.step is not None:

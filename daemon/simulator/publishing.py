@@ -18,7 +18,7 @@ from daemon.venues.simulated.model import (
     SimQuote,
 )
 
-BID, ASK, LAST = 1, 2, 4
+BID, ASK, LAST, CLOSE = 1, 2, 4, 9
 BID_SIZE, ASK_SIZE = 0, 3
 LAST_TIMESTAMP = 45
 HALTED = 49
@@ -68,6 +68,11 @@ def stamp_frame(req_id: int, ts_us: int) -> bytes:
 def halt_frame(req_id: int, *, halted: bool) -> bytes:
     """Whether trading is halted (tick 49)."""
     return outgoing.TICK_GENERIC.frame(req_id=req_id, tick_type=HALTED, value=1.0 if halted else 0.0)
+
+
+def close_frame(req_id: int, price: float) -> bytes:
+    """What the session before closed at (tick 9)."""
+    return outgoing.TICK_PRICE.frame(req_id=req_id, tick_type=CLOSE, price=price, size=0)
 
 
 def price_frames(req_id: int, quote: SimQuote, *, bad: BadTicks | None = None, delayed: bool = False) -> list[bytes]:

@@ -170,10 +170,11 @@ class ClientLink(asyncio.Protocol):
             self.close(reason)
 
     def freeze(self) -> None:
-        """Go half-open: the socket stays, nothing is read or answered any more."""
+        """Go half-open: the socket stays, nothing is heard or answered any more.
+
+        Only the client's own end of it is noticed, which frees its client id.
+        """
         self._frozen = True
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
 
     def _end(self, reason: str) -> None:
         transport, self._transport = self._transport, None

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from config.schema import SyntheticMarket as Settings
-from daemon.core.effects import PlaceOrder
+from daemon.core.effects import ModifyOrder, PlaceOrder
 from daemon.core.events import (
     AccountReported,
     AnyEvent,
@@ -15,6 +15,7 @@ from daemon.core.events import (
     Execution,
     Instruments,
     Link,
+    ModifyRefused,
     OptionQuote,
     OrderReport,
     PositionChanged,
@@ -171,6 +172,30 @@ def test_cancel_knows_only_own_working_orders() -> None:
     (found,) = desk.new()
     assert isinstance(found, BrokerReport)
     assert [(held.order_ref, held.client_id, held.status) for held in found.open_orders] == [(None, 0, "working")]
+
+
+def test_modify_changes_a_working_limit_and_tells_the_venues_answer() -> None:
+    desk = Desk().connect()
+    desk.venue.advance()
+    desk.venue.place(order(limit=40.0))
+    desk.new()
+    desk.venue.modify(ModifyOrder(order_ref="demo.abcd.1", quantity=100, limit_price=41.0))
+    (report,) = desk.new()
+    assert isinstance(report, OrderReport)
+    assert (report.status, report.limit_price, report.order_ref) == ("working", 41.0, "demo.abcd.1")
+    desk.venue.modify(ModifyOrder(order_ref="demo.abcd.1", quantity=100, limit_price=41.001))
+    (refused,) = desk.new()
+    assert isinstance(refused, ModifyRefused)
+    assert refused.reason.startswith("110 ")
+    desk.venue.modify(ModifyOrder(order_ref="demo.abcd.1", quantity=100, limit_price=60.0))
+    assert [event.quantity for event in desk.new() if isinstance(event, Execution)] == [100]
+    with pytest.raises(OrderNotSentError, match="no working order"):
+        desk.venue.modify(ModifyOrder(order_ref="demo.abcd.1", quantity=100, limit_price=60.0))
+    desk.venue.reconcile("check", fresh_connection=False)
+    (found,) = desk.new()
+    assert isinstance(found, BrokerReport)
+    assert found.completed_orders is not None
+    assert [(ended.order_ref, ended.status) for ended in found.completed_orders] == [("demo.abcd.1", "filled")]
 
 
 def test_reconcile_shows_others_trades_and_a_fresh_connection_counts() -> None:

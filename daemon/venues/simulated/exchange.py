@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from daemon.core.events import Side
 from daemon.venues.simulated.account import SimulatedAccount
 from daemon.venues.simulated.model import (
+    NO_PLAN,
     DailyPnl,
     ExchangeEvent,
     FillPlan,
@@ -29,7 +30,7 @@ from daemon.venues.simulated.model import (
     SimPosition,
     SimQuote,
 )
-from daemon.venues.simulated.order_book import CANCELLED, Moment, OrderBook
+from daemon.venues.simulated.order_book import Moment, OrderBook
 from daemon.venues.simulated.order_checks import modify_problem, order_problem
 from daemon.venues.simulated.saved_book import RestingOrder, SavedBook, SavedBookError, decode_book, encode_book
 
@@ -61,6 +62,8 @@ class SimulatedExchange:
         self._step: MarketStep | None = None
         self._quotes: dict[str, SimQuote] = {}
         self._session_date: str | None = None
+        self._closes: dict[str, float] = {}
+        """Instrument -> its mid when the previous session ended."""
         self._book = OrderBook(
             self._contracts,
             self._money,
@@ -100,6 +103,10 @@ class SimulatedExchange:
     def quote(self, instrument: str) -> SimQuote | None:
         """The standing quote, or None before the first step."""
         return self._quotes.get(instrument)
+
+    def previous_close(self, instrument: str) -> float | None:
+        """The mid at the end of the session before; None on the first day."""
+        return self._closes.get(instrument)
 
     def positions(self) -> tuple[SimPosition, ...]:
         """The account's rows today: what it holds, and what it closed today (quantity 0)."""
@@ -175,7 +182,7 @@ class SimulatedExchange:
             events.extend(self._book.match(order, self._moment(order), resting=True))
         return step, events
 
-    def place(self, ticket: OrderTicket, plan: FillPlan = FillPlan()) -> list[ExchangeEvent]:
+    def place(self, ticket: OrderTicket, plan: FillPlan = NO_PLAN) -> list[ExchangeEvent]:
         """Take an order; the answer is everything that happens at once, in the order a gateway would say it."""
         refusal = self._refusal(ticket)
         if refusal is not None:
@@ -338,6 +345,11 @@ class SimulatedExchange:
             settled = self._settle_expired(step.ts_us)
             self._money.roll_day()
             self._book.roll_day()
+            self._closes = {
+                name: (quote.bid + quote.ask) / 2
+                for name, quote in self._quotes.items()
+                if quote.bid is not None and quote.ask is not None
+            }
         self._session_date = date
         return settled
 
@@ -377,6 +389,7 @@ class SimulatedExchange:
                 perm_ids=self._book.perm_ids,
                 exec_ids=self._book.exec_ids,
                 halted=tuple(sorted(self._book.halted)),
+                closes=self._closes,
             )
         )
 
@@ -393,6 +406,7 @@ class SimulatedExchange:
         self._step = book.step
         self._quotes = {quote.instrument: quote for quote in book.quotes}
         self._session_date = book.session_date
+        self._closes = dict(book.closes)
         self._book.restore(book)
 
 

@@ -100,6 +100,10 @@ class FillPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Held for so many steps of the market; None holds it until it is cancelled."""
 
 
+NO_PLAN = FillPlan()
+"""The market alone decides."""
+
+
 class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """The exchange's word on one order."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from daemon.venues.simulated.account import SimulatedAccount, order_commission_usd
 from daemon.venues.simulated.model import (
+    NO_PLAN,
     ExchangeEvent,
     FillPlan,
     OrderTicket,
@@ -73,7 +74,7 @@ class OrderBook:
         """Orders that still work, in the order they came."""
         return [order for order in self.orders.values() if order.works]
 
-    def accept(self, ticket: OrderTicket, plan: FillPlan = FillPlan()) -> RestingOrder:
+    def accept(self, ticket: OrderTicket, plan: FillPlan = NO_PLAN) -> RestingOrder:
         """Take an order in; its ids are used from now on."""
         self.perm_ids += 1
         held_steps = None

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from daemon.venues.simulated.model import (
+    NO_PLAN,
     FillPlan,
     MarketStep,
     OrderTicket,
@@ -30,7 +31,7 @@ class RestingOrder(msgspec.Struct, kw_only=True):
     filled: float = 0.0
     fill_value: float = 0.0
     last_price: float = 0.0
-    plan: FillPlan = FillPlan()
+    plan: FillPlan = NO_PLAN
     slices_done: int = 0
     held_steps: int | None = None
     """Steps that a held order still waits; None once it is held no more."""
@@ -92,6 +93,7 @@ class SavedBook(msgspec.Struct, frozen=True, kw_only=True):
     perm_ids: int
     exec_ids: int
     halted: tuple[str, ...] = ()
+    closes: dict[str, float] = {}
     schema: int = 1
 
 

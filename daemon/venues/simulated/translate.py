@@ -44,7 +44,9 @@ def spec(contract: SimContract) -> InstrumentSpec:
     )
 
 
-def quote(standing: SimQuote, contract: SimContract | None, ts_us: int) -> Quote | OptionQuote:
+def quote(
+    standing: SimQuote, contract: SimContract | None, ts_us: int, *, previous_close: float | None = None
+) -> Quote | OptionQuote:
     """A standing quote as an event of its kind."""
     if contract is not None and contract.kind == "option":
         return OptionQuote(
@@ -64,6 +66,7 @@ def quote(standing: SimQuote, contract: SimContract | None, ts_us: int) -> Quote
         last=standing.last,
         bid_size=standing.bid_size,
         ask_size=standing.ask_size,
+        previous_close=previous_close,
     )
 
 
@@ -80,10 +83,11 @@ def order_report(update: OrderUpdate, ts_us: int) -> OrderReport:
         side=ticket.side,
         quantity=ticket.quantity,
         filled=update.filled,
-        status=_STATUSES[update.status],
+        status="inactive" if update.why_held else _STATUSES[update.status],
         order_type=ticket.order_type,
         client_id=ticket.client_id,
         reason=reason,
+        limit_price=ticket.limit_price,
     )
 
 

@@ -5,7 +5,9 @@ Nothing happens by itself: the caller moves the market with `advance()`, and eve
 
 import asyncio
 
-from daemon.core.effects import PlaceOrder
+import msgspec
+
+from daemon.core.effects import ModifyOrder, PlaceOrder
 from daemon.core.events import (
     AccountReported,
     BrokerReport,
@@ -13,6 +15,7 @@ from daemon.core.events import (
     Execution,
     Instruments,
     Link,
+    ModifyRefused,
     OptionQuote,
     OrderReport,
     PositionChanged,
@@ -109,12 +112,29 @@ class SimulatedVenue:
         )
         self._tell(self._exchange.place(ticket))
 
+    def modify(self, order: ModifyOrder) -> None:
+        """Change an own working limit order; its report, or the refusal, is emitted before this returns."""
+        update = self._working(order.order_ref)
+        if update.ticket.order_type != "LMT" or self._emit is None:
+            raise OrderNotSentError(f"{order.order_ref} is no limit order")
+        changed = msgspec.structs.replace(update.ticket, quantity=order.quantity, limit_price=order.limit_price)
+        answer = self._exchange.modify(changed)
+        refusal = answer[0]
+        if isinstance(refusal, OrderUpdate) and refusal.error_code is not None:
+            reason = f"{refusal.error_code} {refusal.error_text}"
+            self._emit(ModifyRefused(ts_us=self._clock.now_us(), order_ref=order.order_ref, reason=reason))
+            return
+        self._tell(answer)
+
     def cancel(self, order_ref: str) -> None:
         """Cancel an own working order."""
+        update = self._working(order_ref)
+        self._tell(self._exchange.cancel(self._client_id, update.ticket.order_id))
+
+    def _working(self, order_ref: str) -> OrderUpdate:
         for update in self._exchange.open_orders(self._client_id):
             if update.ticket.order_ref == order_ref:
-                self._tell(self._exchange.cancel(self._client_id, update.ticket.order_id))
-                return
+                return update
         raise OrderNotSentError(f"no working order {order_ref} at the simulated exchange")
 
     def reconcile(self, reason: str, *, fresh_connection: bool) -> None:
@@ -165,6 +185,7 @@ class SimulatedVenue:
                 if held.quantity != 0
             ),
             open_orders=tuple(translate.order_report(update, ts_us) for update in exchange.open_orders()),
+            completed_orders=tuple(translate.order_report(update, ts_us) for update in exchange.finished_orders()),
             executions=tuple(translate.execution(execution, ts_us) for execution in exchange.executions()),
             commissions=tuple(translate.commission(cost, ts_us) for cost in exchange.commissions()),
         )
@@ -177,7 +198,8 @@ class SimulatedVenue:
         stocks: list[Quote] = []
         for quote in step.quotes:
             contract = self._exchange.contract(quote.instrument)
-            found: Quote | OptionQuote = translate.quote(quote, contract, step.ts_us)
+            close = self._exchange.previous_close(quote.instrument)
+            found: Quote | OptionQuote = translate.quote(quote, contract, step.ts_us, previous_close=close)
             if isinstance(found, Quote):
                 stocks.append(found)
             else:
