@@ -178,7 +178,7 @@ def test_an_execution_that_follows_its_position_explains_it() -> None:
     driver.feed(PositionChanged(ts_us=driver.now_us, position=item))
     assert driver.book.unexplained == ("XYZ",)
     driver.feed(driver.execution(None, "BUY", 30, 70.0))
-    assert driver.book.unexplained == ()
+    assert not driver.book.unexplained
     assert driver.book.foreign_shares == 30
 
 

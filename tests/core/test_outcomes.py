@@ -48,7 +48,7 @@ def test_an_unanswered_order_is_asked_about_then_out_of_sight_then_lost_and_neve
     second_look(driver)
     assert driver.of(RequestReconcile)[-1].fresh_connection
     assert state_of(driver, ref) is OrderState.CANCELLED
-    assert driver.book.unknown_orders == ()
+    assert not driver.book.unknown_orders
     assert [order.order_ref for order in driver.of(PlaceOrder)] == [ref]
     following = driver.order("SELL", 40)
     assert following != ref

@@ -71,6 +71,7 @@ class ScriptedStrategy:
 
     def __init__(self) -> None:
         self.wish: Wish | None = None
+        self.in_band = False
         self.delta: float | None = 0.0
 
     def initial(self) -> int:
@@ -83,7 +84,7 @@ class ScriptedStrategy:
         if book.in_flight():
             return Decision(state=state)
         wish, self.wish = self.wish, None
-        return Decision(state=state, wish=wish)
+        return Decision(state=state, wish=wish, in_band=self.in_band)
 
     def explain(self, state: Any, book: Book) -> Explanation:
         return Explanation(
@@ -284,7 +285,8 @@ class Driver:
         self.strategy.wish = self.wish(side, quantity)
         self.tick()
         self.quote()
-        return self.of(PlaceOrder)[-1].order_ref
+        placed: PlaceOrder = self.of(PlaceOrder)[-1]
+        return placed.order_ref
 
     def wish(self, side: Any, quantity: float, **data: Any) -> Wish:
         """A wish that the scripted strategy can be given."""
