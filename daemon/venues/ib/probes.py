@@ -85,12 +85,12 @@ class Probes:
 
     def _expire_oldest(self) -> None:
         # Time-outs are equal, so the oldest open probe is the one whose timer fired.
-        for probe in (*self._sent, *self._waiting):
-            if not probe.expired:
-                probe.expired = True
-                break
+        oldest = next(probe for probe in (*self._sent, *self._waiting) if not probe.expired)
+        oldest.expired = True
         self._waiting = deque(probe for probe in self._waiting if not probe.expired)
-        self._failures += 1
+        # One that our own throttle kept back says nothing of the link; cutting it would only add requests.
+        if oldest.sent_us is not None or self._connection.free_slots() > RESERVED_SLOTS:
+            self._failures += 1
         self._answered(None, None)
         if self._failures >= DEADLY_FAILURES:
             self._connection.end(f"{self._failures} probes in a row without an answer")

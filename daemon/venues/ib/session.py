@@ -73,6 +73,8 @@ class IbSession:
         self.strange_options: set[int] = set()
         """conIds of held options that the venue could not describe on this connection."""
         self._data: MarketData | None = None
+        self.half_read: str | None = None
+        """Which list without a number did not come in time."""
         self._completed_muted = False
         self._farm_words: list[tuple[int, str]] = []
         self._probes: Probes | None = None
@@ -145,26 +147,27 @@ class IbSession:
         book.begin_listing()
         ib = self.connection.ib
         try:
-            await self._ask_list(ib.reqAllOpenOrdersAsync, "open orders", key="openOrders")
+            await self._ask_list(ib.reqAllOpenOrdersAsync, "open orders")
             await self.connection.ask(ib.reqExecutionsAsync, "executions", REQUEST_TIMEOUT_S)
             if not WITHOUT_COMPLETED.issuperset(reasons):
                 await self._list_completed(book)
-            await self._ask_list(ib.reqPositionsAsync, "positions", key="positions")
+            await self._ask_list(ib.reqPositionsAsync, "positions")
         except BaseException:
             book.abandon_listing()
             raise
         now_us = self._now_us()
         return [book.report(reason, connection_number, now_us) for reason in reasons]
 
-    async def _ask_list(
-        self, request: Callable[[], Awaitable[Any]], what: str, *, key: str, timeout_s: float | None = None
-    ) -> None:
-        """Ask for a list without a number: an answer that comes too late must not pass for the next one's."""
+    async def _ask_list(self, request: Callable[[], Awaitable[Any]], what: str) -> None:
+        """Ask for a list that has no number.
+
+        Where it does not come in time this connection is of no more use for listings: its late end would end the
+        next one half read.
+        """
         try:
-            await self.connection.ask(request, what, REQUEST_TIMEOUT_S if timeout_s is None else timeout_s)
-        except NoAnswerError:
-            wrapper: Any = self.connection.ib.wrapper
-            wrapper.owe(key)
+            await self.connection.ask(request, what, REQUEST_TIMEOUT_S)
+        except NoAnswerError as error:
+            self.half_read = str(error)
             raise
 
     async def _list_completed(self, book: BrokerBook) -> None:
@@ -174,7 +177,7 @@ class IbSession:
         book.begin_completed()
         request = partial(self.connection.ib.reqCompletedOrdersAsync, False)  # noqa: FBT003 - also those of other clients
         try:
-            await self._ask_list(request, "completed orders", key="completedOrders", timeout_s=COMPLETED_TIMEOUT_S)
+            await self.connection.ask(request, "completed orders", COMPLETED_TIMEOUT_S)
         except (NoAnswerError, RequestError) as error:
             self._completed_muted = True
             book.forget_completed()

@@ -11,7 +11,6 @@ socket, the framing, the codec, the throttle and the request futures.
 
 # ruff: noqa: N802, N803, ARG002, D102, PLR0917 - names, order and number of arguments are the library's
 
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
@@ -105,7 +104,6 @@ class TappedWrapper(Wrapper):
     def __init__(self, ib: IB, taps: Taps) -> None:
         super().__init__(ib)
         self._taps = taps
-        self._owed: Counter[Any] = Counter()
         self._library_end: Any = super()._endReq  # untyped there
 
     def _guard(self, tap: Callable[..., None], *values: Any) -> None:
@@ -181,18 +179,10 @@ class TappedWrapper(Wrapper):
         if reqId in self._results:
             self._results[reqId].append(contractDetails)
 
-    def owe(self, key: str) -> None:
-        """An un-numbered request (its key in the library) was given up: its late end must not end the next one.
-
-        Where it never comes, the next request's own end is swallowed instead, times out too, and the connection ends.
-        """
-        self._owed[key] += 1
-
     def _endReq(self, key: Any, result: Any = None, success: bool = True) -> None:
-        if self._owed[key] > 0:
-            self._owed[key] -= 1
-        else:
-            self._library_end(key, result, success)
+        self._library_end(key, result, success)
+        if not success:
+            self._results.pop(key, None)  # the library keeps what a failed request has gathered
 
     def execDetails(self, reqId: int, contract: Any, execution: Any) -> None:
         self._guard(self._taps.on_execution, reqId, contract, execution)

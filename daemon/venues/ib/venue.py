@@ -363,7 +363,9 @@ class IbVenue:
         return self._qualified
 
     async def _list(self, session: IbSession, *first: str) -> None:
-        """Tell a complete BrokerReport for each reason asked; try twice, then give the connection up."""
+        """Tell a complete BrokerReport for each reason asked; try twice where that is safe, then end the connection."""
+        if session.half_read is not None:
+            raise LinkLostError(f"reconciliation failed: {session.half_read}")
         await self._refresh_hours(session)
         reasons = [*first, *(reason for reason in self._asked if reason not in first)]
         for attempt in range(1, LISTING_ATTEMPTS + 1):
@@ -373,7 +375,7 @@ class IbVenue:
                 _log.warning("listing_failed", attempt=attempt, error=str(error))
                 if self._lost_s is not None:
                     return  # TWS cannot answer without its servers; `_settle` lists again when they are back
-                if attempt == LISTING_ATTEMPTS:
+                if attempt == LISTING_ATTEMPTS or session.half_read is not None:
                     raise LinkLostError(f"reconciliation failed: {error}") from error
             else:
                 break
