@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from config.schema import Execution, Profile
 from daemon.core.attribution import Attribution
 from daemon.core.effects import (
     AnyEffect,
@@ -18,6 +19,7 @@ from daemon.core.effects import (
     CancelOrder,
     CancelTimer,
     Exit,
+    ModifyOrder,
     PlaceOrder,
     Record,
     ReleaseControl,
@@ -28,7 +30,9 @@ from daemon.core.events import (
     AnyEvent,
     BookRequest,
     DiskReport,
-    Execution,
+    ModifyBlocked,
+    ModifyRefused,
+    ModifySent,
     OrderBlocked,
     OrderReport,
     OrderSent,
@@ -37,12 +41,15 @@ from daemon.core.events import (
     SinkFailed,
     TimerFired,
 )
+from daemon.core.events import (
+    Execution as Executed,
+)
 from daemon.core.flatten_fsm import FlattenState
 from daemon.core.ledger import Ledger
 from daemon.core.recovery import recover
 from daemon.core.strategy import Wish
 from state.records import JournalLine
-from tests.support.core_driver import OPTION, SESSIONS, STOCK, Driver, Instruments, Sessions
+from tests.support.core_driver import OPTION, SESSIONS, STOCK, Driver, Instruments, Sessions, profile
 
 UNJOURNALED = {"peak_equity_usd": None, "last_marks": {}, "attribution": Attribution()}
 """What only checkpoints carry: they may lag behind by minutes, and nothing is decided by them."""
@@ -51,8 +58,9 @@ UNJOURNALED = {"peak_equity_usd": None, "last_marks": {}, "attribution": Attribu
 class Desk(Driver):
     """One process of the daemon over the broker's truth. `dead` is a crash: nothing of the step goes on."""
 
-    def __init__(self, lines: list[JournalLine], number: int) -> None:
-        super().__init__(recovered=recover(lines), run_id=f"run{number}")
+    def __init__(self, lines: list[JournalLine], number: int, own: Profile, *, lists_completed: bool) -> None:
+        super().__init__(recovered=recover(lines), run_id=f"run{number}", own=own)
+        self.own, self.lists_completed = own, lists_completed
         self.lines = lines
         self.files: set[str] = set()
         self.timers: dict[str, float] = {}
@@ -61,6 +69,10 @@ class Desk(Driver):
         self.live: dict[str, PlaceOrder] = {}
         self.left: dict[str, float] = {}
         self.sent_refs: set[str] = set()
+        self.prices: dict[str, float | None] = {}
+        """order_ref -> the limit that the broker has."""
+        self.modifying: list[ModifyOrder] = []
+        self.completed: dict[str, OrderReport] = {}
         self.placing = "live"
         self.up = False
         self.connection = 0
@@ -84,6 +96,8 @@ class Desk(Driver):
         match effect:
             case PlaceOrder():
                 self._place(effect)
+            case ModifyOrder():
+                self._modify(effect)
             case CancelOrder():
                 if self.up:
                     self.cancelling.append(effect.order_ref)
@@ -117,7 +131,7 @@ class Desk(Driver):
         if not order.closing and self.files:
             how = "blocked"  # the last look reads the folder itself
         if how in ("live", "crash_after") and self.up:
-            self.live[ref], self.left[ref] = order, order.quantity
+            self.live[ref], self.left[ref], self.prices[ref] = order, order.quantity, order.limit_price
         if how.startswith("crash"):
             self.dead = True
         elif how == "blocked" or not self.up:
@@ -125,12 +139,41 @@ class Desk(Driver):
         else:
             self.feed(OrderSent(ts_us=self.now_us, order_ref=ref, latency_ms=0.5))
 
+    def _modify(self, change: ModifyOrder) -> None:
+        """A new price for an order that works: never for another one, and never where none might leave."""
+        book = self.book
+        assert change.order_ref in {order.order_ref for order in book.in_flight()}
+        assert book.link.state == "SYNCED"
+        assert not book.control.any_asserted
+        assert not book.unknown_orders
+        assert book.journal_failed is None
+        how, self.placing = self.placing, "live"
+        if self.files:
+            how = "blocked"
+        if how in ("live", "crash_after") and self.up:
+            self.modifying.append(change)
+        if how.startswith("crash"):
+            self.dead = True
+        elif how == "blocked" or not self.up:
+            self.feed(ModifyBlocked(ts_us=self.now_us, order_ref=change.order_ref, reason="paused"))
+        else:
+            self.feed(ModifySent(ts_us=self.now_us, order_ref=change.order_ref))
+
+    def over(self, ref: str, status: Any) -> OrderReport:
+        """The broker has ended an order; from then on it is among the completed ones."""
+        told = self.told(ref, status)
+        self.completed[ref] = told
+        del self.live[ref]
+        return told
+
     def show_control(self) -> None:
         self.control(*(self.command(name, since_us=1) for name in sorted(self.files)))
 
     def told(self, ref: str, status: Any) -> OrderReport:
         order = self.live[ref]
-        return self.order_report(ref, order.side, order.quantity, status)
+        filled = order.quantity - self.left[ref]
+        price = self.prices[ref]
+        return self.order_report(ref, order.side, order.quantity, status, filled=filled, limit_price=price)
 
     def say(self, *events: AnyEvent) -> None:
         """The live stream: what is said while the link is down is never heard."""
@@ -141,7 +184,8 @@ class Desk(Driver):
         for reason in reasons:
             self.asked.pop(reason, None)
             opened = tuple(self.told(ref, "working") for ref in self.live)
-            self.report(reason, connection=self.connection, open_orders=opened)
+            completed = tuple(self.completed.values()) if self.lists_completed else None
+            self.report(reason, connection=self.connection, open_orders=opened, completed=completed)
 
     def connect_again(self) -> None:
         self.connection += 1
@@ -160,7 +204,12 @@ class CoreInWeather(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runs = 1
-        self.desk = Desk([], 1)
+        self.desk = Desk([], 1, profile(), lists_completed=False)
+
+    @initialize(limit=st.booleans(), lists_completed=st.booleans())
+    def opens(self, limit: bool, lists_completed: bool) -> None:
+        own = profile(execution=Execution(order_type="limit", max_reprices=2)) if limit else profile()
+        self.desk = Desk([], 1, own, lists_completed=lists_completed)
         self.desk.show_control()
         self.desk.connect_again()
 
@@ -212,9 +261,7 @@ class CoreInWeather(RuleBasedStateMachine):
         order = desk.live[ref]
         fill = desk.execution(ref, order.side, quantity, 70.0)
         desk.left[ref] -= quantity
-        status = desk.told(ref, "working" if desk.left[ref] > 0 else "filled")
-        if desk.left[ref] <= 0:
-            del desk.live[ref]
+        status = desk.told(ref, "working") if desk.left[ref] > 0 else desk.over(ref, "filled")
         item = PositionItem(instrument="XYZ", quantity=desk.positions["XYZ"], average_cost_usd=70.0, kind="stock")
         moved = PositionChanged(ts_us=desk.now_us, position=item)
         desk.say(*((moved, fill, fill, status) if position_first else (status, fill, moved, fill)))
@@ -225,9 +272,34 @@ class CoreInWeather(RuleBasedStateMachine):
         ref = next(iter(self.desk.live))
         if self.desk.left[ref] < self.desk.live[ref].quantity:
             status = "cancelled"
-        told = self.desk.told(ref, status)
-        del self.desk.live[ref]
-        self.desk.say(told)
+        self.desk.say(self.desk.over(ref, status))
+
+    @precondition(lambda self: self.desk.live)
+    @rule(moved_ticks=st.sampled_from((0, 3, -3)), cents=st.sampled_from((2, 8)))
+    def the_touch_moves(self, moved_ticks: int, cents: int) -> None:
+        """And it is time to look at the working order's price."""
+        desk = self.desk
+        middle = 70.0 + moved_ticks / 100
+        desk.tick(1)
+        if desk.up:
+            desk.quote(round(middle - cents / 200, 2), round(middle + cents / 200, 2))
+        self._restart_if_over()
+        for key in [key for key in self.desk.timers if key.startswith("reprice:")]:
+            self._fire(key)
+
+    @precondition(lambda self: self.desk.modifying)
+    @rule(how=st.sampled_from(("taken", "taken", "refused", "unheard")))
+    def change_arrives(self, how: str) -> None:
+        desk = self.desk
+        change = desk.modifying.pop(0)
+        if change.order_ref not in desk.live:
+            desk.say(ModifyRefused(ts_us=desk.now_us, order_ref=change.order_ref, reason="104"))
+        elif how == "refused":
+            desk.say(ModifyRefused(ts_us=desk.now_us, order_ref=change.order_ref, reason="201"))
+        else:
+            desk.prices[change.order_ref] = change.limit_price
+            if how == "taken":
+                desk.say(desk.told(change.order_ref, "working"))
 
     @precondition(lambda self: self.desk.cancelling)
     @rule(late=st.booleans())
@@ -238,9 +310,7 @@ class CoreInWeather(RuleBasedStateMachine):
         if late:
             self._fill(ref, self.desk.left[ref])
         else:
-            told = self.desk.told(ref, "cancelled")
-            del self.desk.live[ref]
-            self.desk.say(told)
+            self.desk.say(self.desk.over(ref, "cancelled"))
 
     @precondition(lambda self: self.desk.executions)
     @rule(data=st.data())
@@ -270,6 +340,7 @@ class CoreInWeather(RuleBasedStateMachine):
     def link_drops(self) -> None:
         self.desk.up = False
         self.desk.cancelling.clear()
+        self.desk.modifying.clear()
         self.desk.link("DOWN")
 
     @precondition(lambda self: not self.desk.up)
@@ -315,10 +386,11 @@ class CoreInWeather(RuleBasedStateMachine):
         if not before.dead and before.exited is None:
             return
         self.runs += 1
-        desk = Desk(before.lines, self.runs)
+        desk = Desk(before.lines, self.runs, before.own, lists_completed=before.lists_completed)
         desk.now_us = before.now_us + 1_000_000
         desk.executions, desk.positions = before.executions, before.positions
         desk.live, desk.left, desk.sent_refs = before.live, before.left, before.sent_refs
+        desk.prices, desk.completed = before.prices, before.completed
         desk.files = before.files - {"stop"}
         self.desk = desk
         desk.show_control()
@@ -359,7 +431,19 @@ class CoreInWeather(RuleBasedStateMachine):
         if recovered.ledger is None:
             return
         assert _comparable(recovered.ledger) == _comparable(self.desk.book.ledger)
-        assert set(recovered.orders) == {order.order_ref for order in self.desk.book.in_flight()}
+        in_flight = {order.order_ref: order for order in self.desk.book.in_flight()}
+        assert set(recovered.orders) == set(in_flight)
+        for ref, order in recovered.orders.items():
+            asked, now = order.modification, in_flight[ref].modification
+            assert (order.limit_price, order.reprices) == (in_flight[ref].limit_price, in_flight[ref].reprices)
+            assert (asked is None) == (now is None)
+
+    @invariant()
+    def the_price_here_is_the_brokers_or_the_question_is_open(self) -> None:
+        for order in self.desk.book.in_flight():
+            if order.order_ref in self.desk.live and self.desk.up and order.modification is None:
+                asked = any(reason.startswith("modify") for reason in self.desk.asked)
+                assert asked or order.limit_price == self.desk.prices[order.order_ref]
 
     def teardown(self) -> None:
         """Good weather to the end: everything comes to rest, nothing hangs, and the shares are right."""
@@ -392,7 +476,7 @@ class CoreInWeather(RuleBasedStateMachine):
         assert "flatten" not in self.desk.files or book.flatten.refusal is not None
 
 
-def _signed(fill: Execution) -> float:
+def _signed(fill: Executed) -> float:
     return fill.quantity if fill.side == "BUY" else -fill.quantity
 
 
