@@ -1,4 +1,4 @@
-"""What must measure clear before a halt may be ended, each cause with its numbers.
+"""What a halt does to orders that already work, and what must measure clear before it may be ended.
 
 | halt | may be reset when |
 |---|---|
@@ -16,6 +16,10 @@ from config.schema import Profile
 from daemon.core.account_rules import is_breached
 from daemon.core.book import Book
 from daemon.core.ledger import SALVAGED
+from daemon.core.order_life import OrderState
+from daemon.core.orders import cancel
+from daemon.core.posture import lowers, posture
+from daemon.core.turn import Turn
 
 Cause = Callable[[Profile, Book], str | None]
 """What still stands in the way, in words with numbers; None when nothing does."""
@@ -74,6 +78,24 @@ def _journal(profile: Profile, book: Book) -> str | None:  # noqa: ARG001
     if book.journal_failed is None:
         return None
     return ": this run cannot write it; free or repair the disk, then restart the daemon"
+
+
+def cancel_what_no_longer_may_leave(turn: Turn) -> None:
+    """Cancel own working hedges that the posture forbids; a flatten's closing orders are the operator's.
+
+    While REDUCING one stays that still lowers |net delta|. Without a delta nobody can tell, so it goes.
+    """
+    book = turn.book
+    if not book.ledger.halts or not book.in_flight():
+        return
+    reducing = posture(book.ledger, turn.profile.control).name == "REDUCING"
+    option_delta = turn.strategy.option_delta_shares(book.strategy, book) if reducing else None
+    for order in book.in_flight():
+        if order.closing or order.cancel_sent or order.state == OrderState.INTENDED:
+            continue
+        signed = order.remaining if order.side == "BUY" else -order.remaining
+        if option_delta is None or not lowers(option_delta + book.ledger.own_shares, signed):
+            cancel(turn, order, "a halt stands")
 
 
 _CAUSES: dict[str, Cause] = {

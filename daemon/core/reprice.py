@@ -5,6 +5,7 @@ The price alone follows, never the quantity: whether and how much to hedge is de
 
 from daemon.core.book import embargoes
 from daemon.core.effects import StartTimer
+from daemon.core.hedge_rules import inside_edges
 from daemon.core.ledger import messages_last_minute
 from daemon.core.limit_price import hedge_limit_price, same_price
 from daemon.core.modification import modify
@@ -27,7 +28,7 @@ def _follow(turn: Turn, order: OwnOrder, limit_price: float) -> bool:
     """Move the order's price where the touch has gone; True when the order is given up instead."""
     if order.modification is not None or order.state not in (OrderState.WORKING, OrderState.PARTIAL):
         return False
-    if embargoes(turn.book) or not _quote_is_fresh(turn) or not _message_is_free(turn):
+    if embargoes(turn.book) or not _is_in_hours(turn) or not _quote_is_fresh(turn) or not _message_is_free(turn):
         return False  # what forbids a new order forbids a new price
     price = hedge_limit_price(turn.profile, turn.book, order.side)
     if price is None or same_price(price, limit_price):
@@ -37,6 +38,14 @@ def _follow(turn: Turn, order: OwnOrder, limit_price: float) -> bool:
         return True
     modify(turn, order, price)
     return False
+
+
+def _is_in_hours(turn: Turn) -> bool:
+    """A new price is an order like any other: none in the first and last seconds of a session."""
+    session = turn.book.session_now()
+    if not turn.profile.gates.strategy.trading_hours_only:
+        return True
+    return session is not None and inside_edges(session, turn.book.ts_us, turn.profile.execution.session_edge_s)
 
 
 def _message_is_free(turn: Turn) -> bool:

@@ -19,6 +19,7 @@ from daemon.core import (
     feed,
     fills,
     flatten,
+    halts,
     link,
     modification,
     orders,
@@ -166,6 +167,7 @@ def _carry_on(turn: Turn, event: AnyEvent) -> None:
         day.mark(turn)
     day.keep_time(turn)
     restart_windows.keep(turn)
+    halts.cancel_what_no_longer_may_leave(turn)
     flatten.advance(turn)
     control.advance_stop(turn)
     _move_daemon(turn)

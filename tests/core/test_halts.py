@@ -349,3 +349,59 @@ def test_with_freeze_the_core_grants_no_reducing_wish() -> None:
     driver.strategy.delta = 100.0
     losing(driver)
     assert not wished(driver, "SELL")
+
+
+# --- orders that already work -----------------------------------------------------------------------------------------
+def working(driver: Driver, side: str, quantity: float) -> str:
+    """An own hedge that works at the venue while the day's loss trips its limit."""
+    driver.fill(driver.order("BUY", 100), "BUY", 100, 70.0)
+    ref = driver.order(side, quantity)
+    driver.status(ref, "working")
+    for _ in range(7):
+        driver.tick()
+        driver.quote(68.99, 69.01)
+    assert codes(driver) == ["daily_loss"]
+    return ref
+
+
+def cancels(driver: Driver) -> list[str]:
+    return [each.order_ref for each in driver.of(CancelOrder)]
+
+
+def test_a_halt_cancels_a_hedge_that_works_once() -> None:
+    driver = desk("daily_loss")
+    ref = working(driver, "SELL", 40)
+    assert cancels(driver) == [ref]
+    driver.tick()
+    driver.quote(68.99, 69.01)
+    assert cancels(driver) == [ref]
+    driver.status(ref, "cancelled", "202")
+    assert not driver.book.in_flight()
+
+
+@pytest.mark.parametrize(
+    ("side", "quantity", "delta", "stays"),
+    [("SELL", 40, 0.0, True), ("SELL", 250, 0.0, False), ("BUY", 40, 0.0, False), ("SELL", 40, None, False)],
+)
+def test_reducing_leaves_a_working_hedge_that_lowers_net_delta(
+    side: str, quantity: float, delta: float | None, stays: bool
+) -> None:
+    driver = Driver(own=tuned(gates__guard__risk__max_daily_loss_usd=50.0, control__on_halt="reduce")).connect()
+    driver.strategy.delta = delta  # net delta is the 100 own shares
+    ref = working(driver, side, quantity)
+    assert cancels(driver) == ([] if stays else [ref])
+
+
+def test_a_halt_cancels_no_closing_order_of_a_flatten() -> None:
+    driver = desk("daily_loss")
+    driver.fill(driver.order("BUY", 100), "BUY", 100, 70.0)
+    driver.control(driver.command("flatten"))
+    driver.report("flatten")
+    closing = driver.of(PlaceOrder)[-1]
+    assert closing.closing
+    driver.status(closing.order_ref, "working")
+    for _ in range(7):
+        driver.tick()
+        driver.quote(68.99, 69.01)
+    assert codes(driver) == ["daily_loss"]
+    assert cancels(driver) == []

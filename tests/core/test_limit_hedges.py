@@ -12,7 +12,7 @@ from daemon.core.order_life import OrderState, OwnOrder
 from daemon.core.recovery import recover
 from daemon.strategies.gamma_scalper.hedge_fsm import HedgeState, after_look
 from state.records import JournalType
-from tests.support.core_driver import Driver, profile
+from tests.support.core_driver import SECOND, Driver, profile
 
 QUOTE = Quote(ts_us=0, instrument="XYZ", ask=70.01)
 
@@ -195,6 +195,18 @@ def test_changes_of_price_count_as_order_messages() -> None:
 
 
 # --- refused, unanswered, outlived -----------------------------------------------------------------
+@pytest.mark.parametrize(("left_s", "follows"), [(60.001, True), (60.0, False)])
+def test_no_change_of_price_leaves_in_the_last_minute_of_a_session(left_s: float, follows: bool) -> None:
+    driver = Driver(own=limits()).connect()
+    driver.now_us = driver.book.sessions[0].close_us - 120 * SECOND
+    ref = driver.order("BUY", 40)
+    told(driver, ref, "working")
+    driver.now_us = driver.book.sessions[0].close_us - round(left_s * SECOND) - 1_000
+    driver.quote(70.05, 70.07)
+    driver.fire(f"reprice:{ref}", 0.001)
+    assert bool(driver.of(ModifyOrder)) is follows
+
+
 def test_a_refused_change_leaves_the_order_as_it_was_and_asks_the_venue() -> None:
     driver, ref = repriced()
     driver.feed(ModifyRefused(ts_us=driver.now_us, order_ref=ref, reason="201 price off the tick"))
