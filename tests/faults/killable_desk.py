@@ -12,20 +12,21 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from config.loader import load_profile
 from config.schema import Profile
-from daemon.core.events import Side
-from daemon.simulator.faults import Fault
+from daemon.simulator.faults import Act, Fault
 from daemon.simulator.server import SimulatorServer
 from daemon.simulator.transcript import Transcript
 from daemon.venues.simulated.exchange import SimulatedExchange
-from daemon.venues.simulated.model import OpeningPosition, OrderTicket
-from state.control import OperatorRequest, read_control, write_request
+from daemon.venues.simulated.model import OpeningPosition
+from state.control import read_control, write_request
 from state.light import Light, light
+from state.records import OperatorRequest
 from state.times import iso_from_us, us_from_iso
 from tests.support.invariants import placed_order_refs
 from tests.support.live_market import LiveMarket
@@ -63,13 +64,15 @@ class GatewayThread:
     def __init__(self, exchange: SimulatedExchange, port: int, *, paced: bool = False, **options: Any) -> None:
         self.exchange = exchange
         self.transcript = Transcript()
-        self._port = port
         self._paced = paced
-        self._options = options
-        self._server: SimulatorServer | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateway", daemon=True)
         self._thread.start()
+        self.server = self.call(
+            SimulatorServer, exchange, port=port, paced=paced, transcript=self.transcript, **options
+        )
+        self._is_open = False
+        self._was_opened = False
         self._beating = self.run(self._start_beating)
 
     def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
@@ -80,47 +83,34 @@ class GatewayThread:
 
         return self.run(in_loop)
 
-    def run(self, coroutine: Callable[[], Any]) -> Any:
+    def run(self, coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine function in the gateway's loop."""
         return asyncio.run_coroutine_threadsafe(coroutine(), self._loop).result(20)
 
-    @property
-    def server(self) -> SimulatorServer | None:
-        """The listening server; None while the gateway is away."""
-        return self._server
-
     def open(self) -> None:
-        """Listen; the account behind it is the same every time."""
-
-        async def opened() -> None:
-            server = SimulatorServer(
-                self.exchange, port=self._port, paced=self._paced, transcript=self.transcript, **self._options
-            )
-            self._server = await server.__aenter__()
-
-        if self._server is None:
-            self.run(opened)
+        """Listen, for the first time or again; the account and the faults in force are the same every time."""
+        if self._is_open:
+            return
+        self.run(self.server.listen if self._was_opened else self.server.__aenter__)
+        self._is_open = self._was_opened = True
 
     def close(self) -> None:
         """Nobody listens, every connection is closed."""
-
-        async def closed() -> None:
-            server, self._server = self._server, None
-            if server is not None:
-                await server.__aexit__(None, None, None)
-
-        self.run(closed)
+        if self._is_open:
+            self.call(self.server.stop_listening, how="fin")
+            self._is_open = False
 
     def hold(self) -> None:
         """The market stands still from now on; the gateway goes on answering."""
-        pacing = None if self._server is None else self._server.pacing
+        pacing = self.server.pacing
         if pacing is not None:
             self.call(pacing.cancel)
 
     def end(self) -> None:
         """Close, and end the thread."""
-        self.close()
         self.call(self._beating.cancel)
+        if self._was_opened:
+            self.run(partial(self.server.__aexit__, None, None, None))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -131,8 +121,8 @@ class GatewayThread:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_S)
-            if self._server is not None and not self._paced:
-                self._server.step()
+            if self._is_open and not self._paced:
+                self.server.step()
 
 
 class GatewayDesk(System):
@@ -261,50 +251,16 @@ class KillableDesk(GatewayDesk):
         self.market.price = round(min(max(self.market.price + usd, 80.0), 120.0), 2)
 
     def add_fault(self, fault: Fault) -> None:
-        """One more fault in force, as long as the gateway listens."""
-        server = self.gateway.server
-        if server is not None:
-            self.gateway.call(server.faults.add, fault)
+        """One more fault in force."""
+        self.gateway.call(self.gateway.server.faults.add, fault)
 
     def clear_faults(self) -> None:
         """End every fault."""
-        server = self.gateway.server
-        if server is not None:
-            self.gateway.call(server.faults.clear)
+        self.gateway.call(self.gateway.server.faults.clear)
 
-    def broadcast(self, code: int, text: str) -> None:
-        """A message to every client."""
-        server = self.gateway.server
-        if server is not None:
-            self.gateway.call(server.broadcast_error, code, text)
-
-    def drop(self, how: Literal["rst", "fin"]) -> None:
-        """Every connection ends; the gateway goes on listening."""
-        server = self.gateway.server
-        if server is not None:
-            self.gateway.call(server.drop_all, how)
-
-    def trade_by_hand(self, side: Side, shares: float) -> None:
-        """A market order of the operator's own TWS."""
-        server = self.gateway.server
-        if server is not None:
-            self.gateway.call(server.trade_by_hand, self.symbol, side, shares)
-
-    def rest_foreign_order(self, order_id: int, side: Side, price: float) -> None:
-        """Somebody else's limit order, far from the market."""
-        server = self.gateway.server
-        ticket = OrderTicket(
-            client_id=0,
-            order_id=order_id,
-            instrument=self.symbol,
-            side=side,
-            quantity=5,
-            order_type="LMT",
-            limit_price=price,
-            tif="GTC",
-        )
-        if server is not None:
-            self.gateway.call(lambda: server.gateway.publish(self.exchange.place(ticket)))
+    def act(self, act: Act) -> None:
+        """Something happens once, now."""
+        self.gateway.call(self.gateway.server.act, act)
 
 
 @contextlib.contextmanager
