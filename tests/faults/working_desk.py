@@ -22,28 +22,30 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 
 from config.loader import PROFILES_DIR, load_profile
-from config.schema import Profile
+from config.schema import Leg, Profile
 from daemon.core.book import Book
-from daemon.core.events import AnyEvent, LinkState
+from daemon.core.events import AnyEvent
+from daemon.core.link_fsm import LinkState
 from daemon.core.step import Core
 from daemon.runtime.clocks import WallClock
 from daemon.runtime.locks import Locks, client_lock_path, desk_lock_path
 from daemon.runtime.logging_setup import set_up_logging
 from daemon.runtime.recovery import open_journal
 from daemon.runtime.run import Daemon
-from daemon.simulator.faults import FaultScript
+from daemon.simulator.faults import Act, FaultScript
 from daemon.simulator.server import SimulatorServer
 from daemon.simulator.transcript import Transcript
+from daemon.simulator.transport import ClientLink
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
 from daemon.venues.ib.connection import Backoff
 from daemon.venues.ib.venue import IbVenue
 from daemon.venues.simulated.exchange import SimulatedExchange
-from daemon.venues.simulated.model import ExchangeEvent, OpeningPosition, OrderTicket, SimExecution
+from daemon.venues.simulated.model import OpeningPosition, OrderTicket, SimExecution
 from state.control import read_control
 from state.journal_reader import read_journal
 from state.layout import DeskPaths
@@ -51,7 +53,7 @@ from state.light import Light, light
 from state.records import JournalLine, JournalType, Snapshot
 from state.snapshot import read_snapshot
 from state.times import us_from_iso
-from tests.support.invariants import assert_invariants, ib_async_errors
+from tests.support.invariants import assert_invariants, ib_async_errors, placed_order_refs
 from tests.support.live_market import LiveMarket
 from tests.support.system import free_port
 
@@ -121,30 +123,46 @@ class WorkingDesk:
         foreign_orders: Iterable[OrderTicket] = (),
         partial_fill_shares: float | None = None,
         contracts: int = 10,
+        undeclared: Iterable[Leg] = (),
+        gateway: bool = True,
+        daemon: bool = True,
     ) -> None:
-        """`more` is YAML laid over the fast profile; `positions` are (instrument, quantity) beside the straddles."""
+        """`more` is YAML laid over the fast profile; `positions` are (instrument, quantity) beside the straddles.
+
+        `undeclared` are options that are traded and that no leg of the profile names.
+
+        Without `gateway` or `daemon` the scenario opens or starts it when it wants to.
+        """
+        self._opens_gateway, self._starts_daemon = gateway, daemon
         self.root = root
         self.port = free_port()
         self.profile = _profile(root, more, self.port)
         self.paths = DeskPaths(root / "var", self.profile.desk_name)
         self.machine = Machine(start_us)
-        self.market = LiveMarket(self.profile.underlying.symbol, self.profile.legs, now_us=self.machine.true_us)
+        declared = self.profile.legs
+        traded = (*declared, *undeclared)
+        self.market = LiveMarket(self.profile.underlying.symbol, traded, now_us=self.machine.true_us)
         self.symbol = self.market.stock.instrument
-        held = [(option.instrument, float(contracts)) for option in self.market.options if contracts]
+        legs = self.market.options[: len(declared)]
+        held = [(option.instrument, float(contracts)) for option in legs if contracts]
         self.exchange = SimulatedExchange(
             self.market,
             positions=[OpeningPosition(instrument=name, quantity=held) for name, held in (*held, *positions)],
             foreign_orders=foreign_orders,
             partial_fill_shares=partial_fill_shares,
         )
-        self.transcript = Transcript()
-        self.server: SimulatorServer | None = None
+        self.server = SimulatorServer(self.exchange, port=self.port, paced=False)
+        self._is_serving = False
+        self.accepted = 0
+        """Sockets that the gateway has accepted."""
+        self._count_sockets()
         self.daemon: Daemon | None = None
         self.beats = True
         self.expected_exit: int | None = 0
+        self.judge_positions = True
+        """Whether own and foreign shares must explain the account's at the end."""
         self.allowed: tuple[str, ...] = ()
         """What ib_async may say at ERROR in this scenario, by its beginning."""
-        self._faults = FaultScript()
         self._timer_speed = timer_speed
         self._runs = 0
         self._serving: asyncio.Task[int] | None = None
@@ -152,19 +170,27 @@ class WorkingDesk:
         self._close_log: Callable[[], None] = lambda: None
         self._beating: asyncio.Task[None] | None = None
 
-    # --- the parts -------------------------------------------------------------------------------
-    async def open_gateway(self) -> SimulatorServer:
-        """Let the gateway listen; the account behind it is the same every time."""
-        server = SimulatorServer(self.exchange, port=self.port, paced=False, transcript=self.transcript)
-        server.faults = server.gateway.faults = self._faults
-        self.server = await server.__aenter__()
-        return self.server
+    def _count_sockets(self) -> None:
+        opened = self.server.gateway.link_opened
 
-    async def close_gateway(self) -> None:
-        """The gateway ends: nobody listens, every connection is closed."""
-        if self.server is not None:
-            server, self.server = self.server, None
-            await server.__aexit__(None, None, None)
+        def count(link: ClientLink) -> None:
+            self.accepted += 1
+            opened(link)
+
+        self.server.gateway.link_opened = count  # type: ignore[method-assign]
+
+    # --- the parts -------------------------------------------------------------------------------
+    async def open_gateway(self) -> None:
+        """Let the gateway listen, for the first time or again; the account behind it is the same."""
+        if self._is_serving:
+            await self.server.listen()
+        else:
+            await self.server.__aenter__()
+            self._is_serving = True
+
+    def close_gateway(self) -> None:
+        """Nobody listens any more, every connection is closed."""
+        self.server.stop_listening(how="fin")
 
     async def start_daemon(self) -> None:
         """As `bifrost daemon` does. Raises what the start refuses."""
@@ -219,9 +245,11 @@ class WorkingDesk:
 
     async def open(self) -> None:
         """Gateway, market and daemon."""
-        await self.open_gateway()
+        if self._opens_gateway:
+            await self.open_gateway()
         self._beating = asyncio.create_task(self._beat(), name="market")
-        await self.start_daemon()
+        if self._starts_daemon:
+            await self.start_daemon()
 
     async def close(self) -> None:
         """Stop what runs. Fails when the daemon does not end as the scenario expects."""
@@ -237,25 +265,29 @@ class WorkingDesk:
             if self._beating is not None:
                 self._beating.cancel()
                 await asyncio.gather(self._beating, return_exceptions=True)
-            await self.close_gateway()
+            if self._is_serving:
+                await self.server.__aexit__(None, None, None)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT_S)
-            if self.beats and self.server is not None:
+            if self.beats and self._is_serving:
                 self.server.step()
 
     # --- what the test does ----------------------------------------------------------------------
     @property
     def faults(self) -> FaultScript:
-        """The faults in force; they outlive a gateway that is closed and opened."""
-        return self._faults
+        """The faults in force."""
+        return self.server.faults
 
     @property
-    def gateway(self) -> SimulatorServer:
-        """The listening gateway."""
-        assert self.server is not None
-        return self.server
+    def transcript(self) -> Transcript:
+        """What the gateway heard."""
+        return self.server.transcript
+
+    def act(self, act: Act) -> None:
+        """Something happens once, now: at the exchange, at the gateway or on the line."""
+        self.server.act(act)
 
     def move(self, usd: float) -> None:
         """The stock's price moves; told with the next beat."""
@@ -271,21 +303,13 @@ class WorkingDesk:
         """Take a command back."""
         (self.paths.control / name).unlink(missing_ok=True)
 
-    def trade_by_hand(self, instrument: str, side: Literal["BUY", "SELL"], quantity: float) -> None:
-        """The operator's own TWS, client 0."""
-        self.gateway.trade_by_hand(instrument, side, quantity)
-
-    def publish(self, events: Iterable[ExchangeEvent]) -> None:
-        """Tell every client what the exchange itself has done."""
-        self.gateway.gateway.publish(events)
-
     # --- waiting ---------------------------------------------------------------------------------
     async def until(self, what: str, condition: Callable[[], Any], *, timeout_s: float = PATIENCE_S) -> Any:
         """Wait for a condition and give its value; fails at once when the daemon ends meanwhile."""
         end = time.monotonic() + timeout_s
         while not (value := condition()):
             if self._serving is not None and self._serving.done():
-                raise AssertionError(f"the daemon ended, waiting for {what}: {self._serving!r}")
+                raise AssertionError(f"the daemon ended, waiting for {what}: {self.lines()[-1].reason}")
             if time.monotonic() > end:
                 raise AssertionError(f"waited {timeout_s:g} s for {what}; {self.story()}")
             await asyncio.sleep(0.01)
@@ -294,6 +318,12 @@ class WorkingDesk:
     async def for_a_while(self, seconds: float) -> None:
         """Give what must not happen the time to happen."""
         await asyncio.sleep(seconds)
+
+    async def time_passes(self, seconds: float) -> None:
+        """So many seconds for exchange and daemon, none of them at once: the market goes on, and nobody sleeps."""
+        for _ in range(round(seconds)):
+            self.machine.sleep(1)
+            await asyncio.sleep(BEAT_S)
 
     async def synced(self) -> None:
         """Reconciled, with prices."""
@@ -360,7 +390,7 @@ class WorkingDesk:
         """Where it stands, for a message."""
         if self.daemon is None:
             return "no daemon"
-        last = [f"{line.type.value}:{line.status}:{line.reason}" for line in self.lines()[-8:]]
+        last = [f"{line.ts[11:23]} {line.type.value}:{line.status}:{line.reason}" for line in self.lines()[-12:]]
         return f"link {self.link} ({self.book.link.reason}), light {self.light().line}, journal ... {last}"
 
     # --- what it left (tests.support.invariants.Scenario) -----------------------------------------
@@ -384,11 +414,13 @@ class WorkingDesk:
         ]
 
     def placed(self) -> list[str]:
-        """orderRef of every placeOrder that reached the gateway."""
-        return [each.values["order_ref"] for each in self.transcript.requests("placeOrder")]
+        """orderRef of every order of this desk that reached the gateway, once for each orderRef and order id."""
+        return placed_order_refs(self)
 
     def venue_book(self) -> dict[str, Any] | None:
         """The exchange's own book as it would be saved."""
+        if not self.judge_positions:
+            return None
         saved: dict[str, Any] = json.loads(json.dumps(self.exchange.save()))
         return saved
 

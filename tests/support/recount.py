@@ -23,12 +23,22 @@ class Recount:
         return self.cash_usd + self.own_shares * mark + legs_usd - self.commission_usd
 
 
+def _newest_word(lines: Iterable[JournalLine]) -> list[JournalLine]:
+    """Without the fills that a correction of theirs replaced."""
+    kept: dict[object, JournalLine] = {}
+    for line in lines:
+        is_fill = line.type in (JournalType.FILL, JournalType.PARTIAL_FILL)
+        key = (line.data or {}).get("exec_key") if is_fill else None
+        kept[line.seq if key is None else key] = line
+    return list(kept.values())
+
+
 def recount(lines: Iterable[JournalLine]) -> Recount:
     """Own shares, realised P&L by lots at their average, commissions: from fill and commission lines."""
     buys: list[tuple[float, float]] = []
     shares = cost = realised = 0.0
     commissions: dict[str, float] = {}
-    for line in lines:
+    for line in _newest_word(lines):
         if line.type is JournalType.COMMISSION and line.data is not None and line.price is not None:
             commissions[line.data["exec_key"]] = line.price
         if line.type not in (JournalType.FILL, JournalType.PARTIAL_FILL):
