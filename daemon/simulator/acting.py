@@ -120,7 +120,7 @@ def _halt(server: "SimulatorServer", act: Halt) -> None:
     for session in server.gateway.sessions:
         for req_id, instrument in session.market_data.items():
             if instrument in names:
-                server.gateway.say_halt(session, req_id)
+                server.gateway.quotes.halt(session, req_id)
     server.gateway.publish(events)
 
 

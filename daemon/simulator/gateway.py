@@ -1,7 +1,7 @@
 """The gateway between clients and the exchange: one session per client id, one write per answer.
 
 Frames go through `serving` to the handlers of `requests`; the exchange's events come back through `publish` and
-`publish_step` and are told by `order_telling`. Here is what they share.
+`publish_step` and are told by `order_telling` and `quote_telling`. Here is what they share.
 """
 
 import asyncio
@@ -13,16 +13,9 @@ import structlog
 from daemon.simulator import outgoing, publishing
 from daemon.simulator.codec import SERVER_VERSION, Values
 from daemon.simulator.contracts import new_york
-from daemon.simulator.faults import (
-    BadGreeks,
-    BadTicks,
-    DelayedData,
-    FaultScript,
-    FreezeQuotes,
-    RollBackIds,
-    SplitFrames,
-)
+from daemon.simulator.faults import FaultScript, RollBackIds, SplitFrames
 from daemon.simulator.order_telling import OrderTelling
+from daemon.simulator.quote_telling import QuoteTelling
 from daemon.simulator.serving import Handler, Serving
 from daemon.simulator.sessions import Session
 from daemon.simulator.transcript import Transcript
@@ -35,8 +28,6 @@ INVALID_REQUEST = 321
 CLIENT_ID_IN_USE = 326
 ACCOUNT_EVERY_US = 3_000_000
 """Account values are repeated after so much market time."""
-LIVE = 1
-_DELAYED = (3, 4)
 
 log = structlog.get_logger("simulator")
 
@@ -73,6 +64,7 @@ class Gateway:
         self.speaker = publishing.Speaker(exchange.account, server_version)
         self.upstream = Upstream()
         self.telling = OrderTelling(self)
+        self.quotes = QuoteTelling(self)
         self.probe_or_leave = asyncio.Event()
         """Set whenever a session answered a stamp, subscribed or left: the pacer looks again."""
         self._serving = Serving(self, handlers)
@@ -143,12 +135,12 @@ class Gateway:
             self.upstream.hold(events)
         else:
             for session in self.sessions:
-                session.live = self._reached(session)
-                self.stamp(session, session.live)
+                session.live = self.quotes.reached(session)
+                self.quotes.stamp(session, session.live)
             self.telling.tell(events)
             for session in self.sessions:
                 for req_id in session.live:
-                    self.say_quote(session, req_id)
+                    self.quotes.standing(session, req_id)
             if step.ts_us - self._account_told_us >= ACCOUNT_EVERY_US:
                 self.tell_account()
             self.flush()
@@ -171,7 +163,7 @@ class Gateway:
             if session.owes_probe:
                 session.stamp_again = True
             else:
-                self.stamp_stocks(session)
+                self.quotes.stamp_stocks(session)
 
     def lose_upstream(self, code: int, text: str, orders: Literal["held", "lost"]) -> None:
         """IB is out of reach from now on."""
@@ -201,62 +193,13 @@ class Gateway:
         rolled_back = self.faults.hit(RollBackIds, session.fault_id)
         return self.exchange.next_order_id(session.fault_id) if rolled_back is None else rolled_back.order_id
 
-    def stamp(self, session: Session, req_ids: Iterable[int]) -> None:
-        """Say the market's time (tick 45) on these subscriptions; the session owes a probe from then on."""
-        for req_id in req_ids:
-            session.say(publishing.stamp_frame(req_id, self.exchange.now_us))
-            session.owes_probe = True
-
-    def stamp_stocks(self, session: Session) -> None:
-        """Say the same time once more after order traffic, so that the client probes again."""
-        stocks = [req for req in session.live if self.contract(session.market_data[req]).kind == "stock"]
-        self.stamp(session, stocks or session.live[:1])
-
     def probed(self, session: Session) -> None:
         """The client asked for the time: it has digested everything up to the last stamp."""
         session.owes_probe = False
         if session.stamp_again:
             session.stamp_again = False
-            self.stamp_stocks(session)
+            self.quotes.stamp_stocks(session)
         self.probe_or_leave.set()
-
-    def say_quote(self, session: Session, req_id: int) -> None:
-        """The standing quote of one subscription, changed or not."""
-        instrument = session.market_data[req_id]
-        quote = self.exchange.quote(instrument)
-        if quote is None:
-            return
-        data_type = self._data_type(session, instrument)
-        if session.data_types.get(req_id) != data_type:
-            session.data_types[req_id] = data_type
-            session.say(outgoing.MARKET_DATA_TYPE.frame(req_id=req_id, data_type=data_type))
-        contract, delayed = self.contract(instrument), data_type in _DELAYED
-        bad = self.faults.hit(BadTicks, session.fault_id, instrument)
-        session.say(*publishing.price_frames(req_id, quote, bad=bad, delayed=delayed))
-        if contract.kind == "option":
-            how = self.faults.hit(BadGreeks, session.fault_id, instrument)
-            session.say(
-                *publishing.computation_frames(req_id, quote, how=None if how is None else how.how, delayed=delayed)
-            )
-
-    def say_halt(self, session: Session, req_id: int) -> None:
-        """Whether the subscribed instrument is in a trading halt (tick 49)."""
-        halted = session.market_data[req_id] in self.exchange.halted
-        session.say(publishing.halt_frame(req_id, halted=halted))
-
-    def _data_type(self, session: Session, instrument: str) -> int:
-        delayed = self.faults.hit(DelayedData, session.fault_id, instrument)
-        return LIVE if delayed is None else delayed.data_type
-
-    def _reached(self, session: Session) -> tuple[int, ...]:
-        """The subscriptions that hear of this step: none of a client that lags behind, none that a fault froze."""
-        if session.link.congested or session.client_id is None:
-            return ()
-        return tuple(
-            req_id
-            for req_id, instrument in session.market_data.items()
-            if self.faults.hit(FreezeQuotes, session.client_id, instrument) is None
-        )
 
     def tell_account(self) -> None:
         """Account values, portfolio and P&L to everybody who subscribed to them."""

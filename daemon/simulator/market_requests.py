@@ -98,11 +98,8 @@ def market_data(gateway: Gateway, session: Session, values: Values) -> None:
     if close is not None:
         session.say(publishing.close_frame(req_id, round(close, 4)))
     if contract.instrument in gateway.exchange.halted:
-        gateway.say_halt(session, req_id)
-    if gateway.exchange.step is not None:
-        session.live = (*session.live, req_id)
-        gateway.stamp(session, (req_id,))
-        gateway.say_quote(session, req_id)
+        gateway.quotes.halt(session, req_id)
+    gateway.quotes.first(session, req_id)
     if flag(values, "snapshot"):
         _unsubscribe(session, req_id)
         session.say(outgoing.SNAPSHOT_END.frame(req_id=req_id))

@@ -46,7 +46,7 @@ def place_order(gateway: Gateway, session: Session, values: Values) -> None:
     if flag(values, "what_if"):
         _what_if(gateway, session, contract, ticket)
         return
-    if gateway.exchange.works(ticket.client_id, order_id):
+    if gateway.exchange.knows(ticket.client_id, order_id):
         _modify(gateway, session, ticket)
     else:
         _place_new(gateway, session, contract, ticket)

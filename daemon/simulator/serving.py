@@ -125,7 +125,7 @@ class Serving:
         log.warning("fault_limit_messages", client_id=session.client_id, strike=session.strikes)
         self._gateway.error(session, -1, TOO_FAST, "Max rate of messages per second has been exceeded.")
         if session.strikes >= limit.strikes:
-            self._gateway.flush()
+            session.flush()
             session.link.close("too many messages")
         return True
 

@@ -146,6 +146,10 @@ class SimulatedExchange:
         """The lowest order id that this client may use next."""
         return max(0, self._book.highest_id.get(client_id, 0)) + 1
 
+    def knows(self, client_id: int, order_id: int) -> bool:
+        """Whether that client has used that id for an order that works, or that ended today."""
+        return (client_id, order_id) in self._book.orders
+
     def works(self, client_id: int, order_id: int) -> bool:
         """Whether that order of that client can still trade."""
         order = self._book.orders.get((client_id, order_id))
