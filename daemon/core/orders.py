@@ -15,6 +15,9 @@ from daemon.core.recovery import checkpoint
 from daemon.core.turn import Turn
 from state.records import JournalType
 
+REASON_MS = 250.0
+"""How long an inactive order waits for the message that says why."""
+
 
 def mint(
     turn: Turn,
@@ -119,9 +122,23 @@ def on_order_report(turn: Turn, event: OrderReport) -> None:
         turn.do(StartTimer(key=f"ack:{order.order_ref}", delay_ms=turn.profile.execution.ack_deadline_s * 1000))
     elif event.status == "cancelled" and order.in_flight:
         ended(turn, order, OrderTrigger.CANCELLED, JournalType.CANCELLED, event.reason)
+    elif event.status == "inactive" and event.reason is None and order.in_flight:
+        # A rejection whose text comes in a message of its own, just before or just after.
+        turn.do(StartTimer(key=f"inactive:{order.order_ref}", delay_ms=REASON_MS))
     elif event.status in ("rejected", "inactive") and order.in_flight:
-        ended(turn, order, OrderTrigger.REJECTED, JournalType.REJECTED, event.reason)
-        _back_off(turn, event.reason)
+        _rejected(turn, order, event.reason)
+
+
+def _rejected(turn: Turn, order: OwnOrder, reason: str | None) -> None:
+    ended(turn, order, OrderTrigger.REJECTED, JournalType.REJECTED, reason)
+    _back_off(turn, reason)
+
+
+def on_reason_overdue(turn: Turn, order_ref: str) -> None:
+    """Inactive, and nobody says why: rejected all the same (one that is held for a locate is not told as inactive)."""
+    order = turn.book.orders.get(order_ref)
+    if order is not None and order.in_flight:
+        _rejected(turn, order, "inactive; the venue gave no reason")
 
 
 def on_live_report(turn: Turn, event: OrderReport) -> None:
@@ -175,6 +192,7 @@ def _acknowledged(turn: Turn, order: OwnOrder) -> None:
         return
     first = order.state in (OrderState.INTENDED, OrderState.SENT, OrderState.UNKNOWN)
     moved = turn.move_order(found_sent(turn, order), OrderTrigger.ACKED, lost_on_connection=None, lost_us=None)
+    turn.do(CancelTimer(key=f"inactive:{order.order_ref}"))
     if first:
         turn.record_order(JournalType.ORDER_ACKED, moved, status="working")
         turn.do(CancelTimer(key=f"ack:{order.order_ref}"))

@@ -355,6 +355,7 @@ _TIMERS: dict[str, Callable[[Turn], None]] = {
 _ORDER_TIMERS: dict[str, Callable[[Turn, str], None]] = {
     "ack": orders.on_ack_deadline,
     "overdue": orders.on_overdue,
+    "inactive": orders.on_reason_overdue,
     "reprice": reprice.on_look,
     "modify": modification.on_modify_deadline,
 }

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from daemon.core.effects import Alarm, PlaceOrder
+from daemon.core.effects import Alarm, CancelTimer, PlaceOrder
 from daemon.core.events import Clock, Commission, Execution
 from daemon.core.order_life import OrderState
 from daemon.core.presentation import present
@@ -173,6 +173,29 @@ def test_rejects_wait_five_twenty_and_sixty_seconds_and_the_third_halts() -> Non
     assert refused_until == [5, 20, 60]
     assert [halt.code for halt in driver.book.ledger.halts] == ["repeated_rejects"]
     assert "201 no margin" in driver.book.ledger.halts[0].detail
+
+
+@pytest.mark.parametrize("reason", ["201 no margin", None])
+def test_an_inactive_order_waits_a_moment_for_its_reason_and_is_rejected_either_way(reason: str | None) -> None:
+    driver = Driver().connect()
+    ref = driver.order("BUY", 10)
+    driver.status(ref, "inactive")
+    assert driver.book.orders[ref].in_flight
+    if reason is not None:
+        driver.status(ref, "rejected", reason)
+    driver.fire(f"inactive:{ref}", 0.25)
+    assert driver.book.orders[ref].state is OrderState.REJECTED
+    assert driver.book.orders[ref].reason == (reason or "inactive; the venue gave no reason")
+    assert driver.book.ledger.consecutive_rejects == 1
+
+
+def test_an_inactive_order_that_works_again_lives() -> None:
+    driver = Driver().connect()
+    ref = driver.order("BUY", 10)
+    driver.status(ref, "inactive")
+    driver.status(ref, "working")
+    assert f"inactive:{ref}" in [timer.key for timer in driver.of(CancelTimer)]
+    assert driver.book.orders[ref].state is OrderState.WORKING
 
 
 # --- the remainder ---------------------------------------------------------------------------------
