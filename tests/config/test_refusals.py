@@ -88,7 +88,51 @@ ONE_LINE = {
         "ib: 7497\n",
         (
             "p.yaml:2: ib: must be a section of keys, found 7497; "
-            "its keys are host, port, client_id, connect_timeout, account, restart_windows, upstream_deadline_s, allow_delayed"
+            "its keys are host, port, client_id, connect_timeout, account, restart_windows, upstream_deadline_s, "
+            "allow_delayed"
+        ),
+    ),
+    "no time of day": (
+        "ib: {restart_windows: [{time: 24:00-01:00}]}\n",
+        (
+            "p.yaml:2: ib.restart_windows[0].time: must be local times as HH:MM-HH:MM, such as 23:45-00:45; "
+            "found the text '24:00-01:00'"
+        ),
+    ),
+    "a window without length": (
+        "ib: {restart_windows: [{time: 01:00-01:00}]}\n",
+        (
+            "p.yaml:2: ib.restart_windows[0].time: 01:00-01:00 has no length; "
+            "no hedge would leave, or always; give another end"
+        ),
+    ),
+    "no such zone": (
+        "ib: {restart_windows: [{time: 23:45-00:45, zone: America/New York}]}\n",
+        (
+            "p.yaml:2: ib.restart_windows[0].zone: 'America/New York' is no time zone; "
+            "write an IANA name such as America/New_York"
+        ),
+    ),
+    "no such weekday": (
+        "ib: {restart_windows: [{time: 23:45-00:45, days: [monday]}]}\n",
+        (
+            "p.yaml:2: ib.restart_windows[0].days[0]: must be one of fri, mon, sat, sun, thu, tue, wed; "
+            "found the text 'monday'"
+        ),
+    ),
+    "a weekday twice": (
+        "ib: {restart_windows: [{time: 23:45-00:45, days: [mon, mon]}]}\n",
+        "p.yaml:2: ib.restart_windows[0].days: a day is listed twice; keep one",
+    ),
+    "too many windows": (
+        "ib:\n  restart_windows:\n" + "    - {time: 23:45-00:45}\n" * 15,
+        "p.yaml:3: ib.restart_windows: 15 windows; at most 14 are served, join some with `days`",
+    ),
+    "probes too slow for a dead line": (
+        "daemon: {probe_every_s: 5, probe_timeout_s: 3}\n",
+        (
+            "p.yaml:2: daemon.probe_timeout_s: a dead line would be found only after 11 s "
+            "(probe_every_s 5 and twice 3); lower one of them until it is 10 s or less"
         ),
     ),
     "section for a scalar": (

@@ -6,9 +6,11 @@ import msgspec
 import pytest
 from ib_async import Contract, Execution, Order, OrderState
 
+from daemon.core.effects import ModifyOrder
 from daemon.core.events import (
     BrokerReport,
     Commission,
+    ModifyRefused,
     OrderReport,
     PositionChanged,
     ProbeAnswered,
@@ -16,6 +18,7 @@ from daemon.core.events import (
 from daemon.core.events import Execution as ExecutionEvent
 from daemon.simulator.faults import DelayCommissions, Mute, RejectOrders
 from daemon.simulator.server import SimulatorServer
+from daemon.venues.ib import session as session_module
 from daemon.venues.ib.venue import HandlerFailedError
 from daemon.venues.protocol import OrderNotSentError
 from tests.venues_ib.conftest import PREFIX, Running, order
@@ -100,6 +103,103 @@ async def test_a_cancel_passes_a_full_request_queue(running: Running) -> None:
     running.venue.cancel(f"{PREFIX}1")
     await running.heard.until(lambda: running.heard.of(OrderReport)[-1].status == "cancelled", timeout_s=0.8)
     assert client._msgQ
+
+
+def change(number: int, limit_price: float, quantity: float = 10) -> ModifyOrder:
+    return ModifyOrder(order_ref=f"{PREFIX}{number}", quantity=quantity, limit_price=limit_price)
+
+
+async def resting(running: Running, number: int = 1) -> int:
+    """A working limit order; its id at the venue."""
+    running.venue.place(order(number, "BUY", 10, order_type="LMT", limit_price=40.0))
+    await running.heard.until(lambda: any(r.status == "working" for r in running.heard.of(OrderReport)))
+    return running.heard.of(OrderReport)[-1].venue_order_id
+
+
+async def test_an_order_is_changed_in_place_under_its_id_and_reference(
+    running: Running, server: SimulatorServer
+) -> None:
+    order_id = await resting(running)
+    running.venue.modify(change(1, 41.0))
+    await running.heard.until(lambda: running.heard.of(OrderReport)[-1].limit_price == 41.0)
+    report = running.heard.of(OrderReport)[-1]
+    assert (report.venue_order_id, report.order_ref, report.status, report.quantity) == (
+        order_id,
+        f"{PREFIX}1",
+        "working",
+        10.0,
+    )
+    running.venue.reconcile("look", fresh_connection=False)
+    await running.heard.until(lambda: len(running.heard.of(BrokerReport)) == 2)
+    own = [o for o in running.heard.of(BrokerReport)[-1].open_orders if o.order_ref is not None]
+    assert [(o.venue_order_id, o.limit_price) for o in own] == [(order_id, 41.0)], "one order, never two"
+    say(server, order_id, 201, "rejected later")
+    await running.heard.until(lambda: running.heard.of(OrderReport)[-1].status == "rejected")
+
+
+@pytest.mark.parametrize("code", [104, 105, 110, 201, 321, 329])
+async def test_a_refused_modification_leaves_the_order_as_it_was(
+    running: Running, server: SimulatorServer, code: int
+) -> None:
+    order_id = await resting(running)
+    server.faults.add(Mute(request="modifyOrder"))
+    running.venue.modify(change(1, 41.0))
+    say(server, order_id, code, "not so")
+    await running.heard.until(lambda: running.heard.of(ModifyRefused))
+    assert [(r.order_ref, r.reason) for r in running.heard.of(ModifyRefused)] == [(f"{PREFIX}1", f"{code}: not so")]
+    assert (running.heard.of(OrderReport)[-1].status, running.heard.of(OrderReport)[-1].limit_price) == (
+        "working",
+        40.0,
+    )
+
+
+async def test_only_what_works_on_this_connection_can_be_changed(running: Running, server: SimulatorServer) -> None:
+    with pytest.raises(OrderNotSentError, match="is not an order of this desk"):
+        running.venue.modify(change(9, 41.0))
+    await resting(running)
+    running.venue.cancel(f"{PREFIX}1")
+    await running.heard.until(lambda: running.heard.of(OrderReport)[-1].status == "cancelled")
+    with pytest.raises(OrderNotSentError, match="is cancelled"):
+        running.venue.modify(change(1, 41.0))
+    running.heard.events.clear()
+    await resting(running, 2)
+    server.broadcast_error(1100, "lost")
+    await running.heard.until(lambda: running.heard.states and running.heard.states[-1] == "UPSTREAM_LOST")
+    with pytest.raises(OrderNotSentError, match="the link is UPSTREAM_LOST"):
+        running.venue.modify(change(2, 41.0))
+
+
+async def test_completed_orders_are_in_the_reports_that_ask_for_them(running: Running, server: SimulatorServer) -> None:
+    order_id = await resting(running)
+    running.venue.cancel(f"{PREFIX}1")
+    await running.heard.until(lambda: running.heard.of(OrderReport)[-1].status == "cancelled")
+    running.venue.place(order(2, "BUY", 30))
+    await running.heard.until(lambda: running.heard.of(Commission))
+    running.venue.reconcile("second_look", fresh_connection=False)
+    running.venue.reconcile("periodic", fresh_connection=False)
+    await running.heard.until(lambda: len(running.heard.of(BrokerReport)) == 3)
+    completed = running.heard.of(BrokerReport)[1].completed_orders
+    assert completed is not None
+    assert {(o.order_ref, o.status, o.filled) for o in completed} == {
+        (f"{PREFIX}1", "cancelled", 0.0),
+        (f"{PREFIX}2", "filled", 30.0),
+    }
+    assert order_id > 0
+    running.venue.reconcile("periodic", fresh_connection=False)
+    await running.heard.until(lambda: len(running.heard.of(BrokerReport)) == 4)
+    assert running.heard.of(BrokerReport)[-1].completed_orders is None
+
+
+async def test_a_report_does_not_wait_twice_for_completed_orders(
+    running: Running, server: SimulatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "COMPLETED_TIMEOUT_S", 0.05)
+    server.faults.add(Mute(request="reqCompletedOrders"))
+    for count in (2, 3):
+        running.venue.reconcile("second_look", fresh_connection=False)
+        await running.heard.until(lambda count=count: len(running.heard.of(BrokerReport)) == count)  # type: ignore[misc]
+    assert [report.completed_orders for report in running.heard.of(BrokerReport)[1:]] == [None, None]
+    assert running.heard.states[-1] == "SYNCED"
 
 
 async def test_orders_that_are_not_ours_cannot_be_cancelled(running: Running) -> None:
