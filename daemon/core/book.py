@@ -211,6 +211,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     stop_at_start: bool = False
     """A stop stood before this run ever traded: cancel, confirm, exit 3."""
     stop_started: bool = False
+    stop_unconfirmed: tuple[str, ...] = ()
+    """Own order_refs that this run left without knowing whether they still work (exit 6)."""
     connection: int = 0
     """The broker connection of the newest report."""
     synced_once: bool = False

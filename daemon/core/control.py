@@ -3,7 +3,7 @@
 from daemon.core import flatten
 from daemon.core.book import ControlState
 from daemon.core.daemon_fsm import DaemonState
-from daemon.core.effects import CancelTimer, Exit, StartTimer
+from daemon.core.effects import Alarm, CancelTimer, Exit, StartTimer
 from daemon.core.events import Control, ControlFile, StopSignal
 from daemon.core.flatten_fsm import FlattenState
 from daemon.core.orders import cancel_in_flight
@@ -111,8 +111,11 @@ def on_stop_overdue(turn: Turn) -> None:
     for order in orders:
         turn.record_order(JournalType.UNKNOWN_OUTCOME, order, status=order.state.value, reason="stop_unconfirmed")
     if orders:
-        names = ", ".join(order.order_ref for order in orders)
-        _leave(turn, 6, "stop_unconfirmed", f"not confirmed cancelled: {names}")
+        refs = tuple(order.order_ref for order in orders)
+        turn.put(stop_unconfirmed=refs)
+        detail = f"not confirmed cancelled: {', '.join(refs)}"
+        turn.do(Alarm(text=f"stop of {turn.book.desk}: {detail}; they may still fill"))
+        _leave(turn, 6, "stop_unconfirmed", detail)
 
 
 def _leave(turn: Turn, code: int, reason: str, detail: str) -> None:

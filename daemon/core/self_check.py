@@ -282,6 +282,13 @@ def _order_checks(profile: Profile, book: Book) -> tuple[Check, ...]:
             limit=profile.execution.hedge_deadline_ms,
         ),
         _check(
+            "stop",
+            ok=not book.stop_unconfirmed,
+            reason="stop_unconfirmed",
+            measured=", ".join(book.stop_unconfirmed) if book.stop_unconfirmed else "none left working",
+            limit="none left working",
+        ),
+        _check(
             "flatten",
             ok=not (refused or flatten.stuck),
             reason="flatten_stuck" if not refused else flatten.refusal or "flatten_refused",
