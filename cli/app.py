@@ -20,6 +20,7 @@ from cli import (
     test_command,
     up_command,
     verify_command,
+    why_command,
 )
 from cli.errors import CommandError, ExitCode
 from cli.options import DeskOption, JsonOption, RootOption, default_root, store_globals
@@ -51,6 +52,7 @@ for _module in (
     control_commands,
     book_commands,
     journal_commands,
+    why_command,
     verify_command,
     salvage_command,
     maintain_command,

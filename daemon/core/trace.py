@@ -67,11 +67,14 @@ def trace(core: Core, book: Book, tape: Iterable[tuple[int, AnyEvent]], until_us
         records = tuple([each for each in effects if isinstance(each, Record) and each.type in DECISIONS])
         if not records and not core.decides_on(event):
             continue
-        last = Decided(tape_seq=tape_seq, event=event, before=before, after=book, records=records)
+        decided = Decided(tape_seq=tape_seq, event=event, before=before, after=book, records=records)
+        if core.decides_on(event):
+            last = decided
         if records and book.ts_us == until_us:
-            answered.append(last)
+            answered.append(decided)
+    asked = [each for each in answered if core.decides_on(each.event)]
     return Trace(
-        last=answered[-1] if answered else last,
+        last=asked[-1] if asked else last,
         answered=tuple(answered),
         book=book,
         events=count,

@@ -39,7 +39,9 @@ class Explainer:
             rules=() if asked.verdict is None else asked.verdict.results,
         )
 
-    def _sentence(self, state: ScalperState, book: Book, look: Look, answer: Answer) -> str:
+    def _sentence(  # noqa: PLR0911 -- one line for each finding, in the order of `trigger_of`
+        self, state: ScalperState, book: Book, look: Look, answer: Answer
+    ) -> str:
         link = book.link
         if link.state != "SYNCED":
             return f"nothing could be hedged: the link to the broker was {link.state} ({link.reason})"
