@@ -90,7 +90,7 @@ class Core:
         """
         earlier = {**recovered.ended, **recovered.orders}
         ledger = recovered.ledger if recovered.ledger is not None else self._new_ledger(new_ledger_id)
-        return Book(
+        book = Book(
             desk=desk,
             run_id=run_id,
             underlying=self.profile.underlying.symbol,
@@ -106,6 +106,9 @@ class Core:
             strategy=self.strategy.initial(),
             day=DayView(attribution=ledger.attribution),
         )
+        if not ledger.adopted_legs:
+            return book
+        return msgspec.structs.replace(book, strategy=self.strategy.legs_changed(book.strategy, book))
 
     def _new_ledger(self, ledger_id: str) -> Ledger:
         return Ledger(ledger_id=ledger_id, underlying=self.profile.underlying.symbol)

@@ -198,6 +198,7 @@ def test_an_adopted_leg_survives_a_restart_before_the_venue_has_described_it_aga
     desk.settle()
     delta = desk.net_delta()
     later = Desk(recovered=recover(desk.lines), run_id="later")
+    assert later.legs() == (LEG, FOUND)  # from the first snapshot on
     later.now_us, later.positions, later.executions = desk.now_us, desk.positions, desk.executions
     later.connect()
     assert later.legs() == (LEG, FOUND)
