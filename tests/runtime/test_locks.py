@@ -12,6 +12,8 @@ from daemon.runtime.locks import (
     client_lock_path,
     desk_lock_path,
     holder_pid,
+    is_held,
+    owner_pid,
     run_directory,
 )
 
@@ -87,3 +89,34 @@ def test_without_override_the_run_directory_survives_the_session(monkeypatch: py
     monkeypatch.delenv("BIFROST_RUN_DIR")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/4242")
     assert not run_directory().is_relative_to("/run")
+
+
+def test_who_holds_a_lock_is_told_without_taking_it(tmp_path: Path) -> None:
+    path = tmp_path / "desk" / ".daemon.lock"
+    assert (is_held(path), owner_pid(path)) == (False, None)
+    holder = hold_elsewhere(path)
+    try:
+        assert (is_held(path), owner_pid(path)) == (True, holder.pid)
+        path.write_text(str(os.getpid()))
+        assert is_held(path)
+        assert owner_pid(path) is None, "a pid that does not have the file open is not its owner"
+        path.write_text("1")
+        assert owner_pid(path) is None
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert (is_held(path), owner_pid(path)) == (False, None)
+
+
+def test_whoever_only_asks_does_not_keep_a_starting_daemon_out(tmp_path: Path) -> None:
+    import fcntl
+    import threading
+
+    path = tmp_path / ".daemon.lock"
+    path.touch()
+    with path.open() as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        threading.Timer(0.05, lambda: fcntl.flock(asking, fcntl.LOCK_UN)).start()
+        locks = Locks()
+        locks.take(path, "desk")
+    locks.release_all()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.runtime.locks import Locks, desk_lock_path
 from daemon.runtime.supervision import Timing
 from daemon.runtime.supervisor import Supervisor, command_was_seen, run_supervisor
 from state.control import assert_command, read_control
@@ -169,6 +170,41 @@ async def test_a_daemon_blind_to_a_stop_is_killed_and_the_cancel_pass_follows(pa
     with pytest.raises(ProcessLookupError):
         os.kill(int(supervised.starts()[0]), 0)
     assert await supervised.end() == 0
+
+
+async def test_a_daemon_blind_to_a_flatten_is_killed_and_the_next_one_finds_the_file(paths: DeskPaths) -> None:
+    supervised = Supervised(paths, "blind", "flatten", timing=replace(FAST, boot_grace_s=0.2))
+    supervised.start()
+    await supervised.ready(1)
+    (paths.control / "flatten").touch()
+    await supervised.until(lambda: not (paths.control / "flatten").exists())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(supervised.starts()[0]), 0)
+    assert not (paths.control / "stop").exists(), "it is no stop"
+    assert await supervised.end() == 0
+
+
+async def test_it_waits_for_a_daemon_that_lost_its_own_supervisor(
+    paths: DeskPaths, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orphan = Locks()
+    orphan.take(desk_lock_path(paths.folder), "desk")
+    supervised = Supervised(paths, "serve")
+    supervised.start()
+    await asyncio.sleep(0.1)
+    assert supervised.starts() == []
+    orphan.release_all()
+    await supervised.ready(1)
+    assert f"in use by process {os.getpid()}; waiting" in capsys.readouterr().err
+    assert await supervised.end() == 0
+
+
+async def test_a_daemon_that_does_not_leave_is_waited_for_no_longer_than_stated(paths: DeskPaths) -> None:
+    other = Locks()
+    other.take(desk_lock_path(paths.folder), "desk")
+    supervised = Supervised(paths, "exit 4", timing=replace(FAST, orphan_leaves_s=0.1))
+    assert await supervised.run() == 4
+    other.release_all()
 
 
 async def test_a_deaf_daemon_is_killed_when_the_supervisor_ends(paths: DeskPaths) -> None:
