@@ -63,6 +63,8 @@ class Desk(Driver):
         self.own, self.lists_completed = own, lists_completed
         self.lines = lines
         self.files: set[str] = set()
+        self.touched_us: dict[str, int] = {}
+        """name -> mtime of the control file: another touch is another request."""
         self.timers: dict[str, float] = {}
         self.asked: dict[str, bool] = {}
         self.cancelling: list[str] = []
@@ -167,7 +169,8 @@ class Desk(Driver):
         return told
 
     def show_control(self) -> None:
-        self.control(*(self.command(name, since_us=1) for name in sorted(self.files)))
+        self.touched_us = {name: self.touched_us.get(name, self.now_us) for name in self.files}
+        self.control(*(self.command(name, since_us=since_us) for name, since_us in sorted(self.touched_us.items())))
 
     def told(self, ref: str, status: Any) -> OrderReport:
         order = self.live[ref]
@@ -351,6 +354,7 @@ class CoreInWeather(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(("pause", "flatten", "stop")), there=st.booleans())
     def operator(self, name: str, there: bool) -> None:
+        self.desk.tick(0.001)  # no two touches share an mtime
         (self.desk.files.add if there else self.desk.files.discard)(name)
         self.desk.show_control()
 
@@ -392,6 +396,7 @@ class CoreInWeather(RuleBasedStateMachine):
         desk.live, desk.left, desk.sent_refs = before.live, before.left, before.sent_refs
         desk.prices, desk.completed = before.prices, before.completed
         desk.files = before.files - {"stop"}
+        desk.touched_us = before.touched_us
         self.desk = desk
         desk.show_control()
         desk.connect_again()
