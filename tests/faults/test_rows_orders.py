@@ -228,7 +228,6 @@ async def test_row_29_held_until_shares_are_located(tmp_path: Path) -> None:
         assert len(desk.placed()) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the error that says why comes behind the status, and is not kept")
 async def test_row_29_inactive_for_good(tmp_path: Path) -> None:
     async with working_desk(tmp_path) as desk:
         desk.faults.add(InactivateOrders(why_held="", hold_steps=None, count=1))

@@ -126,6 +126,7 @@ class WorkingDesk:
         undeclared: Iterable[Leg] = (),
         gateway: bool = True,
         daemon: bool = True,
+        port: int | None = None,
     ) -> None:
         """`more` is YAML laid over the fast profile; `positions` are (instrument, quantity) beside the straddles.
 
@@ -135,7 +136,7 @@ class WorkingDesk:
         """
         self._opens_gateway, self._starts_daemon = gateway, daemon
         self.root = root
-        self.port = free_port()
+        self.port = free_port() if port is None else port
         self.profile = _profile(root, more, self.port)
         self.paths = DeskPaths(root / "var", self.profile.desk_name)
         self.machine = Machine(start_us)
