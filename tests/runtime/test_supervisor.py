@@ -173,11 +173,12 @@ async def test_a_daemon_blind_to_a_stop_is_killed_and_the_cancel_pass_follows(pa
 
 
 async def test_a_daemon_blind_to_a_flatten_is_killed_and_the_next_one_finds_the_file(paths: DeskPaths) -> None:
-    supervised = Supervised(paths, "blind", "flatten", timing=replace(FAST, boot_grace_s=0.2))
+    supervised = Supervised(paths, "blind", "flatten", "serve", timing=replace(FAST, boot_grace_s=0.2))
     supervised.start()
     await supervised.ready(1)
     (paths.control / "flatten").touch()
-    await supervised.until(lambda: not (paths.control / "flatten").exists())
+    await supervised.ready(3)
+    assert not (paths.control / "flatten").exists()
     with pytest.raises(ProcessLookupError):
         os.kill(int(supervised.starts()[0]), 0)
     assert not (paths.control / "stop").exists(), "it is no stop"
