@@ -171,6 +171,8 @@ class DayView(msgspec.Struct, frozen=True, kw_only=True):
     """The legs' P&L of the day by where it came from, up to the newest complete mark."""
     sampled_minute: int = -1
     """The last minute of `ts` that went into the history."""
+    written_peak_usd: float | None = None
+    """The highest equity as the newest checkpoint of this run holds it."""
     checkpoint_us: int = 0
     """`ts` of the newest ledger checkpoint of this run."""
 

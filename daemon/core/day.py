@@ -16,6 +16,8 @@ from daemon.core.turn import Turn
 
 BREACH_US = 5_000_000
 """A loss limit must be breached this long before it halts: one bad quote is not a loss."""
+PEAK_SHARE = 0.1
+"""A fall by this part of the drawdown limit journals the peak that it fell from."""
 CHECKPOINT_US = 300_000_000
 """The peak of the equity and the newest marks must survive a crash, so they are journaled this often."""
 MINUTE_US = 60_000_000
@@ -155,7 +157,18 @@ def mark(turn: Turn) -> None:
         if peak is None or equity > peak:
             turn.change_ledger(peak_equity_usd=equity)
     if result is not None:
+        _keep_peak(turn)
         _watch_losses(turn)
+
+
+def _keep_peak(turn: Turn) -> None:
+    """Journal a new peak as soon as equity falls from it, so that no restart forgives a drawdown."""
+    book, limit_pct = turn.book, turn.profile.gates.guard.risk.max_drawdown_pct
+    fallen = book.day.drawdown_pct
+    if fallen is None or book.ledger.peak_equity_usd == book.day.written_peak_usd:
+        return
+    if fallen >= PEAK_SHARE * limit_pct:
+        write_checkpoint(turn)
 
 
 def _watch_losses(turn: Turn) -> None:
@@ -206,5 +219,7 @@ def keep_time(turn: Turn) -> None:
 
 def write_checkpoint(turn: Turn) -> None:
     """Journal the whole ledger."""
-    turn.put(day=msgspec.structs.replace(turn.book.day, checkpoint_us=turn.book.ts_us))
+    day = turn.book.day
+    peak = turn.book.ledger.peak_equity_usd
+    turn.put(day=msgspec.structs.replace(day, checkpoint_us=turn.book.ts_us, written_peak_usd=peak))
     turn.do(checkpoint(turn.book))

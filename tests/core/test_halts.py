@@ -126,6 +126,9 @@ def test_a_halt_latches_is_shown_and_ends_by_a_reset_once_its_cause_measures_cle
     reset(driver)
     assert codes(driver) == []
     assert driver.lines[-1].type is JournalType.RESET
+    recovered = recover(driver.lines).ledger
+    assert recovered is not None
+    assert recovered.halts == ()
 
 
 @pytest.mark.parametrize("code", HALTS)
@@ -185,6 +188,29 @@ def test_a_loss_that_is_not_known_ends_no_halt() -> None:
     later.now_us = driver.now_us
     causes = halts.standing_causes(later.core.profile, later.book)
     assert causes == ("daily_loss is not known yet, limit 50.00 USD",)
+
+
+def test_no_restart_forgives_a_drawdown() -> None:
+    driver = Driver(own=tuned(gates__guard__risk__max_drawdown_pct=0.5)).connect()
+    driver.feed(AccountReported(ts_us=driver.now_us, values_usd={"NetLiquidation": 100_000.0}))
+    driver.fill(driver.order("BUY", 100), "BUY", 100, 70.0)
+    driver.tick()
+    driver.quote(71.99, 72.01)  # the peak: 199 USD earned
+    written = len(driver.lines)
+    driver.tick()
+    driver.quote(71.59, 71.61)  # less than a tenth of the limit below it
+    assert len(driver.lines) == written
+    driver.tick()
+    driver.quote(69.99, 70.01)
+    assert driver.lines[-1].type is JournalType.LEDGER_CHECKPOINT
+    assert driver.book.day.drawdown_pct == pytest.approx(0.2, abs=0.01)
+    later = again(driver)  # killed before the next checkpoint of the clock
+    assert later.book.ledger.peak_equity_usd == pytest.approx(100_199.0)
+    assert later.book.day.drawdown_pct == pytest.approx(0.2, abs=0.01)
+    written = len(driver.lines)
+    driver.tick()
+    driver.quote(69.89, 69.91)
+    assert len(driver.lines) == written  # once for each peak
 
 
 @pytest.mark.parametrize(("seconds", "halted"), [(4.999, False), (5.0, True), (5.001, True)])
@@ -342,6 +368,18 @@ def test_the_core_verifies_that_a_reducing_order_lowers_net_delta() -> None:
     driver.strategy.delta = None
     driver.status(driver.of(PlaceOrder)[-1].order_ref, "cancelled")
     assert not wished(driver, "SELL")  # what cannot be measured is not lowered
+
+
+def test_a_reset_gives_the_next_halt_its_whole_count_of_reducing_orders() -> None:
+    driver = Driver(own=tuned(gates__guard__risk__max_daily_loss_usd=50.0, control__on_halt="reduce")).connect()
+    driver.strategy.delta = 100.0
+    losing(driver)
+    assert wished(driver, "SELL")
+    driver.status(driver.of(PlaceOrder)[-1].order_ref, "cancelled")
+    recovering(driver)
+    reset(driver)
+    driver.report("reset")
+    assert (codes(driver), driver.book.ledger.reduce_orders) == ([], 0)
 
 
 def test_with_freeze_the_core_grants_no_reducing_wish() -> None:
