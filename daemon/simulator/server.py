@@ -115,6 +115,11 @@ class SimulatorServer:
         """Make one step of an unpaced market; False when it has ended."""
         return self.pacer.step()
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether new connections are accepted."""
+        return self._server is not None
+
     async def listen(self) -> None:
         """Accept connections (again), on the same port. Raises OSError when it is taken."""
         if self._server is None:

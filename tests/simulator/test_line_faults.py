@@ -166,11 +166,11 @@ async def test_a_simulator_that_does_not_listen_comes_back_on_its_port(
 ) -> None:
     ib_errors.expect("closed|disconnect|API connection failed|API port")
     port = server.port
-    server.act(StopListening(for_s=SHORT_S))
+    server.act(StopListening())
     await eventually(lambda: not ib.isConnected())
     with pytest.raises(ConnectionRefusedError):
         await connect(server)
-    await asyncio.sleep(SHORT_S)
-    await server.listen()
+    server.act(StopListening(for_s=0.05))
+    await eventually(lambda: server.is_listening)
     assert server.port == port
     (await connect(server)).disconnect()
