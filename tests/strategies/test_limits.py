@@ -125,6 +125,9 @@ def test_reducing_lets_a_forced_hedge_leave_and_the_light_stays_red() -> None:
     shown = present(desk.core, desk.book)
     assert shown["posture"].name == "REDUCING"
     assert {"daily_loss", "risk_halt"} <= set(shown["self_check"].block_reasons)
+    [risk] = [check.measured for check in shown["self_check"].checks if check.name == "risk"]
+    assert risk.startswith("REDUCING: daily_loss: loss ")
+    assert risk.endswith("; 0 of 10 reducing orders sent")
     sent = len(desk.orders())
     desk.tick(120)
     desk.quote(72.19, 72.21)

@@ -7,6 +7,7 @@ import msgspec
 from config.schema import Profile
 from daemon.core.book import Book
 from daemon.core.order_life import OrderState
+from daemon.core.posture import posture
 from daemon.strategies.gamma_scalper.classifier import DeltaCode, LiquidityCode, MarketCode, SystemCode
 from daemon.strategies.gamma_scalper.deciding import expired_leg
 from daemon.strategies.gamma_scalper.finding import Finder
@@ -44,6 +45,7 @@ class Checker:
         self._wide_pct = gates.state.liquidity.wide_spread_pct
         self._extreme_pct = gates.state.liquidity.extreme_spread_pct
         self._delta = gates.state.delta
+        self._control = profile.control
 
     def note(self, state: ScalperState, book: Book, look: Look) -> LastBad:
         """When each data reason last held, after this look."""
@@ -151,7 +153,8 @@ class Checker:
         if expired is not None:
             bad.add("leg_settlement")
         size = "unknown" if deviation is None else round(abs(deviation), 2)
-        halts = ", ".join(halt.code for halt in book.ledger.halts) if book.ledger.halts else "none"
+        stands = posture(book.ledger, self._control)
+        halts = "none" if stands.reason is None else f"{stands.name}: {stands.reason}"
         return (
             _check("trading_state", bad, "safe", "red", state.trading.value, "not SAFE"),
             _check("broker", bad, "broker_error", "red", codes.e.name, "no error"),
