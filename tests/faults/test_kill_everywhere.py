@@ -54,7 +54,7 @@ def unkilled(strace: str, tmp_path_factory: pytest.TempPathFactory) -> list[Call
 
 
 @pytest.mark.parametrize("name", MOMENTS)
-def test_killed_at_a_moment_that_matters_it_recovers_everything(
+def test_row_32_killed_at_a_moment_that_matters_it_recovers_everything(
     name: str, unkilled: list[Call], strace: str, tmp_path: Path
 ) -> None:
     wanted = MOMENTS[name]
@@ -65,7 +65,9 @@ def test_killed_at_a_moment_that_matters_it_recovers_everything(
 @pytest.mark.nightly
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("syscall", SYSCALLS)
-def test_killed_at_every_call_it_recovers_everything_and_hedges_on(syscall: str, strace: str, tmp_path: Path) -> None:
+def test_row_32_killed_at_every_call_it_recovers_everything_and_hedges_on(
+    syscall: str, strace: str, tmp_path: Path
+) -> None:
     """The second daemon has to finish the hedge, also where it first has to find out that an order never left."""
     number = 0
     while True:

@@ -1,6 +1,8 @@
-"""Rows 53 to 55 and 57 of the fault matrix: the machine under the daemon, its clocks, and bugs of our own."""
+"""Rows 53 to 55 of the fault matrix: the machine under the daemon, its clocks, and bugs of our own."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,11 @@ from state.control import ControlRead
 from state.light import Light, light
 from state.records import JournalType
 from state.snapshot import read_snapshot
+from tests.faults.killable_desk import KillableDesk, opened
+from tests.faults.live_daemon import AHEAD_US
 from tests.faults.working_desk import WorkingDesk, working_desk
+from tests.support.invariants import assert_invariants
+from tests.support.system import wait_for
 
 HOUR_S = 3600.0
 
@@ -61,6 +67,39 @@ async def test_row_53_suspended_for_a_minute(tmp_path: Path) -> None:
         desk.move(2)
         await desk.hedged(beyond=1)
         assert len(desk.placed()) == 2
+
+
+class LiveClockDesk(KillableDesk):
+    """Its daemon is a process that lives by the machine's clock."""
+
+    def start_daemon(self) -> None:
+        ahead_us = time.time_ns() // 1000 - self.market_us()  # noqa: TID251 - the test's own clock
+        self.environment[AHEAD_US] = str(ahead_us)
+        self.start("daemon", "--profile", str(self.profile), module="tests.faults.live_daemon")
+
+
+def test_row_53_a_stopped_process_wakes_up(tmp_path: Path) -> None:
+    """SIGSTOP, as a debugger or a full machine does it. Meanwhile the market goes away and comes back."""
+    with opened(LiveClockDesk(tmp_path)) as desk:
+        desk.start_daemon()
+        wait_for("the hedge", lambda: desk.of(JournalType.COMMISSION), 30)
+        placed, pid = desk.placed(), desk.processes["daemon"].pid
+        os.kill(pid, signal.SIGSTOP)
+        for usd in (3, -3):
+            desk.move(usd)
+            time.sleep(2)
+        assert desk.light().state == "not_live"
+        os.kill(pid, signal.SIGCONT)
+        stood = wait_for("the pause in the journal", lambda: desk.of(JournalType.CLOCK_JUMP))
+        assert stood[0].status == "stood_still"
+        assert stood[0].data["stood_still_ms"] > 3000
+        wait_for("green", lambda: desk.light().state == "green")
+        assert desk.placed() == placed, "an order on a price of the time that it slept through"
+        desk.move(2)
+        wait_for("the next hedge", lambda: len(desk.placed()) > len(placed))
+        desk.touch("stop")
+        assert desk.ended() == 0
+        assert_invariants(desk, stale_ms=4000)
 
 
 # --- 54: bugs ------------------------------------------------------------------------------------
