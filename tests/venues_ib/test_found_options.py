@@ -29,7 +29,9 @@ async def test_an_undeclared_option_is_described_before_its_report_and_watched(
     await desk.stop()
 
 
-async def test_one_that_comes_later_is_found_by_the_next_report(server: SimulatorServer, ib_errors: IbErrorWatch) -> None:
+async def test_one_that_comes_later_is_found_by_the_next_report(
+    server: SimulatorServer, ib_errors: IbErrorWatch
+) -> None:
     server.trade_by_hand(CALL.instrument, "SELL", 10)
     desk = Running(server.port, make_profile(legs=()))
     await desk.heard.synced()

@@ -149,7 +149,7 @@ async def test_in_a_restart_window_the_deadline_runs_from_its_end(
     await desk.heard.until(lambda: desk.heard.states[-1] == "UPSTREAM_LOST")
     await asyncio.sleep(0.2)
     assert desk.heard.states[-1] == "UPSTREAM_LOST", "past the deadline, but the window has 19 minutes to go"
-    assert desk.venue._patience_s() == pytest.approx(19 * 60 + 0.05, abs=1)
+    assert desk.venue._upstream._patience_s() == pytest.approx(19 * 60 + 0.05, abs=1)
     await desk.stop()
 
 

@@ -21,7 +21,7 @@ from daemon.core.events import (
     PositionChanged,
     PositionItem,
 )
-from daemon.venues.ib.errors import MODIFY_REFUSED, OrderMeaning
+from daemon.venues.ib.errors import DUPLICATE_ORDER_ID, MODIFY_REFUSED, OrderMeaning
 from daemon.venues.ib.translate import (
     Contracts,
     KnownOrder,
@@ -35,6 +35,7 @@ from daemon.venues.ib.translate import (
     split_exec_id,
 )
 
+IDS_SKIPPED = 1000
 PRICE_TOLERANCE = 1e-6
 """Prices that came over the wire as text are compared to this, in USD."""
 DONE = frozenset({"cancelled", "filled", "rejected"})
@@ -222,6 +223,9 @@ class BrokerBook:
             return [ModifyRefused(ts_us=ts_us, order_ref=before.order_ref, reason=text)]
         if before.status == "filled" or meaning not in {OrderMeaning.REJECTED, OrderMeaning.CANCELLED}:
             return []
+        if code == DUPLICATE_ORDER_ID:
+            # The venue's counter went back behind what other days have used: leave those ids well behind.
+            self._own.highest_order_id = max(self._own.highest_order_id, order_id) + IDS_SKIPPED
         status = "rejected" if meaning is OrderMeaning.REJECTED else "cancelled"
         return self._moved(key, msgspec.structs.replace(before, status=status, reason=text), ts_us)
 

@@ -27,7 +27,9 @@ FARM_STATES: Mapping[int, Literal["ok", "broken", "inactive"]] = {
     2108: "inactive",  # market data: likewise
 }
 """Code -> what it says of the data farm that its text names. Orders do not pass through any of them."""
+DEFINITIONS_AWAY: Mapping[int, bool] = {2157: True, 2158: False}
 PACING = 100
+DUPLICATE_ORDER_ID = 103
 
 HARMLESS = frozenset(
     {
@@ -50,7 +52,7 @@ HARMLESS = frozenset(
 
 REJECTS = frozenset(
     {
-        103,  # duplicate order id
+        DUPLICATE_ORDER_ID,
         109,  # price out of range
         110,  # price off the tick: a new order dies of it
         111,  # time in force and order type do not fit

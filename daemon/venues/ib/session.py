@@ -76,6 +76,8 @@ class IbSession:
         self.half_read: str | None = None
         """Which list without a number did not come in time."""
         self._completed_muted = False
+        self.definitions_away = False
+        """TWS said that its farm of contract definitions is gone."""
         self._farm_words: list[tuple[int, str]] = []
         self._probes: Probes | None = None
         self._open = True
@@ -361,6 +363,7 @@ class IbSession:
 
     def _about_data(self, request_id: int, code: int, text: str) -> bool:
         if code in errors.FARM_STATES:
+            self.definitions_away = errors.DEFINITIONS_AWAY.get(code, self.definitions_away)
             self._farm_words.append((code, text))
             self._tell_farms()
             return True

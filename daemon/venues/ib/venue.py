@@ -13,11 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from ib_async import Order
 from ib_async.wrapper import RequestError
 
 from config.schema import Profile
-from daemon.core.book import EMBARGO_LEAD_US
 from daemon.core.effects import ModifyOrder, PlaceOrder
 from daemon.core.events import (
     AnyEvent,
@@ -34,9 +32,10 @@ from daemon.core.link_fsm import LINK, LinkState, LinkTrigger
 from daemon.venues.ib.broker_book import OwnOrders
 from daemon.venues.ib.connection import Backoff, LinkLostError, NoAnswerError
 from daemon.venues.ib.contracts import Qualified, current_sessions, qualify, qualify_found
+from daemon.venues.ib.order_entry import OrderEntry
 from daemon.venues.ib.restart_windows import utc_windows
 from daemon.venues.ib.session import IbSession
-from daemon.venues.ib.translate import KnownOrder
+from daemon.venues.ib.upstream import Upstream, window_left_s
 from daemon.venues.protocol import Emit, FatalVenueError, OrderNotSentError, VenueClock
 
 LISTING_ATTEMPTS = 2
@@ -82,11 +81,7 @@ class IbVenue:
         self._link = Link(ts_us=0, state=LINK.initial, reason="")
         self._synced_s: float | None = None
         self._complaints = 0
-        # Upstream, as TWS says it
-        self._lost_s: float | None = None
-        self._lost_due_s = 0.0
-        self._lost_note = ""
-        self._unsettled = self._data_lost = False
+        self._upstream = self._no_news()
         # Notes for the loop
         self._wake = asyncio.Event()
         self._asked: dict[str, None] = {}
@@ -134,65 +129,27 @@ class IbVenue:
 
     def place(self, order: PlaceOrder) -> None:
         """See `Venue.place`. An orderRef is sent once in the life of this process, whatever became of it."""
-        refusal = self.not_ready()
-        if refusal is not None:
-            raise OrderNotSentError(refusal)
-        session, qualified = self._session, self._qualified
-        contract = qualified.orderable.get(order.instrument) if qualified is not None else None
-        if session is None or session.book is None or contract is None:
-            raise OrderNotSentError(f"{order.instrument} is not a declared instrument")
-        if self._own.find(order.order_ref) is not None:
-            raise OrderNotSentError(f"{order.order_ref} was already sent")
-        client = session.connection.client
-        # The venue's counter may roll back after its restart: an id must never be used twice.
-        client.updateReqId(self._own.highest_order_id + 1)
-        order_id: int = client.getReqId()
-        try:
-            client.placeOrder(order_id, contract, self._wire_order(order, session.account))
-        except ConnectionError as error:
-            raise OrderNotSentError(str(error)) from error
-        session.book.placed(
-            KnownOrder(
-                order_ref=order.order_ref,
-                venue_order_id=order_id,
-                client_id=self._profile.ib.client_id,
-                perm_id=0,
-                instrument=order.instrument,
-                side=order.side,
-                quantity=order.quantity,
-                order_type=order.order_type,
-                limit_price=order.limit_price,
-            )
-        )
+        self._entry().place(order)
 
     def modify(self, order: ModifyOrder) -> None:
         """See `Venue.modify`. Only what this connection has seen working under our own client id can be changed."""
-        refusal = self.not_ready()
-        session, qualified = self._session, self._qualified
-        if refusal is not None or session is None or session.book is None or qualified is None:
-            raise OrderNotSentError(refusal or "not connected")
-        known = session.book.changeable(order.order_ref)
-        if isinstance(known, str):
-            raise OrderNotSentError(known)
-        contract = qualified.orderable.get(known.instrument)
-        if contract is None or known.order_type != "LMT":
-            raise OrderNotSentError(f"{order.order_ref} is no limit order of a declared instrument")
-        changed = PlaceOrder(
-            order_ref=order.order_ref,
-            intent_id="",
-            instrument=known.instrument,
-            side=known.side,
-            quantity=order.quantity,
-            order_type="LMT",
-            limit_price=order.limit_price,
+        self._entry().modify(order)
+
+    def _entry(self) -> OrderEntry:
+        """The way out for an order now. Raises OrderNotSentError."""
+        refusal, session = self.not_ready(), self._session
+        if refusal is not None:
+            raise OrderNotSentError(refusal)
+        if session is None or session.book is None or self._qualified is None:
+            raise OrderNotSentError("not connected")
+        return OrderEntry(
+            session.connection,
+            session.book,
+            self._qualified,
+            self._own,
+            account=session.account,
+            client_id=self._profile.ib.client_id,
         )
-        try:
-            session.connection.client.placeOrder(
-                known.venue_order_id, contract, self._wire_order(changed, session.account)
-            )
-        except ConnectionError as error:
-            raise OrderNotSentError(str(error)) from error
-        session.book.modified(known, order.limit_price)
 
     def cancel(self, order_ref: str) -> None:
         """See `Venue.cancel`. Only orders of our own client id can be cancelled: for others TWS stays silent."""
@@ -232,18 +189,14 @@ class IbVenue:
 
     def upstream_lost(self, reason: str) -> None:
         """1100, 2110: the socket lives, orders would silently wait. Repeated for as long as it lasts."""
-        if self._lost_s is None:
-            self._lost_s = asyncio.get_running_loop().time()
-            self._lost_due_s = self._lost_s + self._patience_s()
-        self._lost_note, self._unsettled = reason, True
+        self._upstream.lost(asyncio.get_running_loop().time(), reason)
         if self._link.state != LinkState.DOWN:
             self._move(LinkTrigger.UPSTREAM_LOST, reason)
         self._wake.set()
 
     def upstream_back(self, reason: str, *, data_kept: bool) -> None:
         """1101, 1102: reconcile before anything is sent again."""
-        self._lost_s, self._unsettled = None, True
-        self._data_lost = self._data_lost or not data_kept
+        self._upstream.back(data_kept=data_kept)
         if self._link.state != LinkState.DOWN:
             self._move(LinkTrigger.UPSTREAM_BACK, reason)
         self._wake.set()
@@ -266,14 +219,14 @@ class IbVenue:
         await session.open(self._host, self._port)
         self._connections += 1
         self._move(LinkTrigger.LOGGED_ON, "logged on")
-        if self._lost_s is not None:
-            self._move(LinkTrigger.UPSTREAM_LOST, self._lost_note)  # said while the logon was under way
-        await self._upstream(session)
+        if self._upstream.is_lost:
+            self._move(LinkTrigger.UPSTREAM_LOST, self._upstream.note)  # said while the logon was under way
+        await self._wait_for_upstream(session)
         qualified = await self._qualify(session)
         session.begin(qualified, prefix=self._own_prefix(), own=self._own)
         self._tell(Instruments(ts_us=self._clock.now_us(), specs=qualified.specs))
         self._tell_sessions(qualified)
-        self._unsettled = True
+        self._upstream.unsettled = True
         await self._settle(session, "connect", subscribed=False)
         session.tell_account()
         self._synced("synchronised")
@@ -281,7 +234,7 @@ class IbVenue:
         self._subscribe(session)
         while True:
             await self._next_note(session)
-            if self._unsettled:
+            if self._upstream.unsettled:
                 await self._settle(session, "upstream restored", subscribed=True)
                 self._synced("upstream restored")
             if self._reconnect_for is not None:
@@ -291,48 +244,41 @@ class IbVenue:
 
     def _forget_notes(self) -> None:
         """What was noted for the last connection; what was asked of the broker stays asked."""
-        self._reconnect_for, self._lost_s = None, None
-        self._unsettled = self._data_lost = False
+        self._reconnect_for, self._upstream = None, self._no_news()
+
+    def _no_news(self) -> Upstream:
+        """What a new connection knows of TWS's servers: nothing bad."""
+        return Upstream(
+            self._profile.ib.upstream_deadline_s, lambda: window_left_s(self._windows, self._clock.now_us())
+        )
 
     async def _settle(self, session: IbSession, reason: str, *, subscribed: bool) -> None:
         """List until one listing was not overtaken by a loss upstream. Raises LinkLostError.
 
         Where TWS said that it forgot our subscriptions (1101), they are made again, once.
         """
-        while self._unsettled:
-            await self._upstream(session)
-            self._unsettled = False
-            if self._data_lost and subscribed:
+        upstream = self._upstream
+        while upstream.unsettled:
+            await self._wait_for_upstream(session)
+            upstream.unsettled = False
+            if upstream.data_lost and subscribed:
                 self._subscribe(session)
             await self._list(session, reason)
 
-    async def _upstream(self, session: IbSession) -> None:
-        """Wait while TWS has lost its servers; past the deadline, end the connection and call for help.
-
-        Raises LinkLostError. A reconnect would gain nothing before: the socket to TWS is good.
-        """
+    async def _wait_for_upstream(self, session: IbSession) -> None:
+        """Wait while TWS has lost its servers; past the deadline, end the connection. Raises LinkLostError."""
         loop = asyncio.get_running_loop()
-        while self._lost_s is not None:
-            if loop.time() >= self._lost_due_s:
-                if self._window_left_s() <= 0:
-                    lasted = f"{self._lost_note} (for {loop.time() - self._lost_s:.0f} s): connecting anew"
-                    session.connection.end(lasted, "upstream_overdue")
-                    raise LinkLostError(lasted)
-                self._lost_due_s = loop.time() + self._patience_s()  # a restart window has begun meanwhile
-            await self._next_note(session, timeout_s=self._lost_due_s - loop.time())
-
-    def _patience_s(self) -> float:
-        """How long TWS may be without its servers from now on: in a restart window, counted from its end."""
-        return self._window_left_s() + self._profile.ib.upstream_deadline_s
-
-    def _window_left_s(self) -> float:
-        now_us = self._clock.now_us()
-        left_us = (w.end_us - now_us for w in self._windows if w.start_us - EMBARGO_LEAD_US <= now_us < w.end_us)
-        return max(left_us, default=0) / 1e6
+        while self._upstream.is_lost:
+            wait_s = self._upstream.wait_s(loop.time())
+            if wait_s is None:
+                overdue = self._upstream.overdue(loop.time())
+                session.connection.end(overdue, "upstream_overdue")
+                raise LinkLostError(overdue)
+            await self._next_note(session, timeout_s=wait_s)
 
     def _subscribe(self, session: IbSession) -> None:
         """(Re)subscribe the declared set. Raises LinkLostError."""
-        self._data_lost = False
+        self._upstream.data_lost = False
         if self._qualified is not None:
             session.subscribe(self._qualified, may_renew=lambda: self._link.state == LinkState.SYNCED)
 
@@ -355,9 +301,10 @@ class IbVenue:
         try:
             self._qualified = await qualify(session.connection, self._profile)
         except FatalVenueError as error:
-            if self._qualified is None:
+            # TWS answers "no security definition" too while its servers or its own data farm are away.
+            away = self._upstream.is_lost or session.definitions_away
+            if self._qualified is None and not away:
                 raise
-            # It was known an hour ago: TWS answers "no security definition" too while its own data farm is away.
             raise LinkLostError(f"a known contract is not found now: {error}") from error
         self._hours_day = self._day()
         return self._qualified
@@ -373,7 +320,7 @@ class IbVenue:
                 reports = await session.listing(reasons, self._connections)
             except (NoAnswerError, RequestError) as error:
                 _log.warning("listing_failed", attempt=attempt, error=str(error))
-                if self._lost_s is not None:
+                if self._upstream.is_lost:
                     return  # TWS cannot answer without its servers; `_settle` lists again when they are back
                 if attempt == LISTING_ATTEMPTS or session.half_read is not None:
                     raise LinkLostError(f"reconciliation failed: {error}") from error
@@ -463,23 +410,6 @@ class IbVenue:
         if session is not None:
             session.flush()
         self._tell(link)
-
-    def _wire_order(self, order: PlaceOrder, account: str) -> Order:
-        """The order as ib_async sends it. Time in force is explicit: a preset would raise 10349 on a live order."""
-        quantity = int(order.quantity) if order.quantity == int(order.quantity) else order.quantity
-        wire = Order(
-            action=order.side,
-            totalQuantity=quantity,
-            orderType=order.order_type,
-            tif="DAY",
-            account=account,
-            orderRef=order.order_ref,
-            outsideRth=False,
-            transmit=True,
-        )
-        if order.limit_price is not None:
-            wire.lmtPrice = order.limit_price
-        return wire
 
 
 def _ignore(_event: AnyEvent) -> None:
