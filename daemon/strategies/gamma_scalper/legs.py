@@ -132,6 +132,8 @@ class LegPricer:
         self._implies = "implied" in self._sources
         self._models = "ib" in self._sources
         self._allow_delayed = allow_delayed
+        self.ages = isinstance(section.volatility, str)
+        """Whether a leg's source may change by the mere passing of time."""
 
     def with_terms(self, leg: LegState, spec: InstrumentSpec | None) -> LegState:
         """The leg with the venue's word on it; a leg the venue no longer names keeps what it had."""
@@ -200,16 +202,32 @@ class LegPricer:
             volatility = 0.0
         years = (leg.expiry_us - ts_us) / US_PER_YEAR
         found = greeks(leg.right, spot, leg.strike, years, self.rate, volatility)
-        return found if _is_sane(found) else None
+        # What no option can break; a NaN fails every comparison, so none of this ever reaches a sum.
+        if (
+            -1.0 <= found.delta <= 1.0
+            and 0.0 <= found.gamma < math.inf
+            and 0.0 <= found.vega < math.inf
+            and 0.0 <= found.price < math.inf
+            and -math.inf < found.theta_usd_year < math.inf
+        ):
+            return found
+        return None
 
     def value_all(self, legs: tuple[LegState, ...], spot: float | None, ts_us: int) -> tuple[OptionGreeks | None, ...]:
         """Greeks of every leg, in order."""
         return tuple([self.value(leg, spot, ts_us) for leg in legs])
 
-    def model_mark(self, leg: LegState, spot: float | None, ts_us: int) -> float | None:
-        """Price per share from the volatility that the last two-sided mid implied, else from the leg's own."""
+    def model_mark(
+        self, leg: LegState, spot: float | None, ts_us: int, *, fresh: OptionGreeks | None = None
+    ) -> float | None:
+        """Price per share from the volatility that the last two-sided mid implied, else from the leg's own.
+
+        `fresh` are the leg's greeks of this very moment, where there are some: with the same volatility they hold it.
+        """
         if spot is None or leg.expiry_us is None:
             return None
+        if fresh is not None and (leg.source == "implied" or (leg.implied is None and leg.priced_mid is None)):
+            return fresh.price
         volatility = leg.implied
         if volatility is None and leg.priced_mid is not None and leg.priced_spot is not None:
             volatility = self._implied(leg, leg.priced_mid, leg.priced_spot, leg.priced_us)
@@ -219,20 +237,6 @@ class LegPricer:
         if volatility is None and years > 0:
             return None
         return greeks(leg.right, spot, leg.strike, years, self.rate, 0.0 if volatility is None else volatility).price
-
-
-def _is_sane(found: OptionGreeks) -> bool:
-    """What no option can break: |delta| <= 1, gamma, vega and price not negative, and every number finite.
-
-    A NaN fails every comparison, so it never reaches a sum.
-    """
-    return (
-        -1.0 <= found.delta <= 1.0
-        and 0.0 <= found.gamma < math.inf
-        and 0.0 <= found.vega < math.inf
-        and 0.0 <= found.price < math.inf
-        and -math.inf < found.theta_usd_year < math.inf
-    )
 
 
 def two_sided_mid(quote: QuoteState | None) -> float | None:

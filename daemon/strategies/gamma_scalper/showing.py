@@ -70,12 +70,13 @@ class Shower:
             found[book.underlying] = Mark(price=state.spot)
         elif quote is not None and quote.last is not None:
             found[book.underlying] = Mark(price=quote.last)
-        for leg in state.legs:
+        is_fresh = state.valued_us == book.ts_us
+        for leg, value in zip(state.legs, state.greeks, strict=True):
             leg_mid = two_sided_mid(book.quotes.get(leg.instrument))
             if leg_mid is not None:
                 found[leg.instrument] = Mark(price=leg_mid)
                 continue
-            modelled = self._pricer.model_mark(leg, state.spot, book.ts_us)
+            modelled = self._pricer.model_mark(leg, state.spot, book.ts_us, fresh=value if is_fresh else None)
             if modelled is not None:
                 found[leg.instrument] = Mark(price=modelled, modelled=True)
         return found

@@ -178,11 +178,10 @@ class Watcher:
                 else leg
                 for leg in legs
             )
-        # While the market is closed no quote is expected, so none of them grows old.
-        aged_us = None if state.session is None else ts_us
-        sourced = tuple([self.pricer.sourced(leg, aged_us) for leg in legs])
-        if sourced != legs:
-            legs = sourced
+        if self.pricer.ages:
+            # While the market is closed no quote is expected, so none of them grows old.
+            aged_us = None if state.session is None else ts_us
+            legs = tuple([self.pricer.sourced(leg, aged_us) for leg in legs])
         return msgspec.structs.replace(
             state,
             legs=legs,
