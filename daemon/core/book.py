@@ -324,4 +324,4 @@ def embargoes(book: Book) -> tuple[str, ...]:
 
     Empty means that core, link, control and sink allow one. The strategy's own gates come on top.
     """
-    return tuple(code for code, forbids in _EMBARGOES if forbids(book))
+    return tuple([code for code, forbids in _EMBARGOES if forbids(book)])

@@ -176,8 +176,11 @@ def _watch_losses(turn: Turn) -> None:
     day, risk, now_us = turn.book.day, turn.profile.gates.guard.risk, turn.book.ts_us
     fallen = day.drawdown_pct
     loss = None if day.pnl is None else -day.pnl.total_usd
-    loss_since_us = _since(day.loss_since_us, now_us, breached=is_breached(loss, risk.max_daily_loss_usd))
-    fallen_since_us = _since(day.drawdown_since_us, now_us, breached=is_breached(fallen, risk.max_drawdown_pct))
+    lost, fell = is_breached(loss, risk.max_daily_loss_usd), is_breached(fallen, risk.max_drawdown_pct)
+    if not (lost or fell) and day.loss_since_us is None and day.drawdown_since_us is None:
+        return
+    loss_since_us = _since(day.loss_since_us, now_us, breached=lost)
+    fallen_since_us = _since(day.drawdown_since_us, now_us, breached=fell)
     if (loss_since_us, fallen_since_us) != (day.loss_since_us, day.drawdown_since_us):
         changed = msgspec.structs.replace(day, loss_since_us=loss_since_us, drawdown_since_us=fallen_since_us)
         turn.put(day=changed)
