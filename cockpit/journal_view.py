@@ -113,5 +113,10 @@ def cli_words(asked: Asked, desk: str) -> str:
     return f"{words} --limit {asked.limit}"
 
 
+def why_words(ts: str, desk: str) -> str:
+    """The words of `bifrost` that explain what was decided at a line's time."""
+    return f"why --desk {desk} --at {ts}"
+
+
 def _short(time_us: int) -> str:
     return iso_from_us(time_us)[:19] + "Z"

@@ -35,6 +35,9 @@ def page() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"The same in a shell: `{context.current().shell(journal_view.cli_words(asked, paths.desk))}`")
         st.button("Look again", key="look-again")
+    if last:
+        why = context.current().shell(journal_view.why_words(last[0].ts, paths.desk))
+        st.caption(f"Why a moment was decided as it was, with every rule's numbers: `{why}`")
 
 
 def _newest(paths: DeskPaths, index: JournalIndex, asked: journal_view.Asked, *, any_line: bool) -> None:

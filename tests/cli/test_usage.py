@@ -13,7 +13,7 @@ from state.records import JournalType
 from tests.cli.conftest import Cli, Desk
 
 RUNNING = ["up", "daemon", "supervise", "simulator", "cockpit", "test"]
-ASKING = ["status", "ops", "verify", "profile", "doctor", "maintain"]
+ASKING = ["status", "ops", "why", "verify", "profile", "doctor", "maintain"]
 COMMANDING = ["stop", "start", "pause", "resume", "flatten", "reset", "book", "salvage"]
 COMMANDS = [*RUNNING, *ASKING, *COMMANDING]
 SUBCOMMANDS = [
@@ -31,6 +31,7 @@ ABOUT_A_DESK = [
     "resume",
     "flatten --yes",
     "ops",
+    "why --at 14:03",
     "verify",
     "doctor --desk nobody",
     "maintain --dry-run",
