@@ -49,7 +49,7 @@ class Usage:
         )
 
 
-async def test_a_thousand_reconnects_leave_memory_descriptors_and_tasks_flat(tmp_path: Path) -> None:
+async def test_row_56_a_thousand_reconnects_leave_memory_descriptors_and_tasks_flat(tmp_path: Path) -> None:
     async with working_desk(tmp_path) as desk:
         await desk.hedged()
         await reconnect(desk, 100)
@@ -103,7 +103,7 @@ DAYS = ("2026-11-23", "2026-11-24", "2026-11-25", "2026-11-27", "2026-11-30")
 """Thanksgiving is closed, the day after it is half a day, and then comes a weekend."""
 
 
-def test_a_week_at_high_speed_ends_exact_to_the_cent_and_with_nothing_grown(tmp_path: Path) -> None:
+def test_row_56_a_week_at_high_speed_ends_exact_to_the_cent_and_with_nothing_grown(tmp_path: Path) -> None:
     week = GatewayDesk(tmp_path, WEEK, exchange_of, paced=True, lock_step=True, speed=1e6)
     with opened(week):
         week.start("daemon", "--profile", str(week.profile))
