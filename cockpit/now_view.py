@@ -130,6 +130,7 @@ def build(
         tables={
             "legs": tables.legs(snapshot),
             "positions": tables.positions(snapshot),
+            "day_pnl": tables.day_pnl(snapshot),
             "orders": tables.working_orders(snapshot),
         },
         point=None if snapshot is None else _point(snapshot),

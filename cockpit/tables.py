@@ -121,6 +121,38 @@ def _leg_row(leg: Leg) -> Row:
     )
 
 
+PNL_COLUMNS = (
+    _right("delta", "Delta", "USD"),
+    _right("gamma", "Gamma", "USD"),
+    _right("theta", "Theta", "USD"),
+    _right("vega", "Vega", "USD"),
+    _right("other", "Other", "USD"),
+    _right("slippage", "Slippage", "USD"),
+    _right("commission", "Commission", "USD"),
+    _right("total", "Today", "USD"),
+    _right("wear", "Wear", "USD per 10k"),
+)
+
+
+def day_pnl(snapshot: Snapshot | None) -> Table:
+    """Where the day's P&L came from: costs with their minus, so that the row adds up to the day's total."""
+    parts = None if snapshot is None else snapshot.pnl_parts
+    rows: tuple[Row, ...] = ()
+    if parts is not None and parts.other_usd is not None:
+        slippage = None if parts.slippage_usd is None else -parts.slippage_usd
+        earned = (parts.delta_usd, parts.gamma_usd, parts.theta_usd, parts.vega_usd, parts.other_usd)
+        figures = (*earned, slippage, -parts.commission_usd, parts.total_usd)
+        cells = tuple(wording.usd(figure, signed=True) for figure in figures)
+        rows = (Row(cells=(*cells, wording.number(parts.wear_per_10k, decimals=2, signed=True))),)
+    return Table(
+        title="P&L today",
+        aside="since the previous close, by where it came from",
+        columns=PNL_COLUMNS,
+        rows=rows,
+        empty="The desk's P&L by where it came from appears here once everything it holds has a price.",
+    )
+
+
 POSITION_COLUMNS = (
     Column(name="instrument", label="Instrument"),
     _right("own", "Own"),

@@ -14,6 +14,7 @@ def page() -> None:
     components.tiles(key=f"tiles-{paths.desk}", data=desk)
     components.chart(key=f"chart-{paths.desk}", data=desk)
     components.table(key=f"legs-{paths.desk}", data={**desk, "source": "legs"})
+    components.table(key=f"day-pnl-{paths.desk}", data={**desk, "source": "day_pnl"})
     left, right = st.columns(2)
     with left:
         components.table(key=f"positions-{paths.desk}", data={**desk, "source": "positions"})

@@ -72,6 +72,26 @@ def test_every_row_has_a_cell_per_column(player: DeskPlayer) -> None:
         assert all(len(row.cells) == len(table.columns) for row in table.rows)
 
 
+def test_the_days_pnl_adds_up_in_its_row(player: DeskPlayer) -> None:
+    snapshot = player.write()
+    table = view(snapshot).tables["day_pnl"]
+    figures = [float(cell.replace(",", "").replace("\N{MINUS SIGN}", "-")) for cell in table.rows[0].cells]
+    *parts, total, wear = figures
+    assert [column.name for column in table.columns][5:7] == ["slippage", "commission"]
+    assert round(sum(parts), 2) == total == 1046.3
+    assert wear == -18.4
+    unpriced = msgspec.structs.replace(snapshot, pnl_parts=None)
+    assert view(unpriced).tables["day_pnl"].rows == ()
+    assert snapshot.pnl_parts is not None
+    of_another_bot = msgspec.structs.replace(snapshot.pnl_parts, other_usd=None)
+    assert view(msgspec.structs.replace(snapshot, pnl_parts=of_another_bot)).tables["day_pnl"].rows == ()
+
+
+def test_why_is_asked_for_a_lines_own_time() -> None:
+    words = journal_view.why_words("2014-06-05T14:03:00.000000Z", "demo")
+    assert words == "why --desk demo --at 2014-06-05T14:03:00.000000Z"
+
+
 def test_numbers_stand_right_and_foreign_is_told_apart(player: DeskPlayer) -> None:
     table = view(player.write()).tables["positions"]
     assert [column.align for column in table.columns] == ["left"] + ["right"] * 5
@@ -312,3 +332,20 @@ def test_lines_are_shown_with_their_units() -> None:
     assert "2014-06-05 14:31:07.123" in row.cells
     assert "1 share" in row.cells
     assert "70.1250" in row.cells
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"), [("fixed", "profile"), ("implied", "its quote"), ("ib", "IB's model"), (None, wording.DASH)]
+)
+def test_each_leg_says_where_its_volatility_comes_from_and_whether_it_was_adopted(
+    source: str | None, shown: str
+) -> None:
+    leg = {
+        "instrument": "TWX 20140719 C 70", "right": "C", "strike": 70.0, "expiry": "2014-07-19",
+        "volatility_source": source, "adopted": source == "ib",
+    }  # fmt: skip
+    machine = {"trading_state": "ARMED", "hedge_state": "EXEC_IDLE", "state_code": "O1", "words": ""}
+    snapshot = msgspec.structs.replace(BARE, strategy={"name": "gamma_scalper", **machine, "legs": [leg]})
+    cells = tables.legs(snapshot).rows[0].cells
+    assert cells[[column.name for column in tables.LEG_COLUMNS].index("source")] == shown
+    assert ("(adopted)" in cells[0]) is (source == "ib")

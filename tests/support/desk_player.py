@@ -267,7 +267,18 @@ class DeskPlayer:
             daily_pnl_usd=round(equity - 100_000, 2),
             drawdown_pct=drawdown,
             pnl_parts=PnlParts(
-                realised_usd=812.4, unrealised_usd=-90.1, legs_usd=340.0, commission_usd=-16.0, total_usd=1046.3
+                realised_usd=812.4,
+                unrealised_usd=-90.1,
+                legs_usd=340.0,
+                commission_usd=16.0,
+                total_usd=1046.3,
+                delta_usd=84.2,
+                gamma_usd=1310.75,
+                theta_usd=-402.6,
+                vega_usd=88.4,
+                slippage_usd=12.9,
+                other_usd=-5.55,
+                wear_per_10k=-18.4,
             ),
             counters={
                 "hedges_today": hedges,
