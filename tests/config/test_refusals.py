@@ -218,6 +218,32 @@ ONE_LINE = {
         "gates: {strategy: {structure: {min_dte: 40}}}\n",
         "p.yaml:2: gates.strategy.structure.min_dte: 40 days is above max_dte (35); no leg could ever be adopted",
     ),
+    "trend below chop": (
+        "gates: {state: {market: {trend_efficiency: 0.25}}}\n",
+        (
+            "p.yaml:2: gates.state.market.choppy_efficiency: 0.25 is not below trend_efficiency (0.25); "
+            "a market cannot trend and chop at once"
+        ),
+    ),
+    "quiet above high": (
+        "gates: {state: {market: {quiet_volatility_pct: 60}}}\n",
+        (
+            "p.yaml:2: gates.state.market.quiet_volatility_pct: 60 % is above high_volatility_pct (50 %); "
+            "quiet must come before high"
+        ),
+    ),
+    "a gap that nobody believes": (
+        "gates: {state: {market: {gap_pct: 21}}}\n",
+        "p.yaml:2: gates.state.market.gap_pct: 21 % is above outlier_pct (20 %); no gap could ever be believed",
+    ),
+    "a fallback behind a number": (
+        "greeks: {fallback: [implied]}\n",
+        ("p.yaml:2: greeks.fallback[0]: implied can never be reached: the fixed 0.35 before it is always there"),
+    ),
+    "a fallback named twice": (
+        "greeks: {volatility: ib, fallback: [implied, ib]}\n",
+        "p.yaml:2: greeks.fallback[1]: ib stands there already; name each source once",
+    ),
     "live without account": (
         "live: true\n",
         "p.yaml:2: live: live: true needs ib.account, the id of the one live account that may be traded",
@@ -381,3 +407,10 @@ def test_every_documented_key_is_known_and_name_is_not_the_operators() -> None:
     assert "simulator.positions.quantity" in paths
     assert "name" not in paths
     assert len(paths) == len(set(paths))
+
+
+def test_a_simulated_account_may_hold_what_no_leg_declares_where_positions_are_adopted(tmp_path: Path) -> None:
+    text = "simulator:\n  positions:\n    - {quantity: 1, right: put, strike: 70, expiry: 2014-07-19}\n"
+    adopting = "gates: {strategy: {structure: {adopt: true}}}\n"
+    (tmp_path / "p.yaml").write_text(SIMULATED + adopting + text)
+    assert load_profile("p", profiles_dir=tmp_path).profile.gates.strategy.structure.adopt
