@@ -59,7 +59,10 @@ class Outgoing:
         return tuple(name for name, _ in self._fields(SERVER_VERSION))
 
     def frame(self, server_version: int = SERVER_VERSION, /, **values: object) -> bytes:
-        """The framed message. A tuple is written as its length and its items. Raises TypeError on a wrong field."""
+        """The framed message. Raises TypeError on a wrong field.
+
+        A tuple is written as its length and its items, a list of rows as its length and the items of all rows.
+        """
         parts = [self._head]
         taken = 0
         for name, default in self._fields(server_version):
@@ -73,6 +76,9 @@ class Outgoing:
             if isinstance(value, tuple):
                 parts.append(str(len(value)))
                 parts.extend(text(item) for item in value)
+            elif isinstance(value, list):
+                parts.append(str(len(value)))
+                parts.extend(text(item) for row in value for item in row)
             else:
                 parts.append(text(value))
         if taken < len(values):

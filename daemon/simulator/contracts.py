@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from daemon.core.events import Session
 from daemon.simulator.codec import Values, integer, number
+from daemon.simulator.transport import WireError
 from daemon.venues.simulated.model import SimContract
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -30,6 +31,23 @@ def new_york(time_us: int) -> datetime:
 def api_time(time_us: int) -> str:
     """`20140605 10:31:00 US/Eastern`."""
     return f"{new_york(time_us):%Y%m%d %H:%M:%S} {WIRE_ZONE}"
+
+
+def api_moment_us(words: str) -> int:
+    """A client's moment in microseconds since the epoch. Raises WireError.
+
+    `20140605 10:00:00[ zone]` (New York where it says none) or `20140605-10:00:00` (UTC).
+    """
+    parts = words.split()
+    try:
+        if len(parts) >= 2:
+            moment = datetime.strptime(f"{parts[0]} {parts[1]}", "%Y%m%d %H:%M:%S")  # noqa: DTZ007 - zone below
+            moment = moment.replace(tzinfo=ZoneInfo(parts[2]) if len(parts) > 2 else NEW_YORK)
+        else:
+            moment = datetime.strptime(words, "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
+    except (ValueError, KeyError):
+        raise WireError(f"the time {words!r} is not like 20140605 10:00:00") from None
+    return int(moment.timestamp()) * 1_000_000
 
 
 def wire_contract(contract: SimContract, *, exchange: str = "SMART") -> WireContract:

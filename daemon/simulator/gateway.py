@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import structlog
 
 from daemon.simulator import outgoing, publishing
+from daemon.simulator.bar_history import BarHistory
 from daemon.simulator.codec import SERVER_VERSION, Values
 from daemon.simulator.contracts import new_york
 from daemon.simulator.faults import FaultScript, RollBackIds, SplitFrames
@@ -65,6 +66,8 @@ class Gateway:
         self.upstream = Upstream()
         self.telling = OrderTelling(self)
         self.quotes = QuoteTelling(self)
+        self.history = BarHistory()
+        """The minutes that the market has shown."""
         self.probe_or_leave = asyncio.Event()
         """Set whenever a session answered a stamp, subscribed or left: the pacer looks again."""
         self._serving = Serving(self, handlers)
@@ -131,6 +134,7 @@ class Gateway:
     def publish_step(self, step: MarketStep, events: Iterable[ExchangeEvent]) -> None:
         """A new moment: its stamp, what it filled, then every standing quote; one write per client."""
         events = tuple(events)
+        self.history.add(step)
         if self.upstream.is_lost:
             self.upstream.hold(events)
         else:

@@ -191,6 +191,15 @@ REQUESTS: dict[int, Request] = {
     15: Request("reqAutoOpenOrders", (take("version auto_bind"),)),
     16: Request("reqAllOpenOrders", _VERSION),
     17: Request("reqManagedAccts", _VERSION),
+    20: Request(
+        "reqHistoricalData",
+        (
+            take("req_id " + _CONTRACT + "include_expired end bar_size duration use_rth what_to_show format_date"),
+            When(_is_combo, (Repeat("combo_legs", (take("con_id ratio action exchange"),)),)),
+            take("keep_up_to_date options"),
+        ),
+    ),
+    25: Request("cancelHistoricalData", _REQUEST_ID),
     49: Request("reqCurrentTime", _VERSION),
     58: Request("reqGlobalCancel", _VERSION),
     59: Request("reqMarketDataType", (take("version data_type"),)),
@@ -249,7 +258,7 @@ def read_request(payload: bytes, server_version: int = SERVER_VERSION) -> Receiv
         raise WireError(f"{request.name}: {error}") from None
 
 
-_UNVERSIONED = {20, 22, 78, 79, 81, 83, 84, 86, 87, 88, 89, 90, 96, 97, 98, 100, 101, 102, 103, 104}
+_UNVERSIONED = {22, 78, 79, 81, 83, 84, 86, 87, 88, 89, 90, 96, 97, 98, 100, 101, 102, 103, 104}
 """Requests whose second field is already the request id (others carry a version first)."""
 
 

@@ -1,20 +1,16 @@
 """Answers about orders and executions."""
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
-
 import structlog
 
 from daemon.core.events import Side
 from daemon.simulator import outgoing, publishing
 from daemon.simulator.codec import Values, flag, integer, number
-from daemon.simulator.contracts import NEW_YORK
+from daemon.simulator.contracts import api_moment_us
 from daemon.simulator.faults import InactivateOrders, Overfill, PartialFills, RaceCancels, RejectModifies, RejectOrders
 from daemon.simulator.gateway import Gateway
 from daemon.simulator.market_requests import one_contract
 from daemon.simulator.serving import INVALID_REQUEST, Handler
 from daemon.simulator.sessions import Session
-from daemon.simulator.transport import WireError
 from daemon.venues.simulated.account import (
     STOCK_INITIAL_MARGIN,
     STOCK_MAINTENANCE_MARGIN,
@@ -241,7 +237,7 @@ def executions(gateway: Gateway, session: Session, values: Values) -> None:
     """7: today's executions of every client that the filter lets through, each with its commission."""
     req_id = integer(values, "req_id")
     commissions = {commission.exec_id: commission for commission in gateway.exchange.commissions()}
-    since_us = _since_us(values["since"])
+    since_us = api_moment_us(values["since"]) if values["since"] else 0
     for execution in gateway.exchange.executions():
         contract = gateway.contract(execution.ticket.instrument)
         if execution.executed_us < since_us or not _wanted(execution, contract, values):
@@ -263,22 +259,6 @@ def _wanted(execution: SimExecution, contract: SimContract, values: Values) -> b
         and values["sec_type"] in ("", sec_type)
         and values["side"] in ("", ticket.side, "BOT" if ticket.side == "BUY" else "SLD")
     )
-
-
-def _since_us(since: str) -> int:
-    """The filter's time: `20140605 10:00:00[ zone]` (New York where it says none) or `20140605-10:00:00` (UTC)."""
-    if not since:
-        return 0
-    words = since.split()
-    try:
-        if len(words) >= 2:
-            moment = datetime.strptime(f"{words[0]} {words[1]}", "%Y%m%d %H:%M:%S")  # noqa: DTZ007 - zone below
-            moment = moment.replace(tzinfo=ZoneInfo(words[2]) if len(words) > 2 else NEW_YORK)
-        else:
-            moment = datetime.strptime(since, "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
-    except (ValueError, KeyError):
-        raise WireError(f"the time {since!r} is not like 20140605 10:00:00") from None
-    return int(moment.timestamp()) * 1_000_000
 
 
 ORDER_HANDLERS: dict[str, Handler] = {

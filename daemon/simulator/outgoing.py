@@ -71,6 +71,7 @@ EXECUTION = Outgoing(
     "pending_price_revision>=178=0",
 )
 MANAGED_ACCOUNTS = Outgoing(15, "accounts", version=1)
+HISTORICAL_DATA = Outgoing(17, "req_id start end bars")
 TICK_OPTION = Outgoing(
     21,
     "req_id tick_type attributes=0 implied_volatility delta option_price pv_dividend=0 gamma vega theta "
@@ -103,8 +104,8 @@ COMPLETED_ORDER = Outgoing(
     101,
     _CONTRACT + "action total_quantity order_type limit_price aux_price=0 tif oca_group= account open_close= origin=0 "
     "order_ref perm_id outside_rth=0 hidden=0 discretionary_amount=0 good_after= fa_group= fa_method= fa_percentage= "
-    "model_code= good_till= rule_80a= percent_offset= settling_firm= short_sale_slot=0 designated_location= "
-    "exempt_code=-1 starting_price= stock_ref_price= delta= stock_range_lower= stock_range_upper= display_size=0 "
+    "fa_profile<177= model_code= good_till= rule_80a= percent_offset= settling_firm= short_sale_slot=0 "
+    "designated_location= exempt_code=-1 starting_price= stock_ref_price= delta= stock_range_lower= stock_range_upper= display_size=0 "
     "sweep_to_fill=0 all_or_none=0 min_quantity= oca_type=3 trigger_method=0 volatility= volatility_type=0 "
     "dn_order_type=None dn_aux_price= dn_con_id=0 dn_short_sale=0 dn_short_sale_slot=0 dn_designated_location= "
     "continuous_update=0 reference_price_type=0 trail_stop_price= trailing_percent= combo_legs_description= "
@@ -116,6 +117,7 @@ COMPLETED_ORDER = Outgoing(
     f"{UNSET_INTEGER} completed_time completed_status min_trade_quantity= min_compete_size= compete_offset={_UNSET} "
     f"mid_offset_whole={_UNSET} mid_offset_half={_UNSET}",
 )
+HISTORICAL_SCHEDULE = Outgoing(106, "req_id start end time_zone sessions")
 COMPLETED_ORDERS_END = Outgoing(102, "")
 
 
