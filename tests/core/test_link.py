@@ -40,7 +40,8 @@ def fire(driver: Driver, key: str) -> None:
 
 
 def last_delay_s(driver: Driver, key: str) -> float:
-    return [timer.delay_ms for timer in driver.of(StartTimer) if timer.key == key][-1] / 1000
+    delays_ms: list[float] = [timer.delay_ms for timer in driver.of(StartTimer) if timer.key == key]
+    return delays_ms[-1] / 1000
 
 
 def window(driver: Driver, begin_s: float, end_s: float) -> Window:
@@ -192,8 +193,8 @@ def test_a_hedge_that_is_confirmed_cancelled_in_time_is_not_missed() -> None:
 
 def test_a_broken_farm_is_shown_with_its_name_and_since_when() -> None:
     driver = connected()
-    for state in ("broken", "broken"):
-        driver.feed(Farm(ts_us=driver.now_us, name="usfarm", state=state, note="2103: broken"))  # type: ignore[arg-type]
+    for _ in range(2):
+        driver.feed(Farm(ts_us=driver.now_us, name="usfarm", state="broken", note="2103: broken"))
         driver.tick(5)
     checks = {check.name: check for check in self_check(driver.core.profile, driver.strategy, driver.book).checks}
     assert checks["data_farms"].reason == "data_farm_broken"

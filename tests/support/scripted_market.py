@@ -36,7 +36,7 @@ class ScriptedMarket:
         times_us: Sequence[int] | None = None,
         call: Sequence[tuple[float | None, float | None]] | None = None,
     ) -> None:
-        self.contracts = (STOCK, CALL)
+        self.contracts: tuple[SimContract, ...] = (STOCK, CALL)
         self.sessions = tuple(
             Session(date=f"2014-06-{6 + days:02d}", open_us=OPEN_US + days * DAY_US, close_us=CLOSE_US + days * DAY_US)
             for days in (0, 3, 15)

@@ -205,7 +205,8 @@ async def test_a_frame_of_4_gb_ends_the_connection_at_once(
 
 
 def test_a_stream_in_single_bytes_passes_whole() -> None:
-    decoded, refused = bytearray(), []
+    decoded = bytearray()
+    refused: list[str] = []
     guard = FrameGuard(decoded.extend, lambda: b"", refused.append)
     stream = HELLO + b"\0\0\0\x0212"
     for place in range(len(stream)):

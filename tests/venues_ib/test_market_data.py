@@ -25,7 +25,7 @@ def asked_types(server: SimulatorServer) -> list[str]:
             asked.append(line["values"]["data_type"])  # type: ignore[index]
         original(**line)  # type: ignore[arg-type]
 
-    server.transcript.hear = listen  # type: ignore[assignment,method-assign]
+    server.transcript.hear = listen  # type: ignore[method-assign]
     return asked
 
 

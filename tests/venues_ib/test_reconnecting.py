@@ -193,7 +193,7 @@ async def test_a_contract_that_was_known_is_waited_for_after_a_reconnect(
     running: Running, server: SimulatorServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TWS answers 200 too while its own data farm is away; that must not end a running desk."""
-    refusals = []
+    refusals: list[int] = []
 
     async def refuse_once(connection: Any, profile: Any) -> Any:
         if not refusals:

@@ -10,8 +10,8 @@ from config.schema import RestartWindow
 from daemon.venues.ib.restart_windows import DAYS_AHEAD, WEEKDAYS, utc_windows
 
 
-def us(*moment: int) -> int:
-    return round(datetime(*moment, tzinfo=UTC).timestamp() * 1e6)  # type: ignore[arg-type]
+def us(year: int, month: int, day: int, hour: int) -> int:
+    return round(datetime(year, month, day, hour, tzinfo=UTC).timestamp() * 1e6)
 
 
 def spans(windows: tuple[RestartWindow, ...], now_us: int) -> list[tuple[str, str]]:

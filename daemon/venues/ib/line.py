@@ -51,6 +51,9 @@ class Line:
     model_volatility: float | None = None
     model_delta: float | None = None
     mode: Mode = Mode.LIVE
+    is_usable: bool = True
+    """Whether these data may be told as prices: live or delayed ones."""
+    is_delayed: bool = False
     refused: list[RefusedKind] = field(default_factory=list)
     heard_s: float = 0.0
     """When the newest tick came, or the line was subscribed."""
@@ -102,15 +105,11 @@ class Line:
         """What the data are from now on; True when that is news. Prices of another mode are not carried over."""
         if self.mode is mode:
             return False
-        self.mode = mode
+        self.mode, self.is_delayed = mode, mode is Mode.DELAYED
+        self.is_usable = self.is_delayed or mode is Mode.LIVE
         self.bid = self.ask = self.last = self.bid_size = self.ask_size = None
         self.model_volatility = self.model_delta = None
         return True
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether these data may be told as prices."""
-        return self.mode in (Mode.LIVE, Mode.DELAYED)
 
     def prices(self) -> tuple[object, ...]:
         """What shows whether a line that was subscribed again has heard anything new."""
@@ -133,7 +132,7 @@ class Line:
                 last=last,
                 model_volatility=self.model_volatility if usable else None,
                 model_delta=self.model_delta if usable else None,
-                delayed=self.mode is Mode.DELAYED,
+                delayed=self.is_delayed,
                 refused=refused,
             )
         self.reference.note(bid, ask, ts_us)
@@ -146,18 +145,19 @@ class Line:
             bid_size=self.bid_size if bid is not None else None,
             ask_size=self.ask_size if ask is not None else None,
             halted=self.halted,
-            delayed=self.mode is Mode.DELAYED,
+            delayed=self.is_delayed,
             previous_close=self.previous_close,
             refused=refused,
         )
 
     def _usable(self, price: float, now_us: int) -> float | None:
-        fault = price_fault(price)
         usable = price_or_none(price)
-        if usable is not None and is_absurd(usable, self.spec, self.reference.mid(now_us)):
-            fault, usable = "absurd", None
-        if fault is not None:
-            self._refuse(fault)
+        if usable is None:
+            self._refuse(price_fault(price))
+            return None
+        if is_absurd(usable, self.spec, self.reference.mid(now_us)):
+            self._refuse("absurd")
+            return None
         return usable
 
     def _refuse(self, kind: RefusedKind) -> None:

@@ -9,7 +9,7 @@ import math
 
 from daemon.core.events import RefusedKind
 from daemon.core.instruments import InstrumentSpec
-from daemon.venues.ib.translate import finite_or_none, price_or_none
+from daemon.venues.ib.translate import finite_or_none
 
 STOCK_MOVE = 0.5
 """How far a stock's price may be from its last clean mid, as a fraction. US exchanges halt a stock of ordinary price
@@ -20,10 +20,8 @@ REFERENCE_SPREAD = 0.1
 """A quote wider than this fraction of its mid passes, but says too little about the worth to bound the next."""
 
 
-def price_fault(value: object) -> RefusedKind | None:
-    """Why this number is no price, or None when it is one. Zero and IB's -1 are sentinels."""
-    if price_or_none(value) is not None:
-        return None
+def price_fault(value: object) -> RefusedKind:
+    """Why this number, of which `price_or_none` makes None, is no price. Zero and IB's -1 are sentinels."""
     number = finite_or_none(value)
     return "sentinel" if number is not None or _is_unset(value) else "not_a_number"
 

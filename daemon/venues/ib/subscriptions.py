@@ -98,7 +98,7 @@ class Lines:
         tick = self._tick(line, tick_type)
         if line is None or tick not in {BID, ASK, LAST, CLOSE}:
             return
-        before = line.prices()
+        before = line.prices() if line.unproven else ()
         line.price(tick, price, size, self._clock.now_us())
         self._touch(request_id, line, before)
 
@@ -108,7 +108,7 @@ class Lines:
         tick = self._tick(line, tick_type)
         if line is None or tick not in {BID_SIZE, ASK_SIZE}:
             return
-        before = line.prices()
+        before = line.prices() if line.unproven else ()
         line.size(tick, size)
         self._touch(request_id, line, before)
 
@@ -117,7 +117,7 @@ class Lines:
         line = self._lines.get(request_id)
         if line is None or tick_type not in MODEL_TICKS:
             return
-        before = line.prices()
+        before = line.prices() if line.unproven else ()
         line.greeks(volatility, delta)
         self._touch(request_id, line, before)
 
@@ -186,7 +186,7 @@ class Lines:
     def _tick(self, line: Line | None, tick_type: int) -> int | None:
         """The tick as its live type; None for one that does not fit the line's mode."""
         live = LIVE_TICK.get(tick_type)
-        if line is None or (live is not None) != (line.mode is Mode.DELAYED):
+        if line is None or (live is not None) != line.is_delayed:
             return None
         return tick_type if live is None else live
 
