@@ -67,15 +67,20 @@ LEG_COLUMNS = (
     _right("pnl", "P&L today", "USD"),
     _right("moneyness", "Spot over strike", "%"),
     _right("volatility", "Volatility", "% a year"),
+    Column(name="source", label="Volatility from"),
     _right("delta", "Delta", "shares"),
     _right("gamma", "Gamma", "shares/USD"),
     _right("theta", "Theta", "USD/day"),
 )
 
 
+_SOURCES = {"fixed": "profile", "implied": "its quote", "ib": "IB's model"}
+
+
 def _leg_name(leg: Leg) -> str:
     right = "call" if leg.right == "C" else "put"
-    return f"{leg.expiry}  {leg.strike:g} {right}"
+    adopted = "  (adopted)" if leg.adopted else ""
+    return f"{leg.expiry}  {leg.strike:g} {right}{adopted}"
 
 
 def legs(snapshot: Snapshot | None) -> Table:
@@ -114,6 +119,7 @@ def _leg_row(leg: Leg) -> Row:
             wording.usd(leg.pnl_usd, signed=True),
             wording.number(leg.moneyness_pct, decimals=2, signed=True),
             wording.number(volatility, decimals=1),
+            wording.DASH if leg.volatility_source is None else _SOURCES[leg.volatility_source],
             wording.number(leg.delta_shares, decimals=1, signed=True),
             wording.number(leg.gamma, decimals=1),
             wording.number(leg.theta_usd_day, decimals=2, signed=True),
