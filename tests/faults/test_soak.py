@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -64,12 +65,16 @@ async def reconnect(desk: WorkingDesk, times: int) -> None:
     """Cut the line so often, in both ways; every twentieth time the market has moved meanwhile."""
     for number in range(times):
         connections, orders = desk.connections, len(desk.placed())
-        desk.gateway.drop_all("rst" if number % 2 else "fin")
-        await desk.until("a new connection", lambda seen=connections: desk.connections > seen)
+        desk.server.drop_all("rst" if number % 2 else "fin")
+        await desk.until("a new connection", partial(_is_beyond, desk, connections))
         await desk.synced()
         if number % 20 == 0:
             desk.move(1.5 if number % 40 else -1.5)
             await desk.hedged(beyond=orders)
+
+
+def _is_beyond(desk: WorkingDesk, connections: int) -> bool:
+    return desk.connections > connections
 
 
 async def usage(desk: WorkingDesk) -> Usage:
@@ -126,7 +131,6 @@ def live_through(week: GatewayDesk, day: str) -> Usage:
     """Until that session has come; then what the night before it brings, and a hedge after it."""
     wait_for(f"the session of {day}", lambda: iso_from_us(week.exchange.now_us).startswith(day), 900)
     server = week.gateway.server
-    assert server is not None
     if day == DAYS[-1]:
         # The weekend's restart of the gateway: the socket dies.
         week.gateway.close()

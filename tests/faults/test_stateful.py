@@ -321,9 +321,10 @@ class Desk(RuleBasedStateMachine):
         """At rest; a position that moved without an execution is acknowledged first, as the operator would."""
         snapshot = self.desk.snapshot()
         codes = {reason.code for reason in self.desk.light().reasons}
-        if snapshot is not None and self._has_spoken() and "position_unexplained" in codes and not self._acknowledged:
+        own = None if snapshot is None else snapshot.own_shares
+        if own is not None and self._has_spoken() and "position_unexplained" in codes and not self._acknowledged:
             held = self.desk.gateway.call(self.desk.exchange.position, STOCK).quantity
-            self.desk.ask("acknowledge", held - snapshot.own_shares)
+            self.desk.ask("acknowledge", held - own)
             self._acknowledged = True
         return self._at_rest()
 
