@@ -128,6 +128,7 @@ def _leg_row(leg: Leg) -> Row:
 
 
 PNL_COLUMNS = (
+    _right("total", "Today", "USD"),
     _right("delta", "Delta", "USD"),
     _right("gamma", "Gamma", "USD"),
     _right("theta", "Theta", "USD"),
@@ -135,7 +136,6 @@ PNL_COLUMNS = (
     _right("other", "Other", "USD"),
     _right("slippage", "Slippage", "USD"),
     _right("commission", "Commission", "USD"),
-    _right("total", "Today", "USD"),
     _right("wear", "Wear", "USD per 10k"),
 )
 
@@ -147,7 +147,7 @@ def day_pnl(snapshot: Snapshot | None) -> Table:
     if parts is not None and parts.other_usd is not None:
         slippage = None if parts.slippage_usd is None else -parts.slippage_usd
         earned = (parts.delta_usd, parts.gamma_usd, parts.theta_usd, parts.vega_usd, parts.other_usd)
-        figures = (*earned, slippage, -parts.commission_usd, parts.total_usd)
+        figures = (parts.total_usd, *earned, slippage, -parts.commission_usd)
         cells = tuple(wording.usd(figure, signed=True) for figure in figures)
         rows = (Row(cells=(*cells, wording.number(parts.wear_per_10k, decimals=2, signed=True))),)
     return Table(

@@ -1,6 +1,7 @@
 """The trading day: its roll, marks and P&L, the loss breaker, the samples of the history."""
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -53,7 +54,7 @@ def _folded(turn: Turn) -> Ledger:
     else:
         # Without marks only what was realised is certain; the rest stays open at its old cost.
         earned, cost = ledger.realised_usd - ledger.commission_usd, ledger.average_cost
-        earned += settled_legs_usd(ledger, _multipliers(turn))
+        earned += settled_legs_usd(ledger, _multipliers(turn, ()))
         opening_marks = ledger.opening_marks
     if ledger.own_shares == 0:
         cost = 0.0
@@ -98,12 +99,17 @@ def _holdings(turn: Turn) -> _Holdings | None:
     if book.ledger.foreign_fills:
         for leg in contracts:
             contracts[leg] += foreign_traded(book.ledger, leg)
-    multipliers = _multipliers(turn)
+    multipliers = _multipliers(turn, contracts)
     return None if any(leg not in multipliers for leg in contracts) else _Holdings(contracts, multipliers)
 
 
-def _multipliers(turn: Turn) -> dict[str, float]:
-    return {each.instrument: each.multiplier for each in turn.book.specs.values() if each.kind == "option"}
+def _multipliers(turn: Turn, legs: Iterable[str]) -> dict[str, float]:
+    """Of these legs and of what others traded today, as far as the venue has said."""
+    specs = turn.book.specs
+    if turn.book.ledger.foreign_fills:
+        traded = {fill.instrument for fill in turn.book.ledger.foreign_fills.values()} - {turn.book.underlying}
+        legs = {*legs, *traded}
+    return {leg: specs[leg].multiplier for leg in legs if leg in specs}
 
 
 def _pnl_at(turn: Turn, marks: dict[str, float], holdings: _Holdings) -> DayPnl | None:
