@@ -176,7 +176,7 @@ def test_an_execution_that_follows_its_position_explains_it() -> None:
     driver = holding(own=100, legs=10)
     item = PositionItem(instrument="XYZ", quantity=130.0, average_cost_usd=0.0)
     driver.feed(PositionChanged(ts_us=driver.now_us, position=item))
-    assert driver.book.unexplained == ("XYZ",)
+    assert list(driver.book.unexplained) == ["XYZ"]
     driver.feed(driver.execution(None, "BUY", 30, 70.0))
     assert not driver.book.unexplained
     assert driver.book.foreign_shares == 30

@@ -44,7 +44,7 @@ def test_an_unanswered_order_is_asked_about_then_out_of_sight_then_lost_and_neve
     driver, ref = swallowed()
     assert asked(driver) == ["ack_deadline"]
     assert state_of(driver, ref) is OrderState.UNKNOWN
-    assert driver.book.unknown_orders == (ref,)
+    assert list(driver.book.unknown_orders) == [ref]
     second_look(driver)
     assert driver.of(RequestReconcile)[-1].fresh_connection
     assert state_of(driver, ref) is OrderState.CANCELLED

@@ -30,6 +30,7 @@ from daemon.core.events import (
     AnyEvent,
     BookRequest,
     DiskReport,
+    Instruments,
     ModifyBlocked,
     ModifyRefused,
     ModifySent,
@@ -38,20 +39,19 @@ from daemon.core.events import (
     OrderSent,
     PositionChanged,
     PositionItem,
+    Sessions,
     SinkFailed,
     TimerFired,
 )
-from daemon.core.events import (
-    Execution as Executed,
-)
+from daemon.core.events import Execution as Executed
 from daemon.core.flatten_fsm import FlattenState
 from daemon.core.ledger import Ledger
 from daemon.core.recovery import recover
 from daemon.core.strategy import Wish
 from state.records import JournalLine
-from tests.support.core_driver import OPTION, SESSIONS, STOCK, Driver, Instruments, Sessions, profile
+from tests.support.core_driver import OPTION, SESSIONS, STOCK, Driver, profile
 
-UNJOURNALED = {"peak_equity_usd": None, "last_marks": {}, "attribution": Attribution()}
+UNJOURNALED: dict[str, Any] = {"peak_equity_usd": None, "last_marks": {}, "attribution": Attribution()}
 """What only checkpoints carry: they may lag behind by minutes, and nothing is decided by them."""
 
 

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from daemon.core.effects import PlaceOrder
+from daemon.core.effects import ModifyOrder, PlaceOrder
 from daemon.core.events import (
     AccountReported,
     BrokerReport,
@@ -143,6 +143,10 @@ class FileVenue:
             self.emit(self._execution(placed))
             self.emit(self._order_report(placed, "filled"))
             self.emit(PositionChanged(ts_us=self.clock.now_us(), position=self._position()))
+
+    def modify(self, order: ModifyOrder) -> None:
+        """Here every order fills at once, so none is left to be changed."""
+        raise OrderNotSentError(f"{order.order_ref} does not work any more")
 
     def cancel(self, order_ref: str) -> None:
         order = self.exchange.orders().get(order_ref)

@@ -9,6 +9,7 @@ from daemon.core.effects import (
     AssertControl,
     CancelOrder,
     CancelTimer,
+    ModifyOrder,
     Record,
     ReleaseControl,
     RequestReconcile,
@@ -43,6 +44,36 @@ async def test_the_intent_is_on_disk_before_the_order_leaves_whatever_their_orde
     bench.handle(tick())
     assert bench.venue.journal_at_place == [["intent", "transition"]]
     assert bench.event_names() == ["Clock", "OrderSent"]
+    bench.close()
+
+
+def change() -> tuple[AnyEffect, AnyEffect]:
+    """A modification as the core asks for it."""
+    effect = ModifyOrder(order_ref="eager.abcd.1", quantity=10.0, limit_price=70.5)
+    return effect, Record(type=JournalType.MODIFY_SENT, order_ref=effect.order_ref)
+
+
+async def test_a_modification_leaves_after_its_record_and_is_told_as_sent(paths: DeskPaths) -> None:
+    bench = Bench(paths, on_clock(*change()))
+    bench.handle(tick())
+    assert bench.venue.calls == [("modify", "eager.abcd.1")]
+    assert bench.venue.journal_at_place == [["modify_sent"]]
+    assert bench.event_names() == ["Clock", "ModifySent"]
+    bench.close()
+
+
+@pytest.mark.parametrize("why", ["pause", "stop", "flatten", "queue", "socket"])
+async def test_what_keeps_an_order_here_keeps_a_modification_here(paths: DeskPaths, why: str) -> None:
+    bench = Bench(paths, on_clock(*change()))
+    if why == "queue":
+        bench.venue.blocked = "3 requests wait in the queue"
+    elif why == "socket":
+        bench.venue.refuses = "socket closed"
+    else:
+        (paths.control / why).touch()
+    bench.handle(tick())
+    assert bench.venue.calls == []
+    assert bench.event_names() == ["Clock", "ModifyBlocked"]
     bench.close()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from daemon.core.book import Book, ControlState, LinkView
-from daemon.core.effects import AnyEffect, PlaceOrder, Record, Sample
+from daemon.core.effects import AnyEffect, ModifyOrder, PlaceOrder, Record, Sample
 from daemon.core.events import AnyEvent
 from daemon.core.ledger import Ledger
 from daemon.runtime.clocks import MarketClock
@@ -72,6 +72,12 @@ class RecordingVenue:
         self.calls.append(("place", order.order_ref))
         self.journal_at_place.append([line.type.value for line in read_journal(self.paths.journal)])
         self.on_place()
+
+    def modify(self, order: ModifyOrder) -> None:
+        if self.refuses is not None:
+            raise OrderNotSentError(self.refuses)
+        self.calls.append(("modify", order.order_ref))
+        self.journal_at_place.append([line.type.value for line in read_journal(self.paths.journal)])
 
     def cancel(self, order_ref: str) -> None:
         if self.refuses is not None:
