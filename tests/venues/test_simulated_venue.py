@@ -255,3 +255,14 @@ async def test_run_serves_until_cancelled() -> None:
         await task
     await desk.venue.close()
     assert desk.venue.not_ready() is not None
+
+
+def test_a_halt_by_the_exchange_is_told_with_the_quotes_until_it_ends() -> None:
+    desk = Desk().connect()
+    told = []
+    for halted in (False, True, True, False):
+        desk.exchange.halt([desk.exchange.market.contracts[0].instrument], halted=halted)
+        desk.said.clear()
+        desk.venue.advance()
+        told += [event.halted for event in desk.said if isinstance(event, Quote)]
+    assert told == [False, True, True, False]

@@ -45,7 +45,12 @@ def spec(contract: SimContract) -> InstrumentSpec:
 
 
 def quote(
-    standing: SimQuote, contract: SimContract | None, ts_us: int, *, previous_close: float | None = None
+    standing: SimQuote,
+    contract: SimContract | None,
+    ts_us: int,
+    *,
+    halted: bool = False,
+    previous_close: float | None = None,
 ) -> Quote | OptionQuote:
     """A standing quote as an event of its kind."""
     if contract is not None and contract.kind == "option":
@@ -66,6 +71,7 @@ def quote(
         last=standing.last,
         bid_size=standing.bid_size,
         ask_size=standing.ask_size,
+        halted=halted,
         previous_close=previous_close,
     )
 

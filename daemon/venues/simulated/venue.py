@@ -196,10 +196,13 @@ class SimulatedVenue:
 
     def _tell_quotes(self, step: MarketStep, emit: Emit) -> None:
         stocks: list[Quote] = []
+        halted = self._exchange.halted
         for quote in step.quotes:
             contract = self._exchange.contract(quote.instrument)
             close = self._exchange.previous_close(quote.instrument)
-            found: Quote | OptionQuote = translate.quote(quote, contract, step.ts_us, previous_close=close)
+            found: Quote | OptionQuote = translate.quote(
+                quote, contract, step.ts_us, halted=quote.instrument in halted, previous_close=close
+            )
             if isinstance(found, Quote):
                 stocks.append(found)
             else:
