@@ -74,17 +74,18 @@ async def test_row_37_a_working_hedge_is_cancelled_first(tmp_path: Path) -> None
 
 
 async def test_row_38_flatten_while_the_market_is_closed(tmp_path: Path) -> None:
-    start_us = us_from_iso("2026-01-05T20:59:56Z")
+    start_us = us_from_iso("2026-01-05T20:30:00Z")
     async with working_desk(tmp_path, start_us=start_us, more="execution: {session_edge_s: 0}") as desk:
         await desk.hedged()
         own = desk.held()
+        desk.sleep_until("2026-01-05T20:59:59.9Z")
         await desk.until("the close", lambda: desk.book.session_now() is None)
         desk.touch("flatten")
         await desk.until("the refusal", lambda: "refused:refused" in words(desk, "flatten"))
         refusal = receipts(desk, "flatten")[-1]
         assert refusal.reason == "flatten_refused"
         assert "2026-01-06T14:30:00" in refusal.data["detail"]
-        desk.machine.sleep((us_from_iso("2026-01-06T14:30:01Z") - desk.machine.true_us()) / 1e6)
+        desk.sleep_until("2026-01-06T14:30:01Z")
         await desk.until("the open", lambda: desk.book.session_now() is not None)
         await desk.for_a_while(0.5)
         assert len(desk.placed()) == 1, "it fired at the open"

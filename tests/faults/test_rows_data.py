@@ -130,25 +130,27 @@ async def test_row_41_hours_come_from_the_contract(tmp_path: Path, moment: str, 
 
 async def test_row_41_a_session_ends_and_the_next_one_begins(tmp_path: Path) -> None:
     """Half a day, then the weekend: nothing leaves between the early close and Monday's open."""
-    start_us = us_from_iso("2025-11-28T17:59:57Z")
+    start_us = us_from_iso("2025-11-28T17:30:00Z")
     more = "execution: {session_edge_s: 1, cancel_before_close_s: 1}"
     async with working_desk(tmp_path, start_us=start_us, more=more) as desk:
         await desk.hedged()
+        desk.sleep_until("2025-11-28T17:59:59.9Z")
         await desk.until("the close", lambda: desk.book.session_now() is None)
         desk.move(3)
         await desk.for_a_while(0.5)
         assert len(desk.placed()) == 1, desk.story()
         assert desk.snapshot().session.until == "2025-12-01T14:30:00.000000Z"
-        desk.machine.sleep((us_from_iso("2025-12-01T14:29:58Z") - desk.machine.true_us()) / 1e6)
+        desk.sleep_until("2025-12-01T14:29:59.9Z")
         await desk.hedged(beyond=1)
         sent = desk.of(JournalType.ORDER_SENT)[-1]
         assert sent.ts > "2025-12-01T14:30:01"
 
 
 async def test_row_41_the_day_a_leg_expires(tmp_path: Path) -> None:
-    start_us = us_from_iso("2026-06-18T19:59:57Z")  # the third Friday is a holiday in 2026: Thursday is the last day
+    start_us = us_from_iso("2026-06-18T19:30:00Z")  # the third Friday is a holiday in 2026: Thursday is the last day
     async with working_desk(tmp_path, start_us=start_us, more="execution: {session_edge_s: 0}") as desk:
-        await desk.synced()
+        await desk.until("a delta", lambda: desk.link == "SYNCED" and desk.net_delta() is not None)
+        desk.sleep_until("2026-06-18T19:59:59.9Z")
         await desk.until("expiry", lambda: "leg_settlement" in desk.reasons())
         orders = len(desk.placed())
         desk.move(3)

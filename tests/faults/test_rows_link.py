@@ -97,6 +97,7 @@ async def test_row_04_client_id_in_use(tmp_path: Path) -> None:
         await desk.until("the reason", lambda: f"client id {CLIENT_ID} is in use" in desk.book.link.reason)
         assert asyncio.get_running_loop().time() - began_s < 15, "it sat out the time-out"
         await desk.until("more tries", lambda: desk.connections >= 4)
+        await desk.until("the alarm", lambda: "client_id_taken" in desk.reasons())
         assert {each.values["client_id"] for each in desk.transcript.requests("startApi")} == {str(CLIENT_ID)}
         assert not desk.placed()
         other.disconnect()

@@ -326,6 +326,10 @@ class WorkingDesk:
             self.machine.sleep(1)
             await asyncio.sleep(BEAT_S)
 
+    def sleep_until(self, moment: str) -> None:
+        """The machine sleeps; when it wakes it is this moment, UTC."""
+        self.machine.sleep((us_from_iso(moment) - self.machine.true_us()) / 1e6)
+
     async def synced(self) -> None:
         """Reconciled, with prices."""
         await self.until("SYNCED", lambda: self.link == "SYNCED" and self.book.quote() is not None)
