@@ -3,13 +3,15 @@
 import msgspec
 import pytest
 
-from daemon.core.effects import RequestReconcile
-from daemon.core.events import BookRequest, Clock, Instruments, OptionQuote, PositionChanged, PositionItem
+from daemon.core.effects import AnyEffect, PlaceOrder, RequestReconcile
+from daemon.core.events import AnyEvent, BookRequest, Clock, Instruments, OptionQuote, PositionChanged, PositionItem
 from daemon.core.instruments import InstrumentSpec, option_id
 from daemon.core.presentation import present
 from daemon.core.recovery import recover
+from daemon.runtime.tape_source import read_book
 from state.reasons import REASONS
-from state.records import JournalType
+from state.records import JournalType, TapeCheckpoint
+from state.times import iso_from_us
 from tests.support.core_driver import CLOSE_US, LEG, OPTION, SECOND, SESSIONS, STOCK
 from tests.support.scalper_driver import ScalperDriver, tuned
 
@@ -304,3 +306,35 @@ def test_old_checkpoints_without_adopted_legs_are_read() -> None:
     again = recover([newest]).ledger
     assert again is not None
     assert again.adopted_legs == {}
+
+
+def test_a_tape_that_begins_while_an_option_is_found_replays_its_adoption() -> None:
+    desk = settled()
+    desk.hold(NEAR, -5.0)
+    desk.describe(NEAR)
+    told = msgspec.Raw(msgspec.json.encode(desk.book))
+    moment = iso_from_us(desk.now_us)
+    start = TapeCheckpoint(schema=1, desk="desk", run_id="run", tape_seq=1, ts=moment, wall_ts=moment, checkpoint=told)
+    book = read_book(start, desk.core.strategy)
+    assert book == desk.book
+    events: list[AnyEvent] = []
+    live = desk.feed
+
+    def taped(event: AnyEvent) -> list[AnyEffect]:
+        events.append(event)
+        return live(event)
+
+    desk.feed = taped  # type: ignore[method-assign]
+    desk.report("option_found")
+    desk.option_quote(NEAR)
+    desk.quote()
+    desk.tick()
+    desk.quote(70.49, 70.51)
+    assert FOUND in desk.legs()
+    assert desk.book.in_flight()
+    again: list[AnyEffect] = []
+    for event in events:
+        book, effects = desk.core.step(book, event)
+        again += effects
+    assert book == desk.book
+    assert [effect for effect in again if isinstance(effect, PlaceOrder)] == desk.of(PlaceOrder)[-1:]
