@@ -245,7 +245,7 @@ async def test_notices_never_close_an_order(running: Running, server: SimulatorS
     assert [o.order_ref for o in running.heard.of(BrokerReport)[-1].open_orders if o.order_ref] == [f"{PREFIX}1"]
 
 
-@pytest.mark.parametrize("code", [10148, 10147, 9999])
+@pytest.mark.parametrize("code", [10148, 10147, 9999, 100])
 async def test_a_message_that_says_nothing_certain_asks_the_broker(
     running: Running, server: SimulatorServer, code: int
 ) -> None:

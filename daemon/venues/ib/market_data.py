@@ -16,12 +16,14 @@ import structlog
 from daemon.core.events import AnyEvent, Farm, MarketDataRefused, Session
 from daemon.core.instruments import InstrumentSpec
 from daemon.venues.ib import errors
-from daemon.venues.ib.connection import Connection, LinkLostError
-from daemon.venues.ib.line import Line
+from daemon.venues.ib.connection import RESERVED_SLOTS, Connection, LinkLostError
+from daemon.venues.ib.line import Line, Mode
 from daemon.venues.ib.subscriptions import Later, Lines
 from daemon.venues.protocol import VenueClock
 
 LOOK_EVERY_S = 1.0
+OPTION_SILENCE_S = 60.0
+REQUESTS_A_RENEWAL = 2
 LIVE_ONLY, DELAYED_TOO = 1, 3
 """What reqMarketDataType asks for; with 3 TWS still sends live data where it may."""
 _FARM_NAME = re.compile(r":\s*(\S+)\s*$")
@@ -137,6 +139,9 @@ class MarketData:
 
     def _look_after(self) -> None:
         self._look = self._later(LOOK_EVERY_S, self._look_after)
+        for line in self.lines.by_id.values():
+            if line.spec.instrument in self._refused and line.mode is Mode.LIVE and line.bid is not None:
+                self._note(line.spec.instrument, None)  # it came after all, without a word about it
         self._renew_due()
 
     def _renew_due(self) -> None:
@@ -144,6 +149,8 @@ class MarketData:
             return
         now_s = asyncio.get_running_loop().time()
         for request_id, line in self.lines.by_id.items():
+            if self._connection.free_slots() < RESERVED_SLOTS + REQUESTS_A_RENEWAL:
+                return  # the rest of them at the next look: orders must not meet a full throttle
             if self._is_due(line, now_s):
                 self._renew(request_id, line, now_s)
 
@@ -151,7 +158,9 @@ class MarketData:
         if line.renewed_s is not None and now_s - line.renewed_s < line.patience_s:
             return False
         farm_came_back = self._farm_back_s is not None and (line.renewed_s or 0.0) < self._farm_back_s
-        return farm_came_back or (now_s - line.heard_s > self._stale_s and self._in_session())
+        # An option may be quiet for long without being dead.
+        patience_s = self._stale_s if line.spec.kind == "stock" else max(self._stale_s, OPTION_SILENCE_S)
+        return farm_came_back or (now_s - line.heard_s > patience_s and self._in_session())
 
     def _renew(self, request_id: int, line: Line, now_s: float) -> None:
         _log.warning("line_renewed", instrument=line.spec.instrument, silent_s=round(now_s - line.heard_s, 1))

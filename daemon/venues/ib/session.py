@@ -333,9 +333,11 @@ class IbSession:
     def on_message(self, request_id: int, code: int, text: str) -> None:
         """Message 4: link first, then data, then own orders; the rest is logged."""
         note = f"{code}: {text}"
-        if self._about_link(code, note) or self._about_data(request_id, code, text):
-            return
-        if self.book is not None and self.book.knows_order(request_id):
+        if code == errors.PACING:
+            self._about_pacing(request_id)
+        elif self._about_link(code, note) or self._about_data(request_id, code, text):
+            pass
+        elif self.book is not None and self.book.knows_order(request_id):
             self._about_order(self.book, request_id, code, note)
         elif errors.is_warning(code):
             _log.info("venue_notice", code=code, text=text)
@@ -350,9 +352,6 @@ class IbSession:
             self.connection.end(taken, "client_id_taken")
         elif code == errors.SOCKET_PORT_RESET:
             self.connection.end(note)
-        elif code == errors.PACING:
-            self.connection.slow_down()
-            self._watch.complained()
         elif code in errors.UPSTREAM_LOST:
             self._watch.upstream_lost(note)
         elif code in {errors.UPSTREAM_BACK_DATA_KEPT, errors.UPSTREAM_BACK_DATA_LOST}:
@@ -360,6 +359,13 @@ class IbSession:
         else:
             return False
         return True
+
+    def _about_pacing(self, request_id: int) -> None:
+        self.connection.slow_down()
+        self._watch.complained()
+        if self.book is not None and self.book.knows_order(request_id):
+            # It was not obeyed, or was it? The broker knows.
+            self._watch.reconcile(f"message {errors.PACING} about an order", fresh_connection=False)
 
     def _about_data(self, request_id: int, code: int, text: str) -> bool:
         if code in errors.FARM_STATES:
