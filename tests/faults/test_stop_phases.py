@@ -40,6 +40,7 @@ gates:
 """
 MOMENTS = ("before intent", "intended", "sending", "sent", "acked", "partly filled", "filled", "whenever")
 """Where the file is touched. `sending` lies between the last look and the socket, `whenever` is a lottery of time."""
+WHILE_IT_WORKS = tuple(moment for moment in MOMENTS if moment != "filled")
 STEP_S = 0.004
 WITHIN_S = 2.0
 """The promise for a desk whose link is up."""
@@ -149,12 +150,11 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> list[Life]:
 
 
 async def live_and_stop(
-    desk: WorkingDesk, wire: list[Life], rng: random.Random, number: int, cut: Callable[[], None] | None = None
+    desk: WorkingDesk, wire: list[Life], rng: random.Random, moment: str, cut: Callable[[], None] | None = None
 ) -> tuple[Life, int, float]:
     """One run up to its end: the life, the exit code, and the seconds from the touch to the end."""
     await desk.start_daemon()
     delay_s = 0.0 if rng.random() < 0.5 else rng.uniform(0, 0.004)
-    moment = MOMENTS[number % len(MOMENTS)]
     life = Life(desk, moment, rng.uniform(0, 0.12) if moment == "whenever" else delay_s, cut)
     wire[:] = [life]
     serving = desk._serving
@@ -209,7 +209,7 @@ async def stops(root: Path, wire: list[Life], *, trials: int, seed: int) -> tupl
         async with working_desk(folder, more=MORE, daemon=False, timer_speed=1.0, partial_fill_shares=10) as desk:
             desk.beats = False
             for number in range(first, min(first + PER_DESK, trials)):
-                life, code, took_s = await live_and_stop(desk, wire, rng, number)
+                life, code, took_s = await live_and_stop(desk, wire, rng, MOMENTS[number % len(MOMENTS)])
                 told = f"run {number}: {life.moment}, touched when {life.phase_at_touch}"
                 assert code == 0, told
                 assert_nothing_after_seen(life, of_this_run(desk))
@@ -253,7 +253,7 @@ async def unconfirmed(root: Path, wire: list[Life], *, trials: int, seed: int) -
                 if mute:
                     desk.faults.add(Mute(request="cancelOrder"))
                 cut = (lambda: None) if mute else desk.close_gateway
-                life, code, _ = await live_and_stop(desk, wire, rng, number, cut)
+                life, code, _ = await live_and_stop(desk, wire, rng, WHILE_IT_WORKS[number % len(WHILE_IT_WORKS)], cut)
                 lines = of_this_run(desk)
                 assert_nothing_after_seen(life, lines)
                 assert code in (0, 6)
