@@ -20,8 +20,7 @@ def print_answer(answer: Answer, *, zone: ZoneInfo) -> None:
     if answer.rules:
         _print_rules(answer)
     if answer.explanation is not None:
-        standing = answer.explanation.embargoes
-        say(f"embargoes    {', '.join(standing) if standing else 'none'}")
+        _say_embargoes(answer.explanation.embargoes)
     say()
     for line in answer.decided:
         _say_line("decided", line, answer.at_us)
@@ -69,6 +68,16 @@ def _say_state(answer: Answer, zone: ZoneInfo) -> None:
     say()
     for code in explanation.codes:
         say(f"{code.letter}{code.value} {code.word:<14}{code.measured}")
+
+
+def _say_embargoes(codes: tuple[str, ...]) -> None:
+    """Whatever forbids every order, in the registry's words."""
+    from state.reasons import REASONS
+
+    for number, code in enumerate(codes or ("none",)):
+        known = REASONS.get(code)
+        said = code if known is None else f"{code}: {known.sentence}"
+        say(f"{'' if number else 'embargoes':<13}{said}")
 
 
 def _print_rules(answer: Answer) -> None:

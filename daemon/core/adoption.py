@@ -12,6 +12,7 @@ from daemon.core.effects import RequestReconcile
 from daemon.core.events import PositionChanged
 from daemon.core.instruments import TOLERANCE, is_option_of
 from daemon.core.ledger import foreign_traded
+from daemon.core.pnl import without_leg
 from daemon.core.reconcile import refresh_unexplained
 from daemon.core.turn import Turn
 from state.records import JournalType
@@ -57,8 +58,15 @@ def on_report(turn: Turn) -> None:
             ended[name] = "closed or settled"
     if not ended:
         return
-    ledger = turn.book.ledger
+    ledger, marks = turn.book.ledger, turn.book.day.marks
     for name, reason in ended.items():
+        ledger = without_leg(
+            ledger,
+            name,
+            contracts=ledger.leg_quantities.get(name, 0.0) + foreign_traded(ledger, name),
+            mark=marks.get(name),
+            multiplier=ledger.adopted_legs[name].multiplier,
+        )
         turn.record(
             JournalType.LEG_RELEASED,
             instrument=name,
@@ -74,6 +82,8 @@ def on_report(turn: Turn) -> None:
             leg_quantities={name: held for name, held in ledger.leg_quantities.items() if name not in ended},
         )
     )
+    kept = {name: price for name, price in marks.items() if name not in ended}
+    turn.put(day=msgspec.structs.replace(turn.book.day, marks=kept))
     turn.put(strategy=turn.strategy.legs_changed(turn.book.strategy, turn.book))
     refresh_unexplained(turn)
     write_checkpoint(turn)

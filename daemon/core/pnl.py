@@ -103,6 +103,28 @@ def leg_usd(ledger: Ledger, leg: str, quantity: float, mark: float, multiplier: 
     return held + traded_leg_usd(ledger, leg, multiplier) if ledger.foreign_fills else held
 
 
+def without_leg(ledger: Ledger, leg: str, *, contracts: float, mark: float | None, multiplier: float) -> Ledger:
+    """The ledger after a leg was let go: what it earned today is settled at the mark.
+
+    Its opening mark goes too: should it ever be a leg again, it begins at 0 there and then.
+    """
+    opening = ledger.opening_marks.get(leg)
+    settled = 0.0
+    if opening is not None:
+        held = 0.0 if mark is None else contracts * multiplier * (mark - opening)
+        settled = held + traded_leg_usd(ledger, leg, multiplier)
+    fills = {
+        key: msgspec.structs.replace(fill, price=None) if fill.instrument == leg else fill
+        for key, fill in ledger.foreign_fills.items()
+    }
+    return msgspec.structs.replace(
+        ledger,
+        legs_realised_usd=ledger.legs_realised_usd + settled,
+        foreign_fills=fills,
+        opening_marks={name: price for name, price in ledger.opening_marks.items() if name != leg},
+    )
+
+
 def equity_usd(ledger: Ledger, today: DayPnl) -> float | None:
     """The desk's equity: the account's value at the ledger's birth plus all the desk has earned since.
 
