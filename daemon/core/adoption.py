@@ -56,17 +56,7 @@ def on_report(turn: Turn) -> None:
             ended[name] = "gates.strategy.structure.adopt is false"
         elif _is_closed(turn, name):
             ended[name] = "closed or settled"
-    if not ended:
-        return
-    ledger, marks = turn.book.ledger, turn.book.day.marks
     for name, reason in ended.items():
-        ledger = without_leg(
-            ledger,
-            name,
-            contracts=ledger.leg_quantities.get(name, 0.0) + foreign_traded(ledger, name),
-            mark=marks.get(name),
-            multiplier=ledger.adopted_legs[name].multiplier,
-        )
         turn.record(
             JournalType.LEG_RELEASED,
             instrument=name,
@@ -75,18 +65,36 @@ def on_report(turn: Turn) -> None:
             status="released",
             reason=reason,
         )
-    turn.put_ledger(
-        msgspec.structs.replace(
-            ledger,
-            adopted_legs={name: spec for name, spec in ledger.adopted_legs.items() if name not in ended},
-            leg_quantities={name: held for name, held in ledger.leg_quantities.items() if name not in ended},
-        )
-    )
-    kept = {name: price for name, price in marks.items() if name not in ended}
-    turn.put(day=msgspec.structs.replace(turn.book.day, marks=kept))
+        _release(turn, name)
+    if ended:
+        refresh_unexplained(turn)
+        write_checkpoint(turn)
+
+
+def _release(turn: Turn, name: str) -> None:
+    """Forget an adopted leg; what it earned today stays in the day's result."""
+    ledger, day = turn.book.ledger, turn.book.day
+    adopted = {leg: spec for leg, spec in ledger.adopted_legs.items() if leg != name}
+    turn.change_ledger(adopted_legs=adopted)
     turn.put(strategy=turn.strategy.legs_changed(turn.book.strategy, turn.book))
-    refresh_unexplained(turn)
-    write_checkpoint(turn)
+    if name in turn.strategy.legs(turn.book.strategy, turn.book):
+        return  # the profile declares it by now: it goes on as before
+    ledger = without_leg(
+        ledger,
+        name,
+        contracts=ledger.leg_quantities.get(name, 0.0) + foreign_traded(ledger, name),
+        # The first report of a run comes before any price: the newest marks are then those of the journal.
+        mark=day.marks.get(name, ledger.last_marks.get(name)),
+        multiplier=ledger.adopted_legs[name].multiplier,
+    )
+    turn.put(
+        ledger=msgspec.structs.replace(
+            ledger,
+            adopted_legs=adopted,
+            leg_quantities={leg: quantity for leg, quantity in ledger.leg_quantities.items() if leg != name},
+        ),
+        day=msgspec.structs.replace(day, marks={leg: mark for leg, mark in day.marks.items() if leg != name}),
+    )
 
 
 def _is_closed(turn: Turn, name: str) -> bool:

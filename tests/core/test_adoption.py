@@ -3,14 +3,15 @@
 import msgspec
 import pytest
 
+from config.schema import Leg as DeclaredLeg
 from daemon.core.effects import AnyEffect, PlaceOrder, RequestReconcile
 from daemon.core.events import AnyEvent, BookRequest, Clock, Instruments, OptionQuote, PositionChanged, PositionItem
 from daemon.core.instruments import InstrumentSpec, option_id
 from daemon.core.presentation import present
-from daemon.core.recovery import recover
+from daemon.core.recovery import checkpoint, recover
 from daemon.runtime.tape_source import read_book
 from state.reasons import REASONS
-from state.records import JournalType, TapeCheckpoint
+from state.records import JournalLine, JournalType, TapeCheckpoint
 from state.times import iso_from_us
 from tests.support.core_driver import CLOSE_US, LEG, OPTION, SECOND, SESSIONS, STOCK
 from tests.support.scalper_driver import ScalperDriver, tuned
@@ -238,6 +239,50 @@ def test_a_profile_that_adopts_no_more_lets_go_of_what_was_adopted() -> None:
     assert later.legs() == (LEG,)
     assert later.newest(JournalType.LEG_RELEASED).reason == "gates.strategy.structure.adopt is false"
     assert later.yellow("option_not_hedged") is not None
+    ledger = later.book.ledger
+    assert (set(ledger.leg_quantities), set(ledger.opening_marks)) == ({LEG}, {LEG})
+
+
+def test_what_a_released_leg_earned_stays_in_the_days_result() -> None:
+    desk = settled()
+    found(desk, NEAR)
+    desk.settle()
+    desk.wait(1)
+    desk.option_quote(NEAR, 2.9, 3.1)  # five short puts, a dollar dearer
+    desk.wait(1)
+    desk.quote()
+    assert desk.book.day.pnl is not None
+    before = desk.book.day.pnl.total_usd
+    assert before < -450
+    later = Desk(adopt=False, recovered=recover([*desk.lines, _checkpoint(desk)]), run_id="later")
+    later.now_us, later.positions, later.executions = desk.now_us, desk.positions, desk.executions
+    later.connect()
+    assert later.legs() == (LEG,)
+    assert later.book.day.pnl is not None
+    assert later.book.day.pnl.total_usd == pytest.approx(before, abs=1)
+
+
+def _checkpoint(desk: Desk) -> JournalLine:
+    """The line that the desk would write now."""
+    data = checkpoint(desk.book).data
+    return msgspec.structs.replace(desk.newest(JournalType.LEDGER_CHECKPOINT), data=data)
+
+
+def test_an_adopted_leg_that_the_profile_declares_by_now_is_released_and_hedged_on() -> None:
+    desk = settled()
+    found(desk, NEAR)
+    desk.settle()
+    declared = msgspec.structs.replace(
+        tuned(**{GATES + "adopt": False}),
+        legs=(*desk.core.profile.legs, DeclaredLeg(right="put", strike=70.0, expiry="2014-07-03")),
+    )
+    later = ScalperDriver(own=declared, recovered=recover(desk.lines), run_id="later")
+    later.now_us, later.positions, later.executions = desk.now_us, desk.positions, desk.executions
+    later.connect()
+    assert later.core.strategy.legs(later.book.strategy, later.book) == (LEG, FOUND)
+    assert later.book.ledger.adopted_legs == {}
+    assert later.book.ledger.leg_quantities == {LEG: 10.0, FOUND: -5.0}
+    assert later.book.unexplained == ()
 
 
 def test_a_leg_that_drifts_out_of_the_gates_is_hedged_on_and_shown_yellow() -> None:
