@@ -248,8 +248,8 @@ class Risk(_Section, frozen=True, kw_only=True):
     """A fall from the highest equity by this much, for five seconds, halts."""
     max_orders_per_minute: Count = 20
     """Orders and changes of orders sent within any 60 seconds; the next hedge or reprice is refused."""
-    max_order_value_usd: Positive = 250_000.0
-    """What one hedge may be worth: shares times the price that it would pay."""
+    max_order_value_usd: Positive = 500_000.0
+    """What one hedge may be worth: shares x price. More is refused, not cut: see `max_hedge_shares_per_order`."""
     price_collar_pct: Percent = 0.5
     """What a hedge's price (a market order's: the touch) may give up against the mid of its decision."""
     max_net_delta_shares: Positive | None = None
