@@ -103,19 +103,19 @@ PNL_SINGLE = Outgoing(95, "req_id position daily unrealised realised value")
 COMPLETED_ORDER = Outgoing(
     101,
     _CONTRACT + "action total_quantity order_type limit_price aux_price=0 tif oca_group= account open_close= origin=0 "
-    "order_ref perm_id outside_rth=0 hidden=0 discretionary_amount=0 good_after= fa_group= fa_method= fa_percentage= "
-    "fa_profile<177= model_code= good_till= rule_80a= percent_offset= settling_firm= short_sale_slot=0 "
-    "designated_location= exempt_code=-1 starting_price= stock_ref_price= delta= stock_range_lower= stock_range_upper= display_size=0 "
-    "sweep_to_fill=0 all_or_none=0 min_quantity= oca_type=3 trigger_method=0 volatility= volatility_type=0 "
-    "dn_order_type=None dn_aux_price= dn_con_id=0 dn_short_sale=0 dn_short_sale_slot=0 dn_designated_location= "
-    "continuous_update=0 reference_price_type=0 trail_stop_price= trailing_percent= combo_legs_description= "
-    "combo_legs=0 order_combo_legs=0 combo_routing=0 scale_init_size= scale_subs_size= scale_price_increment= "
-    "hedge_type= clearing_account= clearing_intent=IB not_held=0 delta_neutral_contract=0 algo_strategy= solicited=0 "
-    "status randomize_size=0 randomize_price=0 conditions=0 adjusted_trail_stop= limit_price_offset= cash_quantity=0 "
-    "dont_use_auto_price=1 is_oms_container=0 auto_cancel_date= filled_quantity ref_futures_con_id=0 "
-    "auto_cancel_parent=0 shareholder= imbalance_only=0 route_marketable=0 parent_perm_id="
-    f"{UNSET_INTEGER} completed_time completed_status min_trade_quantity= min_compete_size= compete_offset={_UNSET} "
-    f"mid_offset_whole={_UNSET} mid_offset_half={_UNSET}",
+    "order_ref perm_id outside_rth=0 hidden=0 discretionary_amount=0 good_after= fa_group= fa_method= "
+    "fa_percentage= fa_profile<177= model_code= good_till= rule_80a= percent_offset= settling_firm= "
+    "short_sale_slot=0 designated_location= exempt_code=-1 starting_price= stock_ref_price= delta= "
+    "stock_range_lower= stock_range_upper= display_size=0 sweep_to_fill=0 all_or_none=0 min_quantity= oca_type=3 "
+    "trigger_method=0 volatility= volatility_type=0 dn_order_type=None dn_aux_price= dn_con_id=0 dn_short_sale=0 "
+    "dn_short_sale_slot=0 dn_designated_location= continuous_update=0 reference_price_type=0 trail_stop_price= "
+    "trailing_percent= combo_legs_description= combo_legs=0 order_combo_legs=0 combo_routing=0 scale_init_size= "
+    "scale_subs_size= scale_price_increment= hedge_type= clearing_account= clearing_intent=IB not_held=0 "
+    "delta_neutral_contract=0 algo_strategy= solicited=0 status randomize_size=0 randomize_price=0 conditions=0 "
+    f"adjusted_trail_stop={_UNSET} limit_price_offset={_UNSET} cash_quantity=0 dont_use_auto_price=1 "
+    "is_oms_container=0 auto_cancel_date= filled_quantity ref_futures_con_id=0 auto_cancel_parent=0 shareholder= "
+    f"imbalance_only=0 route_marketable=0 parent_perm_id={UNSET_INTEGER} completed_time completed_status "
+    f"min_trade_quantity= min_compete_size= compete_offset={_UNSET} mid_offset_whole={_UNSET} mid_offset_half={_UNSET}",
 )
 HISTORICAL_SCHEDULE = Outgoing(106, "req_id start end time_zone sessions")
 COMPLETED_ORDERS_END = Outgoing(102, "")

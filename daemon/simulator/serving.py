@@ -162,7 +162,7 @@ class Serving:
         try:
             self._handlers[received.name](self._gateway, session, received.values)
         except WireError as error:
-            self._invalid(session, -1, f"{received.name}: {error}")
+            self._invalid(session, _id_of(received.values), f"{received.name}: {error}")
 
     def _spoil_answer(self, session: Session, name: str, said_before: int) -> None:
         drop: DropAfter | DropAfterOrder | None = self._faults.hit(DropAfter, session.fault_id, name)
@@ -193,3 +193,9 @@ class Serving:
 
     def _invalid(self, session: Session, req_id: int, problem: str) -> None:
         self._gateway.error(session, req_id, INVALID_REQUEST, f"Error validating request: {problem}")
+
+
+def _id_of(values: Values) -> int:
+    """Under which id a client hears what is wrong with its request; -1 where that has none."""
+    word = str(values.get("req_id", values.get("order_id", "")))
+    return int(word) if word.isascii() and word.isdigit() else -1

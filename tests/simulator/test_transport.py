@@ -69,7 +69,7 @@ async def test_malformed_and_early_requests_are_error_321(server: SimulatorServe
     assert (await read_frame(reader))[3] == "321"
     for _ in range(5):
         await read_frame(reader)
-    for payload in (b"", b"x\x00", b"61\x00", b"61\x001\x002\x00", b"2\x002\x00abc\x00", b"20\x0077\x00"):
+    for payload in (b"", b"x\x00", b"61\x00", b"61\x001\x002\x00", b"2\x002\x00abc\x00", b"22\x0077\x00"):
         writer.write(framed(payload))
         answer = await read_frame(reader)
         assert answer[:2] + answer[3:4] == ["4", "2", "321"], payload
