@@ -6,6 +6,7 @@ The price alone follows, never the quantity: whether and how much to hedge is de
 from daemon.core.book import embargoes
 from daemon.core.effects import StartTimer
 from daemon.core.hedge_rules import inside_edges
+from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import messages_last_minute
 from daemon.core.limit_price import hedge_limit_price, same_price
 from daemon.core.modification import modify
@@ -28,7 +29,7 @@ def _follow(turn: Turn, order: OwnOrder, limit_price: float) -> bool:
     """Move the order's price where the touch has gone; True when the order is given up instead."""
     if order.modification is not None or order.state not in (OrderState.WORKING, OrderState.PARTIAL):
         return False
-    if embargoes(turn.book) or not _is_in_hours(turn) or not _quote_is_fresh(turn) or not _message_is_free(turn):
+    if embargoes(turn.book) or not _is_in_hours(turn) or not _quote_is_good(turn, order) or not _message_is_free(turn):
         return False  # what forbids a new order forbids a new price
     price = hedge_limit_price(turn.profile, turn.book, order.side)
     if price is None or same_price(price, limit_price):
@@ -53,8 +54,13 @@ def _message_is_free(turn: Turn) -> bool:
     return sent < turn.profile.gates.guard.risk.max_orders_per_minute
 
 
-def _quote_is_fresh(turn: Turn) -> bool:
-    quote = turn.book.quote()
-    if quote is None or quote.halted:
+def _quote_is_good(turn: Turn, order: OwnOrder) -> bool:
+    """Live, fresh, of a stock that trades, and no outlier: one bad print must not carry a working order with it."""
+    quote, profile = turn.book.quote(), turn.profile
+    if quote is None or quote.halted or (quote.delayed and not profile.ib.allow_delayed):
         return False
-    return (turn.book.ts_us - quote.ts_us) / 1000 <= turn.profile.gates.state.market.stale_ts_threshold_ms
+    market, mid = profile.gates.state.market, quote.mid
+    if (turn.book.ts_us - quote.ts_us) / 1000 > market.stale_ts_threshold_ms or mid is None:
+        return False
+    decided = order.decision_mid
+    return decided is None or abs(mid / decided - 1.0) * 100.0 < market.outlier_pct - TOLERANCE

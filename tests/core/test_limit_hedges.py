@@ -166,7 +166,7 @@ def test_a_limit_order_that_rests_too_long_is_given_up() -> None:
     assert driver.book.overdue == (ref,)
 
 
-@pytest.mark.parametrize("why", ["paused", "link", "stale", "halted", "unknown_ack"])
+@pytest.mark.parametrize("why", ["paused", "link", "stale", "halted", "delayed", "outlier", "unknown_ack"])
 def test_what_forbids_a_new_order_forbids_a_new_price(why: str) -> None:
     driver, ref = working()
     driver.tick(4)
@@ -179,6 +179,10 @@ def test_what_forbids_a_new_order_forbids_a_new_price(why: str) -> None:
         driver.tick(60)
     elif why == "halted":
         driver.feed(msgspec.structs.replace(QUOTE, ts_us=driver.now_us, bid=70.05, ask=70.07, halted=True))
+    elif why == "delayed":
+        driver.feed(msgspec.structs.replace(QUOTE, ts_us=driver.now_us, bid=70.05, ask=70.07, delayed=True))
+    elif why == "outlier":
+        driver.quote(83.99, 84.01)  # a fifth above the mid that the hedge was decided at
     else:
         driver.book = msgspec.structs.replace(driver.book, unknown_orders=("desk.ab12.0",))
     driver.fire(f"reprice:{ref}", 1)
