@@ -37,3 +37,14 @@ def test_a_restarted_desk_does_not_go_back_in_time() -> None:
     clock.start_at(500)
     clock.market_stamp(400)
     assert clock.now_us() == 500
+
+
+def test_the_live_clock_knows_how_far_the_wall_clock_was_set() -> None:
+    wall_us, elapsed_ns = [5_000_000], [0]
+    clock = WallClock(wall=lambda: wall_us[0], advance_ns=lambda: elapsed_ns[0])
+    elapsed_ns[0], wall_us[0] = 1_000_000_000, 6_000_000
+    assert clock.wall_offset_ms() == 0
+    wall_us[0] -= 3_600_000_000
+    assert clock.wall_offset_ms() == -3_600_000
+    assert clock.now_us() == 6_000_000
+    assert clock.elapsed_ns() == 1_000_000_000

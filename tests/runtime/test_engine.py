@@ -6,7 +6,7 @@ import pytest
 from daemon.core.book import Book
 from daemon.core.effects import AnyEffect, Exit, Record
 from daemon.core.events import AnyEvent, Clock, Control, OrderSent, Quote, SinkFailed, StopSignal
-from daemon.runtime.clocks import monotonic_ns
+from daemon.runtime.clocks import WallClock, monotonic_ns
 from daemon.runtime.engine import DecisionError, StepProbe
 from state.layout import DeskPaths
 from state.records import JournalType
@@ -166,3 +166,28 @@ async def test_the_step_probe_follows_each_drained_stamp_once_also_without_price
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     bench.close()
+
+
+async def test_a_pause_of_the_loop_is_decided_before_the_prices_that_waited_through_it(paths: DeskPaths) -> None:
+    bench = Bench(paths, nothing)
+    elapsed_ns, woken = [0], []
+    bench.engine._clock = WallClock(wall=lambda: WALL_US, advance_ns=lambda: elapsed_ns[0])
+    bench.engine.woken = lambda: woken.append(len(bench.core.events))
+    bench.handle(quote())
+    elapsed_ns[0] += 2_999_000_000
+    bench.handle(quote())
+    assert bench.event_names() == ["Quote", "Quote"], "a lag is no pause"
+    elapsed_ns[0] += 60_000_000_000
+    bench.handle(quote())
+    assert bench.event_names() == ["Quote", "Quote", "Clock", "Quote"]
+    assert woken == [2], "a probe is asked for at once"
+    pause = bench.core.events[2]
+    assert isinstance(pause, Clock)
+    assert pause.stood_still_ms == 60_000
+    assert pause.ts_us == WALL_US + 62_999_000
+    elapsed_ns[0] += 60_000_000_000
+    bench.engine.alive()  # the ticker may be the first to notice
+    bench.engine.emit(quote())
+    bench.engine.effects.exit = Exit(code=0, reason="one event is enough")
+    await asyncio.wait_for(bench.engine.run(), 5)
+    assert bench.event_names()[4:] == ["Clock"]
