@@ -2,7 +2,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -221,3 +222,142 @@ def test_a_broken_audit_never_stops_a_command(cli: Cli, desk: Desk) -> None:
     assert answer.code == 0
     assert desk.asserted("stop")
     assert answer.err.startswith("bifrost: not audited:")
+
+
+# --- where nobody is left to obey ------------------------------------------------------------------
+@pytest.fixture
+def holds(desk: Desk) -> Iterator[Callable[[str], int]]:
+    """Another process takes a lock of the desk; gives its pid."""
+    code = "import sys; from pathlib import Path; from daemon.runtime.locks import Locks; locks = Locks(); "
+    code += "locks.take(Path(sys.argv[1]), 'it'); print('held', flush=True); sys.stdin.read()"
+    running: list[subprocess.Popen[str]] = []
+
+    def hold(name: str) -> int:
+        words = [sys.executable, "-P", "-c", code, str(desk.paths.folder / name)]
+        environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+        holder = subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        running.append(holder)
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        return holder.pid
+
+    yield hold
+    for holder in running:
+        holder.kill()
+        holder.communicate()
+
+
+RAN = {"profile": "demo", "profile_path": None, "profile_hash": "0", "ib_port": 7497, "pid": 1}
+
+
+def test_start_without_a_supervisor_says_that_nothing_starts_and_how(cli: Cli, desk: Desk) -> None:
+    desk.journal(JournalType.RUN_STARTED, data=RAN)
+    cli("stop")
+    assert cli("start").out == (
+        "demo: start: stop released; no supervisor runs, so nothing starts by itself: "
+        "./bifrost supervise --profile demo, or ./bifrost up --profile demo\n"
+    )
+
+
+def test_start_with_a_supervisor_needs_no_advice(cli: Cli, desk: Desk, holds: Callable[[str], int]) -> None:
+    holds(".supervisor.lock")
+    cli("stop")
+    assert cli("start").out == "demo: start: stop released\n"
+
+
+def test_a_stop_that_nobody_obeys_says_what_to_do(cli: Cli, desk: Desk, holds: Callable[[str], int]) -> None:
+    desk.journal(JournalType.RUN_STARTED, data=RAN)
+    confirm = "./bifrost daemon --profile demo (it cancels own orders, confirms, and exits 3)"
+    assert f"no daemon runs, so nothing leaves; to confirm that no own order works: {confirm}" in (
+        cli("stop", "--wait", "0").err
+    )
+    pid = holds(".daemon.lock")
+    hung = f"process {pid} holds the desk and does not answer, and nobody supervises it: kill -9 {pid}, then {confirm}"
+    assert hung in cli("stop", "--wait", "0").err
+    supervisor = holds(".supervisor.lock")
+    assert f"the supervisor (process {supervisor}) kills a daemon" in cli("stop", "--wait", "0").err
+
+
+def test_a_hung_daemon_is_not_killed_unasked(
+    desk: Desk, holds: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = holds(".daemon.lock")
+    desk.journal(JournalType.RUN_STARTED, data={**RAN, "pid": pid})
+    from cli import desk_runners, flatten_run
+    from cli.errors import CommandError
+    from cli.options import Settings
+    from cli.receipts import Receipts
+
+    monkeypatch.setattr(desk_runners, "SEEN_WITHIN_S", 0.1)
+    monkeypatch.setattr(flatten_run, "_AT_ONCE_S", 0.05)
+    chosen = Settings(desk="demo", root=desk.paths.root, as_json=False, explicit_desk=None)
+    run = flatten_run.FlattenRun(chosen, desk.paths, Receipts(desk.paths), None, may_kill=False)
+    with pytest.raises(CommandError, match=f"process {pid} holds the desk and has not seen the flatten; give --kill-h"):
+        run.see_to_it()
+    assert desk_runners.runners(desk.paths).daemon_pid == pid
+    with pytest.raises(CommandError, match="does not hold the desk any more"):
+        desk_runners.kill_hung(desk.paths, os.getpid())
+    allowed = flatten_run.FlattenRun(chosen, desk.paths, Receipts(desk.paths), None, may_kill=True)
+    assert not allowed.see_to_it(), "killed, but with no profile there is nothing to run"
+    assert desk_runners.runners(desk.paths).daemon_pid is None
+
+
+def test_a_daemon_that_has_seen_the_flatten_is_left_alone(cli: Cli, desk: Desk, holds: Callable[[str], int]) -> None:
+    pid = holds(".daemon.lock")
+    desk.journal(JournalType.RUN_STARTED, data={**RAN, "pid": pid})
+    seen = {"command": "flatten"}
+    desk.when(lambda: desk.asserted("flatten"), lambda: desk.journal(JournalType.CONTROL_SEEN, data=seen))
+    assert cli("flatten", "--yes").code == 0
+    os.kill(pid, 0)
+
+
+def test_a_supervised_desk_is_waited_for_and_its_steps_are_shown(
+    cli: Cli, desk: Desk, holds: Callable[[str], int]
+) -> None:
+    supervisor = holds(".supervisor.lock")
+
+    def flatten() -> None:
+        desk.journal(JournalType.CONTROL_SEEN, data={"command": "flatten"})
+        desk.journal(JournalType.CONTROL_STARTED, data={"command": "flatten", "own_shares": -100, "target_shares": 0})
+        desk.journal(JournalType.FLATTEN_SIZED, side="BUY", quantity=100, data={"command": "flatten", "attempt": 1})
+        desk.journal(JournalType.REJECTED, order_ref="demo.ab.7", status="rejected", reason="201: no margin")
+        desk.journal(JournalType.FLATTEN_STUCK, data={"detail": "5 tries"})
+        desk.journal(JournalType.UNKNOWN_OUTCOME, order_ref="demo.ab.8")
+        desk.journal(JournalType.FILL, side="BUY", quantity=100, price=70.25, data={"own_shares": 0})
+        desk.journal(JournalType.FLATTEN_VERIFIED, status="flat", quantity=0)
+        _done(desk, "flatten")()
+
+    desk.when(lambda: desk.asserted("flatten"), flatten)
+    answer = cli("flatten", "--yes")
+    assert answer.code == 0
+    told = [line.split("Z ", 1)[1] for line in answer.err.splitlines() if "Z " in line]
+    assert f"the supervisor (process {supervisor}) sees to it" in answer.err
+    assert told == [
+        "seen",
+        "started: own -100 shares, to be 0",
+        "closing: BUY 100 shares (try 2)",
+        "order demo.ab.7 rejected: 201: no margin",
+        "NOT CLOSING: 5 tries",
+        "what became of order demo.ab.8 is not known; it is asked for again over a new connection",
+        "filled 100 at 70.25; own 0 shares now",
+        "verified flat: own 0 shares by two reads",
+    ]
+
+
+def test_a_profile_that_is_gone_is_said_before_anything_is_done(cli: Cli, desk: Desk) -> None:
+    desk.journal(JournalType.RUN_STARTED, data={**RAN, "profile_path": "/nowhere/desk.yaml"})
+    answer = cli("flatten", "--yes")
+    assert answer.code == 2
+    assert "name it with --profile" in answer.err
+    assert not desk.asserted("flatten")
+
+
+def test_a_helper_that_cannot_run_is_told_at_once_not_after_the_wait(cli: Cli, desk: Desk, tmp_path: Path) -> None:
+    """The daemon that the command starts refuses: there is a file in the journal's folder that is none of its own."""
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("extends: demo\nib: {port: 1}\n")
+    (desk.paths.folder / "journal" / "j-odd.jsonl").write_text("not a line\n")
+    answer = cli("flatten", "--yes", "--profile", str(broken))
+    assert answer.code == 1
+    assert "the flatten ended (exit" in answer.err
+    assert desk.asserted("flatten")
