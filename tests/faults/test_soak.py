@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import time
 from functools import partial
@@ -50,6 +51,15 @@ class Usage:
         )
 
 
+@pytest.fixture
+def no_kept_logs(caplog: pytest.LogCaptureFixture) -> None:
+    """The test runner keeps every log line for its report; a thousand connections write some tens of thousands."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, type(caplog.handler)):
+            handler.setLevel(logging.CRITICAL)
+
+
+@pytest.mark.usefixtures("no_kept_logs")
 async def test_row_56_a_thousand_reconnects_leave_memory_descriptors_and_tasks_flat(tmp_path: Path) -> None:
     async with working_desk(tmp_path) as desk:
         await desk.hedged()
