@@ -146,7 +146,7 @@ def _fill_order(turn: Turn, order: OwnOrder, fill: Fill, earlier: Fill | None) -
 def settle(turn: Turn, order: OwnOrder) -> None:
     """What ends with an order: its deadlines, and the open questions about it."""
     ref = order.order_ref
-    turn.do(*(CancelTimer(key=f"{name}:{ref}") for name in ("ack", "overdue", "inactive")))
+    turn.do(*(CancelTimer(key=f"{name}:{ref}") for name in ("ack", "overdue", "inactive", "cancel")))
     if order.limit_price is not None:
         turn.do(CancelTimer(key=f"reprice:{ref}"), CancelTimer(key=f"modify:{ref}"))
         turn.put_order(msgspec.structs.replace(order, modification=None))

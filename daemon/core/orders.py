@@ -142,17 +142,24 @@ def on_reason_overdue(turn: Turn, order_ref: str) -> None:
 
 
 def on_live_report(turn: Turn, event: OrderReport) -> None:
-    """A status as it comes. One that calls an ended order live is looked into before anything else leaves.
+    """A status as it comes. What may be a false end is looked into before anything else leaves.
 
-    It may be an old word that comes late, or the end was false (a code mistaken for one): only the whole truth tells.
+    Brokers have called orders cancelled that were live and filled. So a cancel that nobody here asked for, and a
+    status that calls an ended order live, make the desk ask for everything first: only the whole truth tells.
     """
+    before = turn.book.orders.get(event.order_ref) if event.order_ref is not None else None
     on_order_report(turn, event)
-    order = turn.book.orders.get(event.order_ref) if event.order_ref is not None else None
-    if order is None or event.status not in ("submitted", "working"):
+    if before is None:
         return
-    if order.state in (OrderState.CANCELLED, OrderState.REJECTED):
-        turn.put(reconciled=False)
-        turn.do(RequestReconcile(reason="ended_order_live"))
+    if event.status == "cancelled" and before.in_flight and not before.cancel_sent:
+        _look_first(turn, "unasked_cancel")
+    elif event.status in ("submitted", "working") and before.state in (OrderState.CANCELLED, OrderState.REJECTED):
+        _look_first(turn, "ended_order_live")
+
+
+def _look_first(turn: Turn, why: str) -> None:
+    turn.put(reconciled=False)
+    turn.do(RequestReconcile(reason=why))
 
 
 def _foreign_order(turn: Turn, event: OrderReport) -> None:
@@ -249,6 +256,17 @@ def cancel(turn: Turn, order: OwnOrder, why: str) -> None:
     if turn.book.link.state == "SYNCED":
         turn.record_order(JournalType.CANCEL_SENT, order, status="cancelling", reason=why)
         turn.do(CancelOrder(order_ref=order.order_ref))
+        delay_ms = turn.profile.execution.ack_deadline_s * 1000
+        turn.do(StartTimer(key=f"cancel:{order.order_ref}", delay_ms=delay_ms))
+
+
+def on_cancel_deadline(turn: Turn, order_ref: str) -> None:
+    """A cancel without an answer: ask where the order stands, and ask for the cancel again, which harms nothing."""
+    order = turn.book.orders.get(order_ref)
+    if order is None or not order.in_flight or not order.cancel_sent:
+        return
+    turn.do(RequestReconcile(reason="cancel_deadline"))
+    cancel(turn, order, "no answer to the first one")
 
 
 def repeat_cancels(turn: Turn) -> None:

@@ -359,6 +359,7 @@ _ORDER_TIMERS: dict[str, Callable[[Turn, str], None]] = {
     "ack": orders.on_ack_deadline,
     "overdue": orders.on_overdue,
     "inactive": orders.on_reason_overdue,
+    "cancel": orders.on_cancel_deadline,
     "reprice": reprice.on_look,
     "modify": modification.on_modify_deadline,
 }

@@ -246,6 +246,7 @@ def test_the_order_rate_is_counted_over_sixty_seconds_and_over_a_restart() -> No
     driver = Driver().connect()
     for _ in range(3):
         driver.status(driver.order("BUY", 10), "cancelled")
+        driver.report("unasked_cancel")
     assert messages_last_minute(driver.book.ledger, driver.now_us) == 3
     first_us = driver.book.ledger.order_messages_us[0]
     later = again(driver)

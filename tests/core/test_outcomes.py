@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.core.effects import PlaceOrder, RequestReconcile
+from daemon.core.effects import CancelOrder, PlaceOrder, RequestReconcile
 from daemon.core.events import OrderReport, PositionChanged, PositionItem
 from daemon.core.order_life import OrderState
 from daemon.core.recovery import recover
@@ -139,18 +139,62 @@ def test_an_order_filled_while_the_link_was_reset_is_found_by_its_reference() ->
     assert driver.book.ledger.hedges_today == 1
 
 
-def test_an_order_that_ended_here_but_is_called_live_is_looked_into_before_anything_leaves() -> None:
+@pytest.mark.parametrize(
+    ("statuses", "why"),
+    [
+        (["cancelled"], ["unasked_cancel"]),
+        (["rejected", "working"], ["ended_order_live"]),
+        (["cancelled", "working"], ["unasked_cancel", "ended_order_live"]),
+    ],
+)
+def test_what_may_be_a_false_end_is_looked_into_before_anything_leaves(statuses: list[str], why: list[str]) -> None:
     driver = Driver().connect()
     ref = driver.order("SELL", 40)
-    driver.status(ref, "cancelled")
-    driver.status(ref, "working")
-    assert asked(driver) == ["ended_order_live"]
+    for status in statuses:
+        driver.status(ref, status)
+    assert asked(driver) == why
+    driver.tick(10)
     placed = len(driver.of(PlaceOrder))
     driver.strategy.wish = driver.wish("SELL", 40)
     driver.quote()
     assert len(driver.of(PlaceOrder)) == placed
-    driver.report("ended_order_live")
+    driver.report(why[-1])
     assert driver.order("SELL", 40) != ref
+
+
+def test_a_false_cancel_that_is_still_open_halts_and_is_cancelled_and_its_fill_is_booked() -> None:
+    driver = Driver().connect()
+    ref = driver.order("SELL", 40)
+    driver.status(ref, "cancelled", "10349 mistaken for an end")
+    driver.report("unasked_cancel", open_orders=(driver.order_report(ref, "SELL", 40, "working"),))
+    assert [halt.code for halt in driver.book.ledger.halts] == ["reconciliation_mismatch"]
+    assert [cancel.order_ref for cancel in driver.of(CancelOrder)] == [ref]
+    driver.fill(ref, "SELL", 40, 70.0)
+    assert driver.book.ledger.own_shares == -40
+    assert [order.order_ref for order in driver.of(PlaceOrder)] == [ref]
+
+
+def test_a_cancel_that_was_asked_for_needs_no_second_look() -> None:
+    driver = Driver().connect()
+    ref = driver.order("SELL", 40)
+    driver.status(ref, "working")
+    driver.control(driver.command("flatten"))
+    driver.status(ref, "cancelled")
+    assert "unasked_cancel" not in asked(driver)
+    assert driver.book.reconciled
+
+
+def test_an_unanswered_cancel_is_asked_about_and_asked_for_again() -> None:
+    driver = Driver().connect()
+    ref = driver.order("SELL", 40)
+    driver.status(ref, "working")
+    driver.control(driver.command("flatten"))
+    driver.fire(f"cancel:{ref}", 10)
+    assert asked(driver) == ["cancel_deadline"]
+    assert [cancel.order_ref for cancel in driver.of(CancelOrder)] == [ref, ref]
+    driver.status(ref, "cancelled")
+    driver.fire(f"cancel:{ref}", 10)
+    assert len(driver.of(CancelOrder)) == 2
 
 
 def test_the_operators_word_on_a_moved_position_ends_an_order_out_of_sight() -> None:
