@@ -1,5 +1,6 @@
 """The guard's account limits: each at, just below and just above its limit; nothing but a tripped loss is waived."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -154,6 +155,53 @@ def test_the_worst_allowed_price_is_within_the_collar_and_one_tick_further_is_no
     assert within_collar(side, worst, mid, collar + 1e-6)
     assert not within_collar(side, further, mid, collar)
     assert abs(worst / tick - round(worst / tick)) < 1e-6
+
+
+# --- the eight, at their edges, for any numbers -----------------------------------------------------------------------
+DAYS = st.dates(date(2014, 1, 1), date(2014, 12, 31))
+
+
+@given(today=DAYS, earnings=st.lists(DAYS, min_size=1, max_size=4), before=st.integers(0, 5), after=st.integers(0, 5))
+def test_the_blackout_is_the_set_of_days_around_each_date(
+    today: date, earnings: list[date], before: int, after: int
+) -> None:
+    limits = {
+        "earnings_dates": tuple(day.isoformat() for day in earnings),
+        "blackout_days_before": before,
+        "blackout_days_after": after,
+    }
+    dark = {day + timedelta(days=offset) for day in earnings for offset in range(-before, after + 1)}
+    assert (judge(limits, session_date=today.isoformat())[0] == "earnings_blackout") is (today in dark)
+
+
+@given(waited_us=st.integers(0, 200_000_000), limit_s=st.sampled_from([0.0, 0.5, 60.0]))
+def test_the_cooldown_has_passed_from_its_last_microsecond_on(waited_us: int, limit_s: float) -> None:
+    rule, results = judge({"cooldown_s": limit_s}, last_hedge_sent_us=CONTEXT.ts_us - waited_us)
+    assert (rule == "cooldown") is (waited_us < limit_s * 1_000_000)
+    assert results["cooldown"].measured == waited_us / 1_000_000
+
+
+@given(
+    own=st.integers(-6000, 6000),
+    order=st.integers(-3000, 3000),
+    buying=st.integers(0, 500),
+    selling=st.integers(0, 500),
+)
+def test_max_position_counts_the_worst_case_and_never_refuses_what_lowers_it(
+    own: int, order: int, buying: int, selling: int
+) -> None:
+    if order == 0:
+        return
+    rule, _ = judge(
+        {"max_order_value_usd": 1e9},
+        own_shares=float(own),
+        order_shares=float(order),
+        working_buy_shares=float(buying),
+        working_sell_shares=float(selling),
+        order_price=100.0,
+    )
+    worst = abs(own + order + (buying if order > 0 else -selling))
+    assert (rule == "max_position") is (worst > 2000 and worst >= abs(own))
 
 
 def test_a_price_better_than_the_mid_concedes_a_negative_amount() -> None:
