@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,24 +93,24 @@ class Children:
         """SIGTERM, the supervisor first; SIGKILL after 4 s. Names the killed ones.
 
         The simulator is told last: the daemon needs it until its cancelled orders are `confirmed`. `orphan` gives
-        the pid of a daemon that outlived a killed supervisor.
+        the pid of a daemon that may outlive a killed supervisor: it notices, cancels and leaves, and is waited for.
         """
         started = time.monotonic()
         waits = sorted(self._children, key=lambda child: child.name != "supervisor")
         supervisor = next((child for child in waits if child.name == "supervisor"), None)
-        for child in waits:
-            if child.name != "simulator":
-                _send(child, signal.SIGTERM)
+        _send([child for child in waits if child.name != "simulator"], signal.SIGTERM)
         asked_simulator = False
         killed: list[str] = []
-        while any(child.is_running for child in waits):
+        while True:
+            supervised = supervisor is not None and supervisor.is_running
+            orphaned = supervisor is not None and not supervised and _lives(orphan(), supervisor.process.pid)
+            if not orphaned and not any(child.is_running for child in waits):
+                break
             elapsed_s = time.monotonic() - started
-            orders_done = supervisor is None or not supervisor.is_running or confirmed()
+            orders_done = not (supervised or orphaned) or confirmed()
             if not asked_simulator and (orders_done or elapsed_s >= _LAST_ORDERS_S):
                 asked_simulator = True
-                for child in waits:
-                    if child.name == "simulator":
-                        _send(child, signal.SIGTERM)
+                _send([child for child in waits if child.name == "simulator"], signal.SIGTERM)
             if elapsed_s >= PATIENCE_S:
                 killed = [child.name for child in waits if child.is_running]
                 self._kill_rest(waits)
@@ -129,17 +130,22 @@ class Children:
             child.process.wait()
 
 
-def _send(child: Child, number: signal.Signals) -> None:
-    if child.is_running:
-        child.process.send_signal(number)
+def _send(children: Sequence[Child], number: signal.Signals) -> None:
+    for child in children:
+        if child.is_running:
+            child.process.send_signal(number)
+
+
+def _lives(pid: int | None, session: int) -> bool:
+    """Whether a daemon whose supervisor died lives on: only in that supervisor's session is it ours."""
+    try:
+        return pid is not None and os.getsid(pid) == session
+    except (ProcessLookupError, PermissionError):
+        return False
 
 
 def _kill_orphan(pid: int | None, session: int) -> None:
-    """Kill a daemon whose supervisor died, and only if it lives in that supervisor's session: nobody else's."""
-    if pid is None:
-        return
-    try:
-        if os.getsid(pid) == session:
+    """Kill it, if it did not leave by itself."""
+    if pid is not None and _lives(pid, session):
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
