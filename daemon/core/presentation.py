@@ -86,7 +86,14 @@ def _session(book: Book) -> SessionState:
 def _quotes(strategy: Strategy, book: Book) -> tuple[InstrumentQuote, ...]:
     shown = []
     kinds: list[tuple[str, Literal["stock", "option"]]] = [(book.underlying, "stock")]
-    kinds += [(leg, "option") for leg in strategy.legs(book.strategy, book)]
+    legs = strategy.legs(book.strategy, book)
+    kinds += [(leg, "option") for leg in legs]
+    # Options of the account that are no legs: held, so their price belongs to the present.
+    kinds += [
+        (name, "option")
+        for name, spec in book.specs.items()
+        if spec.kind == "option" and name not in legs and book.account_positions.get(name, 0.0) != 0
+    ]
     for instrument, kind in kinds:
         quote = book.quotes.get(instrument, QuoteState())
         spread = quote.spread_pct
@@ -122,6 +129,8 @@ def _position(book: Book, instrument: str, *, is_leg: bool) -> Position:
     else:
         own, pnl = 0.0, None
     price = book.day.marks.get(instrument)
+    if price is None and (quote := book.quotes.get(instrument)) is not None:
+        price = quote.mid  # no leg: nobody marks it, yet it has a price
     spec = book.specs.get(instrument)
     value = None if price is None or spec is None else _cents(held * price * spec.multiplier)
     return Position(

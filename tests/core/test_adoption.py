@@ -160,6 +160,10 @@ def test_without_adoption_the_option_is_shown_counted_in_the_account_and_never_h
     assert shown["account_net_delta_shares"] - desk.net_delta() > 150  # type: ignore[operator]
     positions = {p.instrument: p for p in shown["positions"]}  # type: ignore[attr-defined]
     assert (positions[FOUND].own, positions[FOUND].foreign) == (0.0, -5.0)
+    assert (positions[FOUND].price, positions[FOUND].value_usd) == (2.0, -1000.0)
+    quoted = {quote.symbol: quote.bid for quote in shown["instruments"]}  # type: ignore[attr-defined]
+    assert list(quoted) == ["XYZ", LEG, FOUND]
+    assert quoted[FOUND] == 1.9
     assert desk.yellow("option_not_hedged") == f"{FOUND}: gates.strategy.structure.adopt is false"
     desk.hold(NEAR, 0.0)
     assert desk.yellow("option_not_hedged") is None
