@@ -53,6 +53,8 @@ def _facts(turn: Turn, event: BookRequest, **more: object) -> dict[str, object]:
         "own_shares": turn.book.ledger.own_shares,
         "foreign_shares": turn.book.foreign_shares,
     }
+    if event.ratio is not None:
+        facts["ratio"] = event.ratio
     return facts | more
 
 

@@ -74,6 +74,23 @@ def test_a_number_that_is_none_leaves_no_request(cli: Cli, desk: Desk, shares: s
     assert read_requests(desk.paths.requests, wall_us()) == ()
 
 
+def test_a_split_is_acknowledged_with_its_ratio(cli: Cli, desk: Desk) -> None:
+    seen = _answer(desk, JournalType.BOOK_ACKNOWLEDGED, "done")
+    assert cli("book", "acknowledge", "--shares", "80", "--ratio", "2", "--reason", "split 2 for 1").code == 0
+    assert (seen[0].shares, seen[0].ratio) == (80.0, 2.0)
+    [line] = read_audit(desk.paths.audit)
+    assert line.data is not None
+    assert line.data["ratio"] == 2.0
+
+
+@pytest.mark.parametrize("ratio", ["0", "-2", "nan"])
+def test_a_ratio_that_multiplies_nothing_leaves_no_request(cli: Cli, desk: Desk, ratio: str) -> None:
+    answer = cli("book", "acknowledge", "--shares", "80", f"--ratio={ratio}", "--reason", "x")
+    assert answer.code == 2
+    assert "--ratio must be a positive number" in answer.err
+    assert read_requests(desk.paths.requests, wall_us()) == ()
+
+
 def test_json_carries_the_receipt(cli: Cli, desk: Desk) -> None:
     _answer(desk, JournalType.CONTROL_REFUSED, "refused", "no")
     answer = cli("book", "adopt", "--shares", "1", "--reason", "x", "--json")

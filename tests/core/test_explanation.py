@@ -111,7 +111,9 @@ def test_a_split_keeps_the_money_and_divides_the_prices() -> None:
     before = driver.book.ledger
     jump(driver, XYZ=-520.0, leg=20.0)
     assert (found(driver).cause, found(driver).ratio) == ("split", 2.0)
-    settle(driver)
+    line = settle(driver)
+    assert line.data is not None
+    assert line.data["ratio"] == 2.0
     after = driver.book.ledger
     assert (after.own_shares, driver.book.foreign_shares, after.leg_quantities[LEG]) == (-600, 80, 20)
     assert after.average_cost * after.own_shares == pytest.approx(before.average_cost * before.own_shares)
