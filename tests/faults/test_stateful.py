@@ -73,9 +73,9 @@ from daemon.simulator.faults import (
     TransferPosition,
 )
 from state.journal_reader import read_journal
-from state.records import JournalLine, JournalType
+from state.records import JournalLine
 from tests.faults.killable_desk import STOP_STANDS, STOP_UNCONFIRMED, STOPPED, KillableDesk, opened
-from tests.support.invariants import assert_invariants
+from tests.support.invariants import assert_invariants, assert_so_far
 from tests.support.system import wait_for
 
 STOCK, CALL = "DEMO", "DEMO 20260619 C 100"
@@ -155,6 +155,8 @@ ACTS: tuple[Act, ...] = (
     CorrectExecution(price=99.0),
 )
 SETTLED_S = 60.0
+LARGEST_SHARES = 2000.0
+IN_USE = 4
 BUSY = frozenset({"BOOT", "SYNC", "NEED_HEDGE", "HEDGING"})
 
 
@@ -234,6 +236,14 @@ class Desk(RuleBasedStateMachine):
         if "stop" in self.desk.asserted():
             self._end(STOP_STANDS, STOPPED, STOP_UNCONFIRMED)
 
+    @rule()
+    @precondition(lambda self: self.desk.is_alive)
+    def second_daemon(self) -> None:
+        """Somebody starts another one for the same desk: 12, it leaves at once."""
+        wait_for("a snapshot of this run", self._has_spoken, SETTLED_S)
+        tried = self.desk.cli("daemon", "--profile", str(self.desk.profile))
+        assert tried.returncode == IN_USE, f"a second daemon: {tried.returncode}, {tried.stderr}"
+
     # --- control ---------------------------------------------------------------------------------
     @rule(name=st.sampled_from(("pause", "flatten")))
     def command(self, name: str) -> None:
@@ -268,14 +278,9 @@ class Desk(RuleBasedStateMachine):
     def nothing_was_done_that_must_not(self) -> None:
         """What can be judged while the desk lives."""
         time.sleep(0.1)
-        placed = self.desk.placed()  # first: what is at the venue now was in the journal before
-        lines = self.desk.lines()
+        lines = assert_so_far(self.desk, is_running=self._has_spoken() and self.desk.is_alive)
         assert len(lines) >= self._lines_seen, "journal lines vanished"
         self._lines_seen = len(lines)
-        intents = {line.order_ref for line in lines if line.type is JournalType.INTENT}
-        assert len(set(placed)) == len(placed), "9, an order was sent twice"
-        assert set(placed) <= intents, f"2, at the venue without an intent: {set(placed) - intents}"
-        assert not [each for each in self.desk.requests() if each["request"] == "reqGlobalCancel"], "8"
         if self.desk.processes.get("daemon") is not None and not self.desk.is_alive:
             raise AssertionError(f"the daemon ended: {self.desk.processes['daemon'].returncode}: {self.desk.said()}")
         self._light_tells_the_truth()
@@ -284,6 +289,9 @@ class Desk(RuleBasedStateMachine):
         snapshot = self.desk.snapshot()
         if snapshot is not None and snapshot.link_state != "SYNCED":
             assert self.desk.light().state != "green", "the light is green without a link"
+        if snapshot is not None:
+            assert snapshot.account_kind in (None, "simulated"), "11, an account that is not the simulator's"
+            assert abs(snapshot.own_shares or 0.0) <= LARGEST_SHARES, "3, more own shares than the profile allows"
         if self.desk.asserted() and self.desk.light().state == "green":
             raise AssertionError(f"the light is green while {self.desk.asserted()} stands")
 

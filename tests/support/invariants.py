@@ -96,6 +96,28 @@ def assert_invariants(scenario: Scenario, *, stale_ms: float | None = None) -> N
         _foreign_orders_untouched(scenario)
 
 
+def assert_so_far(scenario: Scenario, *, is_running: bool, stale_ms: float | None = None) -> list[JournalLine]:
+    """What holds at any moment of a scenario, also in the middle of an order's life; the journal as it stands.
+
+    Without a running daemon a killed one may have left half a line; the next start repairs that.
+    """
+    placed = placed_order_refs(scenario)  # first: what is at the venue now was in the journal before
+    lines = scenario.lines()
+    intents = [line.order_ref for line in (*_put_aside(scenario), *lines) if line.type is JournalType.INTENT]
+    assert max(Counter(placed).values(), default=0) <= 1, "9, an order was sent twice"
+    assert set(placed) <= set(intents), f"2, at the venue without its intent: {set(placed) - set(intents)}"
+    if is_running and lines:
+        verified = verify(scenario.paths.journal)
+        assert verified.ok, f"5, the journal verifies: {verified.problem}"
+    misread = [each for each in scenario.ib_async_errors() if not each.startswith(_LINK_ERRORS)]
+    assert not misread, f"6, no error from ib_async's decoder: {misread}"
+    _no_order_after_a_stop(lines)
+    _one_hedge_at_a_time(lines)
+    _no_order_at_a_wrong_moment(scenario, lines, stale_ms)
+    _foreign_orders_untouched(scenario)
+    return lines
+
+
 def _events(paths: DeskPaths, run_id: str) -> Iterator[AnyEvent]:
     for path in tape_files(paths.tape, run_id):
         for event in read_events(path):
