@@ -86,7 +86,7 @@ async def test_noise_is_refused_by_kind_and_never_told(running: Running, server:
         (BadTicks(bid=5000.0, ask=5000.02), "absurd"),
         (BadTicks(swap=True), "crossed"),
         (BadTicks(bid=-1.0, ask=199_999.99), "sentinel"),
-        (BadTicks(bid="NaN", ask="NaN"), "not_a_number"),
+        (BadTicks(bid="NaN", ask="Infinite"), "not_a_number"),
     ):
         server.faults.clear()
         server.faults.add(msgspec.structs.replace(fault, instruments=("ABC",)))
@@ -96,6 +96,33 @@ async def test_noise_is_refused_by_kind_and_never_told(running: Running, server:
         (quote,) = running.heard.of(Quote)
         assert (quote.bid, quote.ask) == (None, None)
         assert set(quote.refused) == {kind}
+
+
+@pytest.mark.parametrize(
+    ("frame", "ends"),
+    [
+        (b"61\x003\x00DU0000042\x0011\x00ABC\x00", True),  # a position without its quantity
+        (b"11\x00-1\x00seven\x00", True),  # an execution
+        (b"5\x00seven\x00", False),  # an open order, perhaps a stranger's
+        (b"2\x006\x001\x000\x00many\x00", False),  # a size
+    ],
+)
+async def test_a_message_that_the_library_cannot_read_is_not_only_logged(
+    running: Running, server: SimulatorServer, ib_errors: IbErrorWatch, frame: bytes, ends: bool
+) -> None:
+    ib_errors.expect("Peer closed|Socket disconnect")
+    (link,) = server.gateway.links
+    link.send(len(frame).to_bytes(4, "big") + frame)
+    running.venue.probe()
+    if ends:
+        await running.heard.synced(2)
+        reason = next(each.reason for each in running.heard.of(Link)[1:] if each.state == "DOWN")
+        assert reason.startswith(f"message {frame.split(bytes(1))[0].decode()} of the venue cannot be read")
+    else:
+        await running.heard.until(lambda: running.heard.of(ProbeAnswered))
+        assert running.heard.states[-1] == "SYNCED"
+    assert [record.name for record in ib_errors.records if record.name == "ib_async.Decoder"] == ["ib_async.Decoder"]
+    ib_errors.records.clear()  # this one was the test's own
 
 
 async def test_greeks_that_were_not_computed_never_reach_a_sum(running: Running, server: SimulatorServer) -> None:

@@ -330,6 +330,10 @@ class IbSession:
         if self._probes is not None:
             self._probes.on_current_time()
 
+    def on_unreadable(self, kind: int, error: str) -> None:
+        """What it said is lost here: only a new connection, with everything read anew, can be believed."""
+        self.connection.end(f"message {kind} of the venue cannot be read: {error}")
+
     def on_message(self, request_id: int, code: int, text: str) -> None:
         """Message 4: link first, then data, then own orders; the rest is logged."""
         note = f"{code}: {text}"

@@ -19,6 +19,7 @@ from ib_async import IB
 from ib_async.client import Client
 from ib_async.wrapper import RequestError, Wrapper
 
+from daemon.venues.ib.decoding import WatchedDecoder
 from daemon.venues.ib.framing import FrameGuard
 
 LAST_TIMESTAMP = 45
@@ -91,6 +92,10 @@ class Taps(Protocol):
 
     def on_current_time(self) -> None:
         """The answer to a liveness probe."""
+        ...
+
+    def on_unreadable(self, kind: int, error: str) -> None:
+        """A message without which the book may be wrong could not be decoded."""
         ...
 
     def on_message(self, request_id: int, code: int, text: str) -> None:
@@ -227,6 +232,8 @@ class TappedIb(IB):
         self.wrapper = TappedWrapper(self, taps)
         make_client: Any = Client
         self.client = make_client(self.wrapper)
+        unreadable = partial(self.wrapper._guard, taps.on_unreadable)  # noqa: SLF001 - the other half of this file
+        self.client.decoder = WatchedDecoder(self.wrapper, unreadable)
         # Also covers a server that closes before the session is ready: ib_async would wait for the whole time-out.
         self.client.conn.disconnected.connect(on_closed, error=self._event_failed, keep_ref=True)
         self.client.apiError.connect(on_api_error, error=self._event_failed, keep_ref=True)
