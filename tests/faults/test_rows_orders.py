@@ -151,6 +151,7 @@ async def test_row_26_commissions_late(tmp_path: Path) -> None:
         await desk.until("the fill", lambda: not desk.book.in_flight())
         pending = [fill for fill in desk.book.ledger.fills.values() if fill.order_ref == order_ref]
         assert [fill.commission_usd for fill in pending] == [None]
+        await desk.until("shown as pending", lambda: desk.snapshot().counters["commissions_pending"] == 1)
         await desk.until("the commission", lambda: len(desk.of(JournalType.COMMISSION)) == 2)
         assert desk.of(JournalType.COMMISSION)[-1].order_ref == order_ref
         assert desk.book.ledger.commission_usd == pytest.approx(
