@@ -142,6 +142,8 @@ class WorkingOrder(_Record, frozen=True, kw_only=True):
     status: str
     own: bool
     age_ms: float | None = None
+    limit_price: float | None = None
+    """What a limit order has at the venue; null for a market order. A change under way counts once confirmed."""
 
 
 class PnlParts(_Record, frozen=True, kw_only=True):

@@ -156,6 +156,7 @@ def _working_orders(book: Book) -> tuple[WorkingOrder, ...]:
             status=order.state.value,
             own=True,
             age_ms=(book.ts_us - order.decided_us) / 1000,
+            limit_price=order.limit_price,
         )
         for order in book.in_flight()
     ]
@@ -169,6 +170,7 @@ def _working_orders(book: Book) -> tuple[WorkingOrder, ...]:
             status=order.status,
             own=False,
             age_ms=None,
+            limit_price=order.limit_price,
         )
         for order in book.foreign_orders.values()
     ]

@@ -9,6 +9,7 @@ from daemon.core.effects import CancelOrder, ModifyOrder, PlaceOrder, RequestRec
 from daemon.core.events import ModifyBlocked, ModifyRefused, Quote
 from daemon.core.limit_price import limit_price
 from daemon.core.order_life import OrderState, OwnOrder
+from daemon.core.presentation import present
 from daemon.core.recovery import recover
 from daemon.strategies.gamma_scalper.hedge_fsm import HedgeState, after_look
 from state.records import JournalType
@@ -321,3 +322,10 @@ def test_the_hedge_machine_shows_a_change_of_price_a_cancel_and_an_order_out_of_
     driver.report("connect", connection=2)
     hedge = after_look(hedge, order_of(driver, ref))
     assert hedge is HedgeState.RECOVER
+
+
+def test_the_snapshot_shows_the_limit_that_the_venue_has() -> None:
+    driver, ref = repriced()
+    assert [order.limit_price for order in present(driver.core, driver.book)["working_orders"]] == [70.01]
+    told(driver, ref, "working", price=70.07)
+    assert [order.limit_price for order in present(driver.core, driver.book)["working_orders"]] == [70.07]
