@@ -7,8 +7,8 @@ import typer
 from cli.errors import CommandError, ExitCode
 from cli.options import DeskOption, JsonOption, RootOption, settings
 from cli.output import complain, say_json
+from cli.why_answer import Answer, span_of
 from cli.why_time import HELP, moment_us, zone_of
-from cli.why_trace import Answer
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +42,7 @@ def why(
     The recorded tape is replayed through the same core up to that moment. Where no tape covers it, the journal
     alone answers, and says so. Nothing is written, and a running daemon does not notice.
     """
-    from cli.why_trace import find_out, span_of
+    from cli.why_trace import find_out
 
     chosen = settings(context, desk, root, as_json=as_json)
     paths, where = chosen.existing_paths(), zone_of(zone)

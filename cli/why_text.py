@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from cli.output import coloured, complain, console, say
-from cli.why_trace import DASH, Answer, line_text, value_text
+from cli.why_answer import DASH, Answer, line_text, value_text
 
 if TYPE_CHECKING:
     from state.records import JournalLine

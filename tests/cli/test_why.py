@@ -11,12 +11,16 @@ import pytest
 
 from cli.errors import CommandError
 from cli.profile_commands import load
+from cli.why_answer import Answer, span_of
 from cli.why_time import moment_us, zone_of
-from cli.why_trace import Answer, find_out, span_of
+from cli.why_trace import find_out
 from daemon.core.step import Core
 from daemon.core.trace import DECISIONS, explained, trace
+from daemon.runtime.clocks import wall_us
 from daemon.runtime.tape_source import read_book, read_core_events
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
+from state.journal import JournalWriter
+from state.journal_reader import read_journal
 from state.layout import DeskPaths
 from state.records import JournalLine, JournalType
 from state.tape import read_checkpoint, read_events
@@ -277,6 +281,37 @@ def test_a_tape_that_ends_early_is_not_taken_for_the_end_of_the_run(system: Syst
     found = ask(copy, us_from_iso(refused.ts))
     assert found.source == "journal"
     assert "though the run went on" in found.notes[0]
+
+
+def rewritten(paths: DeskPaths, lines: list[JournalLine]) -> None:
+    """The journal again, sealed anew, with these lines."""
+    import msgspec
+
+    shutil.rmtree(paths.journal)
+    paths.journal.mkdir()
+    writer = JournalWriter(paths.journal, wall_us=wall_us)
+    writer.open()
+    numbered = [msgspec.structs.replace(line, seq=number) for number, line in enumerate(lines, start=1)]
+    writer.append(numbered)
+    writer.close()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_gap_between_two_runs_is_named(system: System, copy: DeskPaths, *, killed: bool) -> None:
+    import msgspec
+
+    lines = list(read_journal(copy.journal))
+    assert lines[-1].type is JournalType.RUN_STOPPED
+    ended_us = us_from_iso(lines[-1].ts)
+    morning = iso_from_us(ended_us + 36_000_000_000)
+    started = next(line for line in lines if line.type is JournalType.RUN_STARTED)
+    again = msgspec.structs.replace(started, ts=morning, run_id="20991231T000000-1")
+    rewritten(copy, [*(lines[:-1] if killed else lines), again])
+    found = ask(copy, ended_us + 60_000_000)
+    assert found.source == "journal"
+    assert found.sentence.startswith("the daemon was not running: ")
+    assert ("it was killed, or crashed" in found.sentence) == killed
+    assert ("own orders confirmed cancelled" in found.sentence) != killed
 
 
 def test_a_moment_outside_the_record_names_what_is_covered(system: System) -> None:
