@@ -153,6 +153,15 @@ async def test_in_a_restart_window_the_deadline_runs_from_its_end(
     await desk.stop()
 
 
+async def test_a_reset_port_is_left_with_tws_words_and_connected_to_again(
+    running: Running, server: SimulatorServer, ib_errors: IbErrorWatch
+) -> None:
+    server.broadcast_error(1300, "Socket port has been reset and this connection is being dropped.")
+    await running.heard.synced(2)
+    (down,) = [link for link in running.heard.of(Link)[1:] if link.state == "DOWN"]
+    assert down.reason == "1300: Socket port has been reset and this connection is being dropped."
+
+
 async def test_a_taken_client_id_is_told_with_every_attempt(server: SimulatorServer, ib_errors: IbErrorWatch) -> None:
     ib_errors.expect("326|already in use|API connection failed")
     server.faults.add(ClientIdInUse(count=3))

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from daemon.core.events import OptionQuote, Quote, RefusedKind
 from daemon.core.instruments import InstrumentSpec
-from daemon.venues.ib.sanity import Reference, is_absurd, price_fault
+from daemon.venues.ib.sanity import Reference, price_fault
 from daemon.venues.ib.translate import delta_or_none, price_or_none, size_or_none, two_sided, volatility_or_none
 
 BID, ASK, LAST, CLOSE = 1, 2, 4, 9
@@ -155,7 +155,7 @@ class Line:
         if usable is None:
             self._refuse(price_fault(price))
             return None
-        if is_absurd(usable, self.spec, self.reference.mid(now_us)):
+        if self.reference.is_absurd(usable, self.spec, now_us):
             self._refuse("absurd")
             return None
         return usable

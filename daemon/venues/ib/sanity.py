@@ -32,11 +32,17 @@ def _is_unset(value: object) -> bool:
 
 
 class Reference:
-    """The last clean mid of one instrument, for as long as it bounds anything."""
+    """The last clean mid of the stock, and the prices that it bounds for as long as it bounds anything.
+
+    `lowest` and `highest` hold until `until_us`, and are looked at with every tick.
+    """
+
+    __slots__ = ("_mid", "highest", "lowest", "until_us")
 
     def __init__(self) -> None:
-        self._mid: float | None = None
-        self._seen_us = 0
+        self._mid = 0.0
+        self.lowest, self.highest = 0.0, math.inf
+        self.until_us = -1
 
     def note(self, bid: float | None, ask: float | None, now_us: int) -> None:
         """A quote that passed."""
@@ -44,17 +50,14 @@ class Reference:
             return
         mid = (bid + ask) / 2
         if ask - bid <= REFERENCE_SPREAD * mid:
-            self._mid, self._seen_us = mid, now_us
+            self._mid, self.until_us = mid, now_us + REFERENCE_LIFE_US
+            self.lowest, self.highest = (1 - STOCK_MOVE) * mid, (1 + STOCK_MOVE) * mid
 
-    def mid(self, now_us: int) -> float | None:
-        """The mid, None when none was seen lately."""
-        return self._mid if now_us - self._seen_us <= REFERENCE_LIFE_US else None
-
-
-def is_absurd(price: float, spec: InstrumentSpec, stock_mid: float | None) -> bool:
-    """Whether a finite, positive price cannot be this instrument's. `stock_mid` is the underlying's, or None."""
-    if spec.kind == "stock":
-        return stock_mid is not None and abs(price - stock_mid) > STOCK_MOVE * stock_mid
-    # A put pays its strike at most, a call is never worth more than the share that it buys.
-    most = spec.strike if spec.right == "P" else stock_mid
-    return most is not None and price > (1 + STOCK_MOVE) * most
+    def is_absurd(self, price: float, spec: InstrumentSpec, now_us: int) -> bool:
+        """Whether a finite, positive price cannot be this instrument's: the stock's, or an option's on it."""
+        known = now_us <= self.until_us
+        if spec.kind == "stock":
+            return known and not self.lowest <= price <= self.highest
+        # A put pays its strike at most, a call is never worth more than the share that it buys.
+        most = spec.strike if spec.right == "P" else self._mid if known else None
+        return most is not None and price > (1 + STOCK_MOVE) * most
