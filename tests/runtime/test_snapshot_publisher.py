@@ -3,11 +3,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from daemon.core.attribution import Attribution
 from daemon.core.book import Book
 from daemon.core.effects import Sample
 from daemon.core.ledger import Halt
+from daemon.core.pnl import DayPnl
 from daemon.core.presentation import present
 from daemon.core.step import Core
 from daemon.runtime import snapshot_publisher
@@ -16,7 +19,7 @@ from daemon.runtime.engine import Latest
 from daemon.runtime.snapshot_publisher import Identity, SnapshotPublisher
 from state.history import read_history
 from state.layout import DeskPaths
-from state.records import LatencyMs, Snapshot
+from state.records import LatencyMs, PnlParts, Snapshot
 from state.snapshot import read_snapshot
 from tests.runtime.daemon_process import profile
 from tests.runtime.eager_strategy import EagerStrategy
@@ -111,6 +114,34 @@ def test_samples_become_history_lines_with_the_light(paths: DeskPaths) -> None:
     (line,) = read_history(paths.history)
     assert (line.kind, line.own_shares, line.data, line.hedges_today) == ("fill", 0.0, {"order_ref": "x"}, 0)
     assert line.light in ("green", "yellow", "red", "not_live")
+
+
+def test_a_sample_keeps_the_days_parts_and_what_was_traded(paths: DeskPaths) -> None:
+    published = Published(paths)
+    pnl = DayPnl(realised_usd=12.0, unrealised_usd=-2.5, legs_usd=40.0, commission_usd=3.0)
+    ledger = msgspec.structs.replace(published.book.ledger, traded_usd=20_000.0, slippage_usd=1.25)
+    attribution = Attribution(delta_usd=10.0, gamma_usd=35.0, theta_usd=-6.0, vega_usd=0.5)
+    day = msgspec.structs.replace(published.book.day, pnl=pnl, attribution=attribution)
+    published.book = msgspec.structs.replace(published.book, ledger=ledger, day=day)
+    published.publisher.sample(Sample(kind="minute"), published.book)
+    published.publisher.publish(sync=False)
+    line = next(iter(read_history(paths.history)))
+    assert line.pnl_parts == published.read().pnl_parts
+    assert line.traded_usd == 20_000.0
+    assert line.pnl_parts == PnlParts(
+        realised_usd=12.0,
+        unrealised_usd=-2.5,
+        legs_usd=40.0,
+        commission_usd=3.0,
+        total_usd=46.5,
+        delta_usd=20.75,
+        gamma_usd=35.0,
+        theta_usd=-6.0,
+        vega_usd=0.5,
+        slippage_usd=1.25,
+        other_usd=0.5,
+        wear_per_10k=-23.25,
+    )
 
 
 def test_a_failing_history_is_told_once_and_the_present_is_still_seen(paths: DeskPaths) -> None:
