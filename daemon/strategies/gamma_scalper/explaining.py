@@ -139,15 +139,18 @@ def _refusal(state: ScalperState, book: Book, look: Look, answer: Answer) -> str
     code = answer.refused
     if answer.embargoes and code == answer.embargoes[0]:
         return f": {_standing(book, (code,))}"
+    if look.closed and code == "outside_rth":
+        following = book.next_session()
+        opens = "" if following is None else f", the next session opens {_time(following.open_us)}"
+        return f" by outside_rth: the market was closed{opens}"
     if code == "leg_settlement":
         return f" by leg_settlement: {expired_leg(state.legs, book)} has expired and is not acknowledged"
     if code is not None and code == answer.size.refusal:
-        return f" by {code}: {answer.size.measured}, limit {answer.size.limit}"
+        unit = " shares" if code == "min_hedge_shares" else ""
+        return f" by {code}: {_plain(answer.size.measured)}{unit}, limit {_plain(answer.size.limit)}{unit}"
     for rule in () if answer.verdict is None else answer.verdict.results:
         if rule.rule == code:
             return f" by {code}: {measured_text(rule)}"
-    if look.closed:
-        return ": the market was closed"
     return f" by {code}"
 
 
@@ -158,7 +161,9 @@ def measured_text(rule: RuleResult) -> str:
     return shown if rule.limit is None else f"{shown}, limit {_plain(rule.limit)}{unit}"
 
 
-def _plain(value: float | str) -> str:
+def _plain(value: float | str | None) -> str:
+    if value is None:
+        return "unknown"
     return value if isinstance(value, str) else f"{value:.10g}" if float(value).is_integer() else f"{value:.4g}"
 
 
@@ -169,8 +174,7 @@ def _standing(book: Book, codes: tuple[str, ...]) -> str:
     code = codes[0]
     if code == "halted":
         return "; ".join(
-            f"the halt {halt.code} stood since {iso_from_us(halt.since_us)} ({halt.detail})"
-            for halt in book.ledger.halts
+            f"the halt {halt.code} stood since {_time(halt.since_us)} ({halt.detail})" for halt in book.ledger.halts
         )
     file = {
         "paused": book.control.pause,
@@ -181,9 +185,9 @@ def _standing(book: Book, codes: tuple[str, ...]) -> str:
         by = "" if file.by is None else f" by {file.by}"
         why = "" if file.reason is None else f" ({file.reason})"
         done = {"pause": "paused", "stop": "stopped", "flatten": "told to flatten"}[file.name]
-        return f"the desk was {done}{by} since {iso_from_us(file.since_us)}{why}"
+        return f"the desk was {done}{by} since {_time(file.since_us)}{why}"
     if code == "reject_backoff" and book.ledger.reject_until_us is not None:
-        return f"reject_backoff until {iso_from_us(book.ledger.reject_until_us)}"
+        return f"reject_backoff until {_time(book.ledger.reject_until_us)}"
     return f"{code} forbade every hedge"
 
 
@@ -195,3 +199,8 @@ def _age(age_ms: float | None, look: Look) -> str:
     if look.closed:
         return "not judged while closed"
     return "none yet" if age_ms is None else f"{age_ms:.0f} ms old"
+
+
+def _time(time_us: int) -> str:
+    """To the second: the microseconds are in the journal for who needs them."""
+    return f"{iso_from_us(time_us)[:19]}Z"
