@@ -59,11 +59,20 @@ def finish(driver: Driver) -> None:
     fire(driver, "flatten_retry")
     driver.report("flatten")
     driver.report("flatten")
-    assert driver.book.flatten.state == FlattenState.NONE
+    assert state(driver) == FlattenState.NONE
 
 
 def check(driver: Driver, name: str) -> Check:
-    return next(each for each in present(driver.core, driver.book)["self_check"].checks if each.name == name)
+    found: Check = next(each for each in present(driver.core, driver.book)["self_check"].checks if each.name == name)
+    return found
+
+
+def state(driver: Driver) -> FlattenState:
+    return driver.book.flatten.state
+
+
+def stuck(driver: Driver) -> bool:
+    return driver.book.flatten.stuck
 
 
 def restarted(driver: Driver) -> Driver:
@@ -81,7 +90,7 @@ def test_rejects_are_retried_from_half_a_second_to_eight_then_red_with_an_alarm_
     for number in range(1, 8):
         driver.status(order.order_ref, "rejected", "201 no margin")
         waits.append(retry_ms(driver))
-        assert driver.book.flatten.stuck is (number >= 5)
+        assert stuck(driver) is (number >= 5)
         fire(driver, "flatten_retry", 8)
         order = sized(driver)
         assert (order.side, order.quantity) == ("BUY", 100)
@@ -106,11 +115,11 @@ def test_a_part_fill_starts_the_back_off_anew() -> None:
         driver.status(order.order_ref, "cancelled")
         fire(driver, "flatten_retry")
         order = sized(driver)
-    assert driver.book.flatten.stuck
+    assert stuck(driver)
     driver.fill(order.order_ref, "BUY", 60, 70.0)
     driver.status(order.order_ref, "cancelled")
     assert retry_ms(driver) == RETRY_MS[0]
-    assert not driver.book.flatten.stuck
+    assert not stuck(driver)
     fire(driver, "flatten_retry")
     assert sized(driver).quantity == 40
 
@@ -122,7 +131,7 @@ def test_an_order_that_only_rests_is_cancelled_and_sized_again() -> None:
     assert [t.delay_ms for t in driver.of(Timer) if t.key == "flatten_stall"][-1] == 10_000
     fire(driver, "flatten_stall", 10)
     assert [each.order_ref for each in driver.of(CancelOrder)] == [order.order_ref]
-    assert driver.book.flatten.state == FlattenState.CLOSING, "sized only when the cancel is confirmed"
+    assert state(driver) == FlattenState.CLOSING, "sized only when the cancel is confirmed"
     driver.status(order.order_ref, "cancelled")
     fire(driver, "flatten_retry")
     assert sized(driver).quantity == 100
@@ -139,27 +148,27 @@ def test_an_order_that_fills_slowly_keeps_its_place() -> None:
     assert len(driver.of(CancelOrder)) == 1
 
 
-@pytest.mark.parametrize("state", [FlattenState.CANCELLING, FlattenState.CLOSING])
-def test_a_cancel_that_nobody_answers_is_asked_again_and_the_broker_questioned(state: FlattenState) -> None:
+@pytest.mark.parametrize("at", [FlattenState.CANCELLING, FlattenState.CLOSING])
+def test_a_cancel_that_nobody_answers_is_asked_again_and_the_broker_questioned(at: FlattenState) -> None:
     driver = holding(-100)
-    ref = driver.order("SELL", 40) if state == FlattenState.CANCELLING else None
+    ref = driver.order("SELL", 40) if at == FlattenState.CANCELLING else None
     driver.control(driver.command("flatten"))
     ref = sized(driver).order_ref if ref is None else ref
-    assert driver.book.flatten.state == state
+    assert state(driver) == at
     for _ in range(3):
         fire(driver, "flatten_stall", 10)
     assert [each.order_ref for each in driver.of(CancelOrder)].count(ref) >= 3
     assert driver.of(RequestReconcile)[-1].reason == "flatten_orders"
-    assert len([each for each in driver.of(PlaceOrder) if each.closing]) == (state == FlattenState.CLOSING)
+    assert len([each for each in driver.of(PlaceOrder) if each.closing]) == (at == FlattenState.CLOSING)
 
 
-@pytest.mark.parametrize("state", [FlattenState.SIZING, FlattenState.VERIFYING])
-def test_a_report_that_never_comes_is_asked_for_again(state: FlattenState) -> None:
-    driver = holding(-100) if state == FlattenState.SIZING else Driver().connect()
+@pytest.mark.parametrize("at", [FlattenState.SIZING, FlattenState.VERIFYING])
+def test_a_report_that_never_comes_is_asked_for_again(at: FlattenState) -> None:
+    driver = holding(-100) if at == FlattenState.SIZING else Driver().connect()
     driver.control(driver.command("flatten"))
-    if state == FlattenState.VERIFYING:
+    if at == FlattenState.VERIFYING:
         driver.report("flatten")
-    assert driver.book.flatten.state == state
+    assert state(driver) == at
     before = len(driver.of(RequestReconcile))
     fire(driver, "flatten_stall", 10)
     assert [each.reason for each in driver.of(RequestReconcile)[before:]] == ["flatten"]
@@ -170,7 +179,7 @@ def test_an_order_that_the_last_look_kept_here_is_tried_again() -> None:
     driver.answer = False
     order = asked(driver)
     driver.feed(OrderBlocked(ts_us=driver.now_us, order_ref=order.order_ref, reason="the request queue is not empty"))
-    assert driver.book.flatten.state == FlattenState.SIZING
+    assert state(driver) == FlattenState.SIZING
     fire(driver, "flatten_retry")
     assert sized(driver).order_ref != order.order_ref
 
@@ -240,7 +249,7 @@ def test_a_disconnect_midway_resumes_with_what_is_left() -> None:
     driver.report("connect", connection=2)
     driver.link()
     driver.report("flatten")
-    assert driver.book.flatten.state == FlattenState.CLOSING, "what became of the rest is not known yet"
+    assert state(driver) == FlattenState.CLOSING, "what became of the rest is not known yet"
     fire(driver, "second_look", 31)
     driver.report("second_look", connection=3)
     fire(driver, "flatten_retry")
@@ -266,7 +275,7 @@ def test_the_sessions_end_refuses_a_running_flatten_so_that_it_cannot_fire_at_th
     driver.tick(60)
     driver.feed(Clock(ts_us=driver.now_us))
     assert len([each for each in driver.of(PlaceOrder) if each.closing]) == 1
-    assert driver.book.flatten.state == FlattenState.REFUSED
+    assert state(driver) == FlattenState.REFUSED
     assert not recover(driver.lines).flatten_started
 
 
@@ -286,11 +295,12 @@ def test_in_the_last_seconds_the_answer_to_the_cancel_is_awaited_for_the_number(
     driver.now_us = CLOSE_US - 3 * SECOND
     driver.feed(Clock(ts_us=driver.now_us))
     assert [each.order_ref for each in driver.of(CancelOrder)] == [order.order_ref]
-    assert driver.book.flatten.state == FlattenState.CLOSING
+    assert state(driver) == FlattenState.CLOSING
     driver.fill(order.order_ref, "BUY", 60, 70.0)
     driver.status(order.order_ref, "cancelled")
-    assert driver.book.flatten.state == FlattenState.REFUSED
-    assert driver.lines[-1].data["own_shares"] == -40
+    assert state(driver) == FlattenState.REFUSED
+    assert driver.book.ledger.own_shares == -40
+    assert driver.lines[-1].type is JournalType.CONTROL_REFUSED
 
 
 def test_refused_in_a_closed_market_it_stays_refused_when_the_next_session_opens() -> None:
@@ -357,7 +367,7 @@ def test_a_second_touch_and_a_second_flatten_change_nothing() -> None:
     order = asked(driver)
     driver.tick()
     driver.control(driver.command("flatten"))
-    assert driver.book.flatten.state == FlattenState.CLOSING
+    assert state(driver) == FlattenState.CLOSING
     driver.fill(order.order_ref, "BUY", 100, 70.0)
     finish(driver)
     placed = len(driver.of(PlaceOrder))
@@ -375,7 +385,7 @@ def test_with_a_stop_it_flattens_first_and_a_refusal_lets_the_stop_go() -> None:
     driver.now_us = CLOSE_US + SECOND
     driver.feed(Clock(ts_us=driver.now_us))
     driver.control(driver.command("flatten"), driver.command("stop"))
-    assert driver.book.flatten.state == FlattenState.REFUSED
+    assert state(driver) == FlattenState.REFUSED
     assert driver.of(Exit)[0].code == 0
 
 
@@ -396,7 +406,7 @@ def test_a_folder_that_cannot_be_read_does_not_abort_it() -> None:
     driver = holding(-100)
     order = asked(driver)
     driver.control(readable=False)
-    assert driver.book.flatten.state == FlattenState.CLOSING
+    assert state(driver) == FlattenState.CLOSING
     assert JournalType.FLATTEN_ABORTED not in driver.types()
     driver.fill(order.order_ref, "BUY", 100, 70.0)
     finish(driver)
@@ -425,7 +435,7 @@ def test_killed_between_the_verification_and_the_removal_the_file_goes_at_the_ne
     first.tick(later_s)
     again = restarted(first)
     again.control(msgspec.structs.replace(file, age_ms=later_s * 1000.0))
-    assert again.book.flatten.state == FlattenState.NONE
+    assert state(again) == FlattenState.NONE
     assert [each.name for each in again.of(AssertControl)] == ["pause"]
     assert len(again.of(ReleaseControl)) == 1
     again.control(again.command("pause"))
@@ -439,7 +449,7 @@ def test_touched_anew_after_that_it_is_a_new_request() -> None:
     again = restarted(first)
     again.tick(5)
     again.control(again.command("flatten"))
-    assert again.book.flatten.state == FlattenState.WAITING
+    assert state(again) == FlattenState.WAITING
 
 
 # --- sizes -----------------------------------------------------------------------------------------
@@ -463,6 +473,7 @@ def dusty() -> Driver:
 def test_dust_is_verified_as_dust_and_the_light_says_so_until_the_operator_goes_on() -> None:
     driver = dusty()
     verified = next(line for line in driver.lines if line.type is JournalType.FLATTEN_VERIFIED)
+    assert verified.data is not None
     assert (verified.status, verified.quantity, verified.data["dust_shares"]) == ("dust", 3, 3)
     found = check(driver, "flatten_dust")
     assert (found.ok, found.severity, found.measured, found.reason) == (False, "yellow", 3, "flatten_dust")
@@ -472,7 +483,9 @@ def test_dust_is_verified_as_dust_and_the_light_says_so_until_the_operator_goes_
     assert not check(again, "flatten_dust").ok
     again.control()
     assert check(again, "flatten_dust").ok
-    assert recover([*driver.lines, *again.lines]).ledger.dust_own_shares is None
+    ledger = recover([*driver.lines, *again.lines]).ledger
+    assert ledger is not None
+    assert ledger.dust_own_shares is None
 
 
 def test_dust_is_over_when_own_shares_change() -> None:
@@ -503,6 +516,7 @@ def test_a_matched_flatten_ends_though_the_delta_moves_between_the_reads() -> No
     driver.strategy.delta = None
     driver.report("flatten")
     verified = next(line for line in driver.lines if line.type is JournalType.FLATTEN_VERIFIED)
+    assert verified.data is not None
     assert (verified.quantity, verified.data["target_shares"]) == (-40, -40)
 
 

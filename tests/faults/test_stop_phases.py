@@ -66,7 +66,7 @@ class Life:
         self._loop = asyncio.get_running_loop()
         self._mid: float | None = None
         daemon = desk.daemon
-        self._core, daemon._engine._core = daemon._engine._core, self  # type: ignore[assignment]
+        self._core, daemon._engine._core = daemon._engine._core, self
         self._place, daemon._venue.place = daemon._venue.place, self.place  # type: ignore[method-assign]
         self._write, daemon._journal.write = daemon._journal.write, self.write  # type: ignore[method-assign]
 
@@ -138,7 +138,7 @@ _PHASE = {
 def wire(monkeypatch: pytest.MonkeyPatch) -> list[Life]:
     """Tells the life that stands in it of each frame."""
     watching: list[Life] = []
-    send = Connection.sendMsg
+    send: Callable[[Connection, bytes], None] = Connection.sendMsg
 
     def watched(self: Connection, frame: bytes) -> None:
         for life in watching:
@@ -274,7 +274,7 @@ async def _put_right(desk: WorkingDesk) -> None:
     """
     desk.faults.clear()
     await desk.open_gateway()
-    codes = []
+    codes: list[int] = []
     while not codes or (codes[-1] == 6 and len(codes) < 5):
         await desk.start_daemon()
         codes.append(await desk.daemon_end())

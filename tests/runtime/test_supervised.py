@@ -98,7 +98,7 @@ def test_killed_nine_its_daemon_cancels_and_leaves_and_the_next_supervisor_takes
     seen = [line.reason for line in house.lines(JournalType.CONTROL_SEEN)]
     assert seen == ["supervisor_died"]
     until("its own run", lambda: len(house.lines(JournalType.RUN_STARTED)) == 2)
-    third = house.start(list(second.args))  # type: ignore[arg-type, call-overload]
+    third = house.start(list(second.args))  # type: ignore[arg-type]
     assert third.wait(30) == ExitCode.IN_USE, "a desk has one supervisor"
     second.send_signal(signal.SIGTERM)
     assert second.wait(30) == 0
