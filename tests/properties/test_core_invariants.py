@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from config.schema import Execution, Profile
+from config.schema import ControlSection, Execution, GuardGates, Profile, Risk
 from daemon.core.attribution import Attribution
 from daemon.core.effects import (
     AnyEffect,
@@ -76,6 +76,7 @@ class Desk(Driver):
         self.modifying: list[ModifyOrder] = []
         self.completed: dict[str, OrderReport] = {}
         self.placing = "live"
+        self.level = 70.0
         self.up = False
         self.connection = 0
         self.dead = False
@@ -113,6 +114,7 @@ class Desk(Driver):
                 self.files.add(effect.name)
             case ReleaseControl():
                 self.files.discard(effect.name)
+                self.touched_us.pop(effect.name, None)
             case Exit():
                 self.exited = effect.code
 
@@ -124,8 +126,8 @@ class Desk(Driver):
             assert book.link.state == "SYNCED"
             assert not book.control.any_asserted
             assert not book.unexplained
-            assert not book.ledger.halts
             assert not book.unknown_orders
+            self._judge_posture(order)
             assert book.journal_failed is None
             assert not book.disk.low
         assert not self.live, f"{ref} placed while {set(self.live)} works at the broker"
@@ -140,6 +142,20 @@ class Desk(Driver):
             self.feed(OrderBlocked(ts_us=self.now_us, order_ref=ref, reason="the request queue is not empty"))
         else:
             self.feed(OrderSent(ts_us=self.now_us, order_ref=ref, latency_ms=0.5))
+
+    def _judge_posture(self, order: PlaceOrder) -> None:
+        """While a risk limit is tripped only what lowers |net delta| leaves, and only so often; else nothing."""
+        ledger = self.book.ledger
+        signed = order.quantity if order.side == "BUY" else -order.quantity
+        if ledger.halts:
+            assert self.own.control.on_halt == "reduce"
+            assert {halt.code for halt in ledger.halts} <= {"daily_loss", "drawdown"}
+            assert ledger.reduce_orders < self.own.control.max_reduce_orders
+            assert abs(ledger.own_shares + signed) < abs(ledger.own_shares)
+
+    def quote(self, bid: float | None = None, ask: float | None = None) -> list[AnyEffect]:
+        """At the market's level."""
+        return super().quote(self.level - 0.01 if bid is None else bid, self.level + 0.01 if ask is None else ask)
 
     def _modify(self, change: ModifyOrder) -> None:
         """A new price for an order that works: never for another one, and never where none might leave."""
@@ -209,9 +225,14 @@ class CoreInWeather(RuleBasedStateMachine):
         self.runs = 1
         self.desk = Desk([], 1, profile(), lists_completed=False)
 
-    @initialize(limit=st.booleans(), lists_completed=st.booleans())
-    def opens(self, limit: bool, lists_completed: bool) -> None:
-        own = profile(execution=Execution(order_type="limit", max_reprices=2)) if limit else profile()
+    @initialize(limit=st.booleans(), lists_completed=st.booleans(), on_halt=st.sampled_from(("freeze", "reduce")))
+    def opens(self, limit: bool, lists_completed: bool, on_halt: Any) -> None:
+        base = profile()
+        gates = msgspec.structs.replace(base.gates, guard=GuardGates(risk=Risk(max_daily_loss_usd=100.0)))
+        control = ControlSection(on_halt=on_halt, max_reduce_orders=2)
+        own = msgspec.structs.replace(base, gates=gates, control=control)
+        if limit:
+            own = msgspec.structs.replace(own, execution=Execution(order_type="limit", max_reprices=2))
         self.desk = Desk([], 1, own, lists_completed=lists_completed)
         self.desk.show_control()
         self.desk.connect_again()
@@ -222,15 +243,45 @@ class CoreInWeather(RuleBasedStateMachine):
         quantity=st.sampled_from((10, 40, 100)),
         calm=st.sampled_from((True, True, True, False)),
         how=st.sampled_from(("live", "live", "live", "blocked", "crash_before", "crash_after")),
+        reducing=st.booleans(),
     )
-    def wish(self, side: Any, quantity: int, calm: bool, how: str) -> None:
+    def wish(self, side: Any, quantity: int, calm: bool, how: str, reducing: bool) -> None:
         if calm:
             self._calm_down()
         self.desk.placing = how
         self.desk.strategy.wish = Wish(
-            instrument="XYZ", side=side, quantity=quantity, state_code="O1", reason="test", decision_mid=70.0
+            instrument="XYZ",
+            side=side,
+            quantity=quantity,
+            state_code="O1",
+            reason="test",
+            decision_mid=70.0,
+            reducing=reducing,
         )
         self._tick()
+
+    @rule(level=st.sampled_from((66.0, 70.0, 74.0)), stays=st.booleans())
+    def market_moves(self, level: float, stays: bool) -> None:
+        """A loss that stays for five seconds trips its limit; one that does not is forgotten."""
+        self.desk.level = level
+        for _ in range(6 if stays else 1):
+            self._tick()
+
+    @rule(
+        sides=st.lists(st.sampled_from(("SELL", "SELL", "SELL", "BUY")), min_size=1, max_size=3),
+        quantity=st.sampled_from((10, 40, 250)),
+        how=st.sampled_from(("live", "live", "blocked", "crash_before", "crash_after")),
+    )
+    def a_loss_is_reduced(self, sides: list[str], quantity: int, how: str) -> None:
+        """The stock falls after a purchase until the day's loss has tripped its limit; what leaves after that?"""
+        self.wish(side="BUY", quantity=100, calm=True, how="live", reducing=False)
+        if self.desk.live:
+            self._fill(next(iter(self.desk.live)), self.desk.left[next(iter(self.desk.live))])
+        self.market_moves(level=66.0, stays=True)
+        for side in sides:
+            self.wish(side=side, quantity=quantity, calm=False, how=how, reducing=True)
+            if self.desk.live:
+                self.fills(whole=True, acked=True, position_first=False)
 
     def _calm_down(self) -> None:
         """Most rules end in a desk that must not hedge; this brings back one that may."""
@@ -241,6 +292,8 @@ class CoreInWeather(RuleBasedStateMachine):
         if not self.desk.up:
             self.link_returns()
         self.desk.look("periodic")
+        self.desk.level = 70.0
+        self.desk.quote()
         reset = BookRequest(
             ts_us=self.desk.now_us, request_id="r", command="reset", by="op", reason="looked", age_ms=1.0
         )
@@ -296,7 +349,7 @@ class CoreInWeather(RuleBasedStateMachine):
     @rule(moves=st.lists(st.sampled_from((3, -3, 6)), min_size=1, max_size=4))
     def a_hedge_is_worked(self, moves: list[int]) -> None:
         """The touch runs away from a new hedge, and the broker takes each change of its price."""
-        self.wish(side="BUY", quantity=40, calm=True, how="live")
+        self.wish(side="BUY", quantity=40, calm=True, how="live", reducing=False)
         for moved_ticks in moves:
             if self.desk.live:
                 self.the_touch_moves(moved_ticks=moved_ticks, cents=2)
@@ -409,7 +462,7 @@ class CoreInWeather(RuleBasedStateMachine):
         desk.live, desk.left, desk.sent_refs = before.live, before.left, before.sent_refs
         desk.prices, desk.completed = before.prices, before.completed
         desk.files = before.files - {"stop"}
-        desk.touched_us = before.touched_us
+        desk.touched_us, desk.level = before.touched_us, before.level
         self.desk = desk
         desk.show_control()
         desk.connect_again()
