@@ -44,19 +44,46 @@ class Ticker:
 
 
 class Prober:
-    """Probes the venue every so often while there is a link to probe (wall-clock mode only)."""
+    """Probes the venue every so often while there is a link to probe, and where asked only when that is `due`."""
 
-    def __init__(self, *, link: Callable[[], LinkState], probe: Callable[[], None], every_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        link: Callable[[], LinkState],
+        probe: Callable[[], None],
+        every_s: float,
+        due: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._link = link
         self._probe = probe
         self._every_s = every_s
+        self._due = due
 
     async def run(self) -> None:
         """Probe until cancelled."""
         while True:
             await asyncio.sleep(self._every_s)
-            if self._link() != "DOWN":
+            if self._link() != "DOWN" and self._due():
                 self._probe()
+
+
+class Silence:
+    """Whether a market's clock has said nothing since the last question: then nobody else will probe the line.
+
+    In lock-step a probe means "decided up to here", so it must not come while a step is being decided: the questions
+    lie further apart (`ASKED_EVERY_S`) than a stepped market waits for an answer.
+    """
+
+    ASKED_EVERY_S: Final = 3.0
+
+    def __init__(self, stamps: Callable[[], int]) -> None:
+        self._stamps = stamps
+        self._seen = stamps()
+
+    def __call__(self) -> bool:
+        """Ask, and remember for the next time."""
+        before, self._seen = self._seen, self._stamps()
+        return self._seen == before
 
 
 class LatencyWindow:

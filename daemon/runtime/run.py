@@ -31,7 +31,7 @@ from daemon.runtime.locks import Locks, LockTakenError, account_lock_path
 from daemon.runtime.logging_setup import say
 from daemon.runtime.recovery import FAILED, OpenedDesk, answered_requests, start_run
 from daemon.runtime.requests import RequestDesk
-from daemon.runtime.rhythm import LatencyWindow, Prober, Ticker
+from daemon.runtime.rhythm import LatencyWindow, Prober, Silence, Ticker
 from daemon.runtime.signals import on_stop_signal
 from daemon.runtime.snapshot_publisher import Identity, Sink, SnapshotPublisher
 from daemon.runtime.supervised import on_supervisor_death
@@ -250,16 +250,17 @@ class Daemon:
         self._tasks.start("ticker", Ticker(self._engine, self._clock, period_ms=rhythm.period_ms).run())
         self._tasks.start("control_watch", self._watch.run())
         self._tasks.start("disk_watch", self._disk.run())
+        link, probe, every_s = lambda: self._engine.book.link.state, self._venue.probe, rhythm.probe_every_s
         if isinstance(self._clock, MarketClock):
             clock = self._clock
             clock.on_stamp = self._engine.wake
-            self._engine.drained = StepProbe(stamps=lambda: clock.stamps, probe=self._venue.probe).drained
+            self._engine.drained = StepProbe(stamps=lambda: clock.stamps, probe=probe).drained
+            silence, every_s = Silence(lambda: clock.stamps), max(every_s, Silence.ASKED_EVERY_S)
+            prober = Prober(link=link, probe=probe, every_s=every_s, due=silence)
         else:
-            prober = Prober(
-                link=lambda: self._engine.book.link.state, probe=self._venue.probe, every_s=rhythm.probe_every_s
-            )
-            self._tasks.start("prober", prober.run())
-            self._engine.woken = self._venue.probe
+            self._engine.woken = probe
+            prober = Prober(link=link, probe=probe, every_s=every_s)
+        self._tasks.start("prober", prober.run())
         self._tasks.start("venue", self._venue.run(self._engine.emit))
 
     async def _decide(self, finished: "asyncio.Future[int]") -> None:
