@@ -260,10 +260,11 @@ async def test_a_farm_that_comes_back_renews_the_lines_and_leaves_the_socket(
     server.broadcast_error(2103, "Market data farm connection is broken:usfarm")
     server.broadcast_error(2157, "Sec-def data farm connection is broken:secdefil")
     server.broadcast_error(2108, "Market data farm connection is inactive but should be available upon demand.usfarm")
-    await running.heard.until(lambda: len(running.heard.of(Farm)) >= 2)
+    await running.heard.until(lambda: len(running.heard.of(Farm)) >= 3)
     assert [(farm.name, farm.state) for farm in running.heard.of(Farm)] == [
         ("usfarm", "broken"),
         ("secdefil", "broken"),
+        ("usfarm", "inactive"),
     ]
     assert session.market_data == old
     server.broadcast_error(2104, "Market data farm connection is OK:usfarm")

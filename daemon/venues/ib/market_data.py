@@ -26,7 +26,8 @@ OPTION_SILENCE_S = 60.0
 REQUESTS_A_RENEWAL = 2
 LIVE_ONLY, DELAYED_TOO = 1, 3
 """What reqMarketDataType asks for; with 3 TWS still sends live data where it may."""
-_FARM_NAME = re.compile(r":\s*(\S+)\s*$")
+_FARM_NAME = re.compile(r"(?::|demand\.)\s*(\S+)\s*$")
+"""`...connection is broken:usfarm`, `...should be available upon demand.usfarm`."""
 
 _log = structlog.stdlib.get_logger("bifrost.venue.ib")
 
@@ -53,6 +54,7 @@ class MarketData:
         self.may_renew: Callable[[], bool] = lambda: True
         """Whether requests are welcome now (not while TWS has lost its servers)."""
         self._farms: dict[str, str] = {}
+        self._broken: set[str] = set()
         self._refused: dict[str, str] = {}
         self._farm_back_s: float | None = None
         self._look: asyncio.TimerHandle | None = None
@@ -98,7 +100,10 @@ class MarketData:
         if before != state:
             _log.warning("data_farm", farm=name, state=state, code=code)
             self._tell([Farm(ts_us=self._clock.now_us(), name=name, state=state, note=f"{code}: {text}")])
-        if state == "ok" and before == "broken":
+        if state == "broken":
+            self._broken.add(name)
+        elif state == "ok" and name in self._broken:  # perhaps it was inactive in between
+            self._broken.discard(name)
             self._farm_back_s = asyncio.get_running_loop().time()
             self._renew_due()
 
