@@ -2,7 +2,7 @@
 
 import msgspec
 
-from daemon.simulator import outgoing, publishing
+from daemon.simulator import outgoing, quote_frames
 from daemon.simulator.codec import Values, flag, integer
 from daemon.simulator.contracts import contract_details, find_contracts
 from daemon.simulator.faults import ConfuseContract, RefuseMarketData
@@ -96,7 +96,7 @@ def market_data(gateway: Gateway, session: Session, values: Values) -> None:
     session.market_data[req_id] = contract.instrument
     close = gateway.exchange.previous_close(contract.instrument)
     if close is not None:
-        session.say(publishing.close_frame(req_id, round(close, 4)))
+        session.say(quote_frames.close_frame(req_id, round(close, 4)))
     if contract.instrument in gateway.exchange.halted:
         gateway.quotes.halt(session, req_id)
     gateway.quotes.first(session, req_id)

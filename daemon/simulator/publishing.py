@@ -1,13 +1,11 @@
-"""The exchange's words as messages: pure functions from a quote, an order, a fill or a position to frames."""
+"""The exchange's words as messages: pure functions from an order, a fill or a position to frames."""
 
 import math
-from typing import Literal
 
 import msgspec
 
 from daemon.simulator import outgoing
 from daemon.simulator.contracts import PRIMARY_EXCHANGE, api_time, wire_contract
-from daemon.simulator.faults import BadTicks
 from daemon.venues.simulated.model import (
     OrderTicket,
     OrderUpdate,
@@ -15,38 +13,11 @@ from daemon.venues.simulated.model import (
     SimContract,
     SimExecution,
     SimPosition,
-    SimQuote,
 )
 
-BID, ASK, LAST, CLOSE = 1, 2, 4, 9
-BID_SIZE, ASK_SIZE = 0, 3
-LAST_TIMESTAMP = 45
-HALTED = 49
-BID_OPTION, ASK_OPTION, LAST_OPTION, MODEL_OPTION = 10, 11, 12, 13
-NO_PRICE = -1.0
-NOT_COMPUTED_PRICE = -1.0
-"""IB's word for an implied volatility or a price that was not computed."""
-NOT_COMPUTED_GREEK = -2.0
 _WORDS = frozenset({"AccountType", "Currency", "Cushion"})
 """Account values without a currency."""
 _VENUE = "SIM"
-_NO_SHIFT = {
-    tick: tick for tick in (BID, ASK, LAST, BID_SIZE, ASK_SIZE, BID_OPTION, ASK_OPTION, LAST_OPTION, MODEL_OPTION)
-}
-DELAYED_SHIFT = {
-    BID: 66,
-    ASK: 67,
-    LAST: 68,
-    BID_SIZE: 69,
-    ASK_SIZE: 70,
-    BID_OPTION: 80,
-    ASK_OPTION: 81,
-    LAST_OPTION: 82,
-    MODEL_OPTION: 83,
-}
-"""Live tick type -> the one of delayed data."""
-_COMPUTED = ("implied_volatility", "delta", "option_price", "gamma", "vega", "theta", "underlying_price")
-_NOTHING = SimQuote(instrument="", bid=None, ask=None)
 
 
 class Speaker(msgspec.Struct, frozen=True):
@@ -54,104 +25,6 @@ class Speaker(msgspec.Struct, frozen=True):
 
     account: str
     server_version: int
-
-
-Told = float | str | None
-"""A price as it is told: None is no price, a word stands where a number should."""
-
-
-def stamp_frame(req_id: int, ts_us: int) -> bytes:
-    """The market's time, in whole seconds, as the time of the last trade (tick 45)."""
-    return outgoing.TICK_STRING.frame(req_id=req_id, tick_type=LAST_TIMESTAMP, value=str(ts_us // 1_000_000))
-
-
-def halt_frame(req_id: int, *, halted: bool) -> bytes:
-    """Whether trading is halted (tick 49)."""
-    return outgoing.TICK_GENERIC.frame(req_id=req_id, tick_type=HALTED, value=1.0 if halted else 0.0)
-
-
-def close_frame(req_id: int, price: float) -> bytes:
-    """What the session before closed at (tick 9)."""
-    return outgoing.TICK_PRICE.frame(req_id=req_id, tick_type=CLOSE, price=price, size=0)
-
-
-def price_frames(req_id: int, quote: SimQuote, *, bad: BadTicks | None = None, delayed: bool = False) -> list[bytes]:
-    """Prices and sizes of both sides and the last trade, or what a fault says instead of them."""
-    bid, ask, last = _told_prices(quote, bad)
-    shift = DELAYED_SHIFT if delayed else _NO_SHIFT
-    frames = [
-        *_side_frames(req_id, shift[BID], shift[BID_SIZE], bid, quote.bid_size),
-        *_side_frames(req_id, shift[ASK], shift[ASK_SIZE], ask, quote.ask_size),
-    ]
-    if last is not None:
-        frames.append(outgoing.TICK_PRICE.frame(req_id=req_id, tick_type=shift[LAST], price=last, size=0))
-    return frames
-
-
-def _told_prices(quote: SimQuote, bad: BadTicks | None) -> tuple[Told, Told, Told]:
-    bid, ask, last = quote.bid, quote.ask, quote.last
-    if bad is None:
-        return bid, ask, last
-    if bad.swap:
-        bid, ask = ask, bid
-    return (
-        bid if bad.bid is None else bad.bid,
-        ask if bad.ask is None else bad.ask,
-        last if bad.last is None else bad.last,
-    )
-
-
-def _side_frames(req_id: int, price_tick: int, size_tick: int, price: Told, size: float) -> tuple[bytes, bytes]:
-    # a price with size 0 means "no price" to the client, so a quoted side always shows at least one
-    shown = 0.0 if price in (None, NO_PRICE) else max(size, 1.0)
-    price = NO_PRICE if price is None else price
-    return (
-        outgoing.TICK_PRICE.frame(req_id=req_id, tick_type=price_tick, price=price, size=shown, attributes=1),
-        outgoing.TICK_SIZE.frame(req_id=req_id, tick_type=size_tick, size=shown),
-    )
-
-
-def computation_frames(
-    req_id: int, quote: SimQuote, *, how: Literal["sentinels", "missing", "nan"] | None = None, delayed: bool = False
-) -> list[bytes]:
-    """Message 21. The exchange has one model: the sides carry its sensitivities with the side's own price.
-
-    `how` says what a fault makes of it: nothing computed, no model tick at all, or no numbers.
-    """
-    shift = DELAYED_SHIFT if delayed else _NO_SHIFT
-    prices = {BID_OPTION: quote.bid, ASK_OPTION: quote.ask, LAST_OPTION: quote.last}
-    if how != "missing":
-        prices[MODEL_OPTION] = None if quote.bid is None or quote.ask is None else (quote.bid + quote.ask) / 2
-    values = quote if how in (None, "missing") else None
-    return [
-        outgoing.TICK_OPTION.frame(
-            req_id=req_id,
-            tick_type=shift[tick_type],
-            **(dict.fromkeys(_COMPUTED, "NaN") if how == "nan" else _computed(values, price)),
-        )
-        for tick_type, price in prices.items()
-        if price is not None or tick_type == MODEL_OPTION
-    ]
-
-
-def _computed(quote: SimQuote | None, price: float | None) -> dict[str, object]:
-    """The fields of a computation; IB's words for "not computed" where there is no model."""
-    if quote is None:
-        quote, price = _NOTHING, None
-    values = (
-        (quote.model_volatility, NOT_COMPUTED_PRICE),
-        (quote.model_delta, NOT_COMPUTED_GREEK),
-        (price, NOT_COMPUTED_PRICE),
-        (quote.model_gamma, NOT_COMPUTED_GREEK),
-        (quote.model_vega, NOT_COMPUTED_GREEK),
-        (quote.model_theta, NOT_COMPUTED_GREEK),
-        (quote.underlying_price, NOT_COMPUTED_PRICE),
-    )
-    return {name: _or(value, missing) for name, (value, missing) in zip(_COMPUTED, values, strict=True)}
-
-
-def _or(value: float | None, missing: float) -> float:
-    return missing if value is None or not math.isfinite(value) else value
 
 
 def shown_order_id(ticket: OrderTicket) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from daemon.simulator import outgoing, publishing
+from daemon.simulator import outgoing, quote_frames
 from daemon.simulator.faults import BadGreeks, BadTicks, DelayedData, FreezeQuotes
 from daemon.simulator.sessions import Session
 from daemon.venues.simulated.model import SimQuote
@@ -52,7 +52,7 @@ class QuoteTelling:
         """Say the market's time, or this one, on these subscriptions; the session owes a probe from then on."""
         now_us = self._gateway.exchange.now_us if ts_us is None else ts_us
         for req_id in req_ids:
-            session.say(publishing.stamp_frame(req_id, now_us))
+            session.say(quote_frames.stamp_frame(req_id, now_us))
             session.owes_probe = True
 
     def stamp_stocks(self, session: Session) -> None:
@@ -77,13 +77,13 @@ class QuoteTelling:
             session.say(outgoing.MARKET_DATA_TYPE.frame(req_id=req_id, data_type=data_type))
         is_delayed = data_type in _DELAYED
         bad = self._faults.hit(BadTicks, session.fault_id, instrument)
-        session.say(*publishing.price_frames(req_id, quote, bad=bad, delayed=is_delayed))
+        session.say(*quote_frames.price_frames(req_id, quote, bad=bad, delayed=is_delayed))
         if self._gateway.contract(instrument).kind == "option":
             greeks = self._faults.hit(BadGreeks, session.fault_id, instrument)
             how = None if greeks is None else greeks.how
-            session.say(*publishing.computation_frames(req_id, quote, how=how, delayed=is_delayed))
+            session.say(*quote_frames.computation_frames(req_id, quote, how=how, delayed=is_delayed))
 
     def halt(self, session: Session, req_id: int) -> None:
         """Whether the subscribed instrument is in a trading halt (tick 49)."""
         halted = session.market_data[req_id] in self._gateway.exchange.halted
-        session.say(publishing.halt_frame(req_id, halted=halted))
+        session.say(quote_frames.halt_frame(req_id, halted=halted))
