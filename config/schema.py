@@ -416,6 +416,8 @@ class Simulator(_Section, frozen=True, kw_only=True):
     """Others' orders that rest in the account."""
     partial_fill_shares: Positive | None = None
     """An order above this size is filled in slices of it."""
+    fill_displayed_size: bool = False
+    """A limit order gets at most the size that the touch shows, once each step; market orders take what they need."""
 
 
 class Profile(_Section, frozen=True, kw_only=True):

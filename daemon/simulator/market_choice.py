@@ -43,6 +43,7 @@ def build_exchange(profile: Profile, settings: Simulator, *, base: Path, wall_us
         ],
         foreign_orders=_foreign_orders(symbol, settings),
         partial_fill_shares=settings.partial_fill_shares,
+        fill_displayed_size=settings.fill_displayed_size,
     )
 
 

@@ -43,3 +43,19 @@ def test_a_profile_becomes_an_account_with_positions_and_foreign_orders(tmp_path
     assert exchange.next_order_id(8) == 3
     assert market_source(demo, settings) == "synthetic:7 DEMO"
     assert market_source(demo, replace(settings, replay="lean:d:DEMO:20260105")) == "lean:d:DEMO:20260105"
+
+
+def test_a_profile_may_limit_fills_to_the_displayed_size(tmp_path: Path) -> None:
+    demo = load_profile("demo").profile
+    assert demo.simulator is not None
+    filled: dict[bool, float] = {}
+    for limited in (False, True):
+        settings = replace(demo.simulator, fill_displayed_size=limited)
+        exchange = build_exchange(demo, settings, base=tmp_path, wall_us=us_from_iso("2026-01-10T15:00:00.000000Z"))
+        exchange.advance()
+        quote = exchange.quote("DEMO")
+        assert quote is not None
+        before = exchange.position("DEMO").quantity
+        exchange.trade_by_hand("DEMO", "BUY", quote.ask_size + 500, limit_price=quote.ask)
+        filled[limited] = exchange.position("DEMO").quantity - before - quote.ask_size
+    assert filled == {False: 500, True: 0}
