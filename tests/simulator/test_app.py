@@ -59,8 +59,42 @@ def bound_port(process: subprocess.Popen[str], folder: Path) -> int:
     raise AssertionError(process.communicate(timeout=5)[1])
 
 
-async def test_the_demo_is_served_until_a_signal(tmp_path: Path, ib_errors: IbErrorWatch) -> None:
-    process = start("demo", tmp_path)
+SCRIPT = """
+faults:
+  - {fault: mute, request: reqCurrentTime}
+acts:
+  - {act: transfer_position, id: gift, instrument: DEMO, quantity: 5}
+  - {act: broadcast, id: farm, code: 2103}
+"""
+
+
+def rewrite(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+async def obeys(ib: IB, faults: Path) -> None:
+    """A running simulator follows its script: a fault in force, an act done once, a bad file that changes nothing."""
+    codes: list[int] = []
+    ib.errorEvent += lambda _req, code, _text, _contract: codes.append(code)
+    rewrite(faults, SCRIPT)
+    await eventually(
+        lambda: codes == [2103] and any(p.contract.symbol == "DEMO" and p.position == 5 for p in ib.positions())
+    )
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(ib.reqCurrentTimeAsync(), 0.1)
+    rewrite(faults, "faults: [{fault: mut}]\n")
+    state = faults.with_name("script.json")
+    await eventually(lambda: b"'mut'" in state.read_bytes())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(ib.reqCurrentTimeAsync(), 0.1)
+
+
+async def test_the_demo_is_served_and_obeys_its_fault_script_until_a_signal(
+    tmp_path: Path, ib_errors: IbErrorWatch
+) -> None:
+    faults = tmp_path / "faults.yaml"
+    rewrite(faults, "faults: []\n")
+    process = start("demo", tmp_path, faults=str(faults))
     try:
         ib = IB()
         await ib.connectAsync("127.0.0.1", bound_port(process, tmp_path), clientId=11, timeout=5, raiseSyncErrors=True)
@@ -71,6 +105,7 @@ async def test_the_demo_is_served_until_a_signal(tmp_path: Path, ib_errors: IbEr
             if ticker.modelGreeks is not None and ticker.bid > 0:
                 break
         assert 0 < ticker.modelGreeks.delta < 1
+        await obeys(ib, faults)
         end_within_two_seconds(process, signal.SIGTERM)
     finally:
         process.kill()
