@@ -24,8 +24,15 @@ _LIVE_TICKS = {
     tick: tick for tick in (BID, ASK, LAST, BID_SIZE, ASK_SIZE, BID_OPTION, ASK_OPTION, LAST_OPTION, MODEL_OPTION)
 }
 _DELAYED_TICKS = {
-    BID: 66, ASK: 67, LAST: 68, BID_SIZE: 69, ASK_SIZE: 70,
-    BID_OPTION: 80, ASK_OPTION: 81, LAST_OPTION: 82, MODEL_OPTION: 83,
+    BID: 66,
+    ASK: 67,
+    LAST: 68,
+    BID_SIZE: 69,
+    ASK_SIZE: 70,
+    BID_OPTION: 80,
+    ASK_OPTION: 81,
+    LAST_OPTION: 82,
+    MODEL_OPTION: 83,
 }
 """Live tick type -> the one of delayed data."""
 _CAN_AUTO_EXECUTE = 1

@@ -64,8 +64,11 @@ class Upstream:
         self._events.extend(events)
 
     def restore(self) -> tuple[list[ExchangeEvent], list[tuple[Session, Received]]]:
-        """IB is back: what is to be told and then done, in the order it came."""
+        """IB is back: what is to be told and then done, in the order it came.
+
+        Questions of clients that have left need no answer, but their orders are passed on all the same.
+        """
         events, self._events = self._events, []
         requests, self._requests = self._requests, []
         self.lost_code = None
-        return events, [(session, received) for session, received in requests if session.link.is_open]
+        return events, [kept for kept in requests if kept[0].link.is_open or kept[1].name in _ORDERS]

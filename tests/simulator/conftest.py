@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from ib_async import IB
 
+from daemon.simulator.codec import SERVER_VERSION
 from daemon.simulator.server import SimulatorServer
 from daemon.venues.simulated.exchange import SimulatedExchange
 from daemon.venues.simulated.model import OpeningPosition, OrderTicket
@@ -35,8 +36,15 @@ def make_exchange(*, partial_fill_shares: float | None = None) -> SimulatedExcha
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[SimulatorServer]:
-    async with SimulatorServer(make_exchange(partial_fill_shares=40), paced=False) as running:
+def server_version() -> int:
+    """A module may parametrise it: `pytestmark = pytest.mark.parametrize("server_version", [176, 178])`."""
+    return SERVER_VERSION
+
+
+@pytest.fixture
+async def server(server_version: int) -> AsyncIterator[SimulatorServer]:
+    exchange = make_exchange(partial_fill_shares=40)
+    async with SimulatorServer(exchange, paced=False, server_version=server_version) as running:
         yield running
 
 

@@ -121,6 +121,22 @@ async def test_orders_sent_while_ib_is_lost_can_be_lost_too(
     assert server.gateway.sessions[0].market_data == {}
 
 
+async def test_an_order_sent_while_ib_is_lost_is_passed_on_even_after_its_client_left(
+    ib: IB, server: SimulatorServer, ib_errors: IbErrorWatch
+) -> None:
+    ib_errors.expect("Error 110[02]|disconnect|reset|closed")
+    server.act(LoseUpstream())
+    ib.placeOrder(STOCK, MarketOrder("BUY", 3, orderRef="desk.a1.1"))
+    await ib.reqCurrentTimeAsync()
+    server.act(DropAll())
+    await eventually(lambda: not ib.isConnected())
+    assert server.exchange.executions() == ()
+    server.act(RestoreUpstream())
+    again = await connect(server)
+    assert [fill.execution.orderRef for fill in again.fills()] == ["desk.a1.1"]
+    again.disconnect()
+
+
 async def test_who_connects_while_ib_is_lost_is_told(server: SimulatorServer, ib_errors: IbErrorWatch) -> None:
     ib_errors.expect("Error 1100|request timed out|API connection failed")
     server.act(LoseUpstream())

@@ -8,6 +8,8 @@ from daemon.simulator.server import SimulatorServer
 from tests.simulator.conftest import connect, eventually
 from tests.support.ib_errors import IbErrorWatch
 
+pytestmark = pytest.mark.parametrize("server_version", [176, 178])
+
 STOCK = Stock("ABC", "SMART", "USD", conId=11)
 
 

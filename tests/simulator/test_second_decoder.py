@@ -66,6 +66,11 @@ class Recorder:
         self.ib = SimpleNamespace(TimezoneTWS=None)
         self.defaultTimezone = UTC
 
+    def take(self) -> list[Call]:
+        """The calls since the last time."""
+        calls, self.calls = self.calls, []
+        return calls
+
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
@@ -118,17 +123,23 @@ async def ask_for_everything(ib: IB, server: SimulatorServer) -> None:
     await ib.reqCurrentTimeAsync()
 
 
-def heard_by_library(payload: bytes, version: int) -> list[Call]:
-    recorder = Recorder()
-    LibraryDecoder(recorder, version).interpret(payload.decode().split("\0")[:-1])  # type: ignore[arg-type, no-untyped-call]
-    return [call for heard in recorder.calls for call in _as_official(*heard)]
+class Readers:
+    """Both decoders of one server version, and what each calls for a payload."""
 
+    def __init__(self, version: int) -> None:
+        self._library_calls, self._official_calls = Recorder(), Recorder()
+        self._library = LibraryDecoder(self._library_calls, version)  # type: ignore[arg-type]
+        self._official = official.Decoder(self._official_calls, version)
 
-def heard_by_official(payload: bytes, version: int) -> list[Call]:
-    recorder = Recorder()
-    number, _, rest = payload.partition(b"\0")
-    official.Decoder(recorder, version).interpret(tuple(rest.split(b"\0")[:-1]), int(number))
-    return [(_NAMES.get(name, name), _worth_comparing(name, arguments)) for name, arguments in recorder.calls]
+    def by_library(self, payload: bytes) -> list[Call]:
+        self._library.interpret(payload.decode().split("\0")[:-1])
+        return [call for heard in self._library_calls.take() for call in _as_official(*heard)]
+
+    def by_official(self, payload: bytes) -> list[Call]:
+        number, _, rest = payload.partition(b"\0")
+        self._official.interpret(tuple(rest.split(b"\0")[:-1]), int(number))
+        calls = self._official_calls.take()
+        return [(_NAMES.get(name, name), _worth_comparing(name, arguments)) for name, arguments in calls]
 
 
 def _as_official(name: str, arguments: tuple[object, ...]) -> list[Call]:
@@ -203,8 +214,9 @@ async def test_two_decoders_read_the_same(
     payloads = await recorded_stream(version)
     found: list[str] = []
     names: set[str] = set()
+    readers = Readers(version)
     for payload in payloads:
-        ours, theirs = heard_by_library(payload, version), heard_by_official(payload, version)
+        ours, theirs = readers.by_library(payload), readers.by_official(payload)
         assert [name for name, _ in ours] == [name for name, _ in theirs], payload
         for (name, mine), (_, other) in zip(ours, theirs, strict=True):
             names.add(name)
