@@ -2,11 +2,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from cli.children import Child, Children
 from cli.options import CHECKOUT
 from daemon.runtime.clocks import wall_us
 from state.audit import read_audit
@@ -360,4 +361,29 @@ def test_a_helper_that_cannot_run_is_told_at_once_not_after_the_wait(cli: Cli, d
     answer = cli("flatten", "--yes", "--profile", str(broken))
     assert answer.code == 1
     assert "the flatten ended (exit" in answer.err
+    assert desk.asserted("flatten")
+
+
+def test_a_flatten_that_is_not_done_in_time_is_exit_7_and_goes_on(
+    cli: Cli, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.journal(JournalType.RUN_STARTED, data=RAN)
+    idle = [sys.executable, "-c", "import time; time.sleep(60)"]
+    monkeypatch.setattr("cli.run_commands.daemon_command", lambda *_: idle)
+    started: list[Child] = []
+    start = Children.start
+
+    def remembered(self: Children, name: str, command: Sequence[str]) -> Child:
+        started.append(start(self, name, command))
+        return started[-1]
+
+    monkeypatch.setattr(Children, "start", remembered)
+    answer = cli("flatten", "--yes", "--wait", "0.2")
+    assert answer.code == 7
+    assert "not confirmed within 0.2 s" in answer.err
+    [child] = started
+    assert child.is_running
+    child.process.kill()
+    child.process.wait()
+    assert f"process {child.process.pid} goes on; watch it with ./bifrost status, or end it: kill" in answer.err
     assert desk.asserted("flatten")
