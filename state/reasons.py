@@ -172,7 +172,7 @@ _ALL = (
         "risk_halt",
         "HALTED",
         "reset",
-        "A halt stands: hedging is frozen, or only reduces. Find its cause, then ./bifrost reset --by NAME --reason TEXT.",
+        "A halt stands: hedging is frozen, or only reduces. Find the cause; ./bifrost reset --by NAME --reason TEXT.",
     ),
     _red(
         "halted",
