@@ -37,6 +37,7 @@ from daemon.runtime.locks import Locks, client_lock_path, desk_lock_path
 from daemon.runtime.logging_setup import set_up_logging
 from daemon.runtime.recovery import open_journal
 from daemon.runtime.run import Daemon
+from daemon.simulator.codec import SERVER_VERSION
 from daemon.simulator.faults import Act, FaultScript
 from daemon.simulator.server import SimulatorServer
 from daemon.simulator.transcript import Transcript
@@ -127,6 +128,7 @@ class WorkingDesk:
         gateway: bool = True,
         daemon: bool = True,
         port: int | None = None,
+        server_version: int = SERVER_VERSION,
     ) -> None:
         """`more` is YAML laid over the fast profile; `positions` are (instrument, quantity) beside the straddles.
 
@@ -152,7 +154,7 @@ class WorkingDesk:
             foreign_orders=foreign_orders,
             partial_fill_shares=partial_fill_shares,
         )
-        self.server = SimulatorServer(self.exchange, port=self.port, paced=False)
+        self.server = SimulatorServer(self.exchange, port=self.port, paced=False, server_version=server_version)
         self._is_serving = False
         self.accepted = 0
         """Sockets that the gateway has accepted."""
@@ -457,4 +459,9 @@ async def working_desk(root: Path, **options: Any) -> AsyncIterator[WorkingDesk]
             await desk.close()
         raise
     await desk.close()
-    assert_invariants(desk, stale_ms=desk.profile.gates.state.market.stale_ts_threshold_ms)
+    gates = desk.profile.gates
+    assert_invariants(
+        desk,
+        stale_ms=gates.state.market.stale_ts_threshold_ms,
+        max_position_shares=gates.guard.risk.max_position_shares,
+    )

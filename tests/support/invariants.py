@@ -74,10 +74,13 @@ def placed_order_refs(scenario: Scenario) -> list[str]:
     return [order_ref for _, order_ref in orders]
 
 
-def assert_invariants(scenario: Scenario, *, stale_ms: float | None = None) -> None:
+def assert_invariants(
+    scenario: Scenario, *, stale_ms: float | None = None, max_position_shares: float | None = None
+) -> None:
     """Fails naming the invariant. Call it when nothing is in flight and the exchange's book is at rest.
 
-    `stale_ms` is the profile's: how old the newest quote may be when an order leaves.
+    Two of the profile's limits: how old the newest quote may be when an order leaves, and what |own shares| may
+    not exceed.
     """
     lines = scenario.lines()
     if not lines:
@@ -89,6 +92,8 @@ def assert_invariants(scenario: Scenario, *, stale_ms: float | None = None) -> N
     _orders_equal_intents(scenario, lines)
     _no_order_after_a_stop(lines)
     _one_hedge_at_a_time(lines)
+    if max_position_shares is not None:
+        _within_the_position_limit(lines, max_position_shares)
     _no_order_at_a_wrong_moment(scenario, lines, stale_ms)
     venue = scenario.venue_book()
     if venue is not None:
@@ -200,6 +205,19 @@ def _one_hedge_at_a_time(lines: list[JournalLine]) -> None:
             open_refs.add(line.order_ref)
         elif line.type in ends or (line.type, line.status) in unsent_or_lost:
             open_refs.discard(line.order_ref)
+
+
+def _within_the_position_limit(lines: list[JournalLine], limit: float) -> None:
+    """A hedge either stays within the limit, filled whole, or lowers |own shares|."""
+    own = 0.0
+    for line in lines:
+        signed = (line.quantity or 0.0) * (1.0 if line.side == "BUY" else -1.0)
+        if line.type is JournalType.LEDGER_CHECKPOINT and line.data is not None:
+            own = line.data["ledger"]["own_shares"]
+        elif line.type in (JournalType.FILL, JournalType.PARTIAL_FILL):
+            own += signed
+        elif line.type is JournalType.INTENT and not (line.data or {}).get("closing"):
+            assert abs(own + signed) <= max(limit, abs(own)) + 1e-9, f"3, line {line.seq}: {signed:+g} from {own:g}"
 
 
 def _positions_agree(venue: dict[str, Any], lines: list[JournalLine]) -> None:
