@@ -141,6 +141,19 @@ def test_outliers_of_different_levels_confirm_nothing() -> None:
     assert desk.state.spot == pytest.approx(70.0)
 
 
+@pytest.mark.parametrize(
+    ("bid", "ask"),
+    [(70.0, math.nan), (math.nan, 70.0), (70.0, math.inf), (0.0, 70.0), (-1.0, 70.0), (70.1, 70.0), (None, 70.0)],
+)
+def test_what_is_no_two_sided_quote_is_none_and_ends_no_decision(bid: float | None, ask: float | None) -> None:
+    fresh, running = Desk(), needing()
+    for desk in (fresh, running):
+        desk.on(Quote(ts_us=desk.book.ts_us, instrument="TWX", bid=bid, ask=ask))
+        assert desk.decide().wish is None
+        assert desk.state.codes.l is LiquidityCode.NO_QUOTE
+    assert (fresh.state.spot, running.state.spot) == (None, pytest.approx(70.0))
+
+
 # --- gaps ---------------------------------------------------------------------------------------------------------
 
 

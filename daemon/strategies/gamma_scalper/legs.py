@@ -240,8 +240,8 @@ class LegPricer:
 
 
 def two_sided_mid(quote: QuoteState | None) -> float | None:
-    """Half way between bid and ask; None when a side is missing, not positive, or the two are crossed."""
-    if quote is None or quote.bid is None or quote.ask is None or quote.bid <= 0 or quote.ask < quote.bid:
+    """Half way between bid and ask; None unless both are finite, positive and not crossed."""
+    if quote is None or quote.bid is None or quote.ask is None or not 0.0 < quote.bid <= quote.ask < math.inf:
         return None
     return (quote.bid + quote.ask) / 2
 
