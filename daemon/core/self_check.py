@@ -327,6 +327,5 @@ def _halt_checks(book: Book) -> tuple[Check, ...]:
     halts = book.ledger.halts
     if not halts:
         return (_check("halts", ok=True, reason="halted", measured="none", limit="none"),)
-    return tuple(
-        _check(f"halt_{halt.code}", ok=False, reason=halt.code, measured=halt.detail, limit="none") for halt in halts
-    )
+    # The detail says what was measured against which limit when it was latched.
+    return tuple(_check(f"halt_{halt.code}", ok=False, reason=halt.code, measured=halt.detail) for halt in halts)

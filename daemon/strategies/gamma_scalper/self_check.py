@@ -154,11 +154,11 @@ class Checker:
             bad.add("leg_settlement")
         size = "unknown" if deviation is None else round(abs(deviation), 2)
         stands = posture(book.ledger, self._control)
-        halts = "none" if stands.reason is None else f"{stands.name}: {stands.reason}"
+        allowed = stands.name if stands.reason is None else f"{stands.name}: {stands.reason}"
         return (
             _check("trading_state", bad, "safe", "red", state.trading.value, "not SAFE"),
             _check("broker", bad, "broker_error", "red", codes.e.name, "no error"),
-            _check("risk", bad, "risk_halt", "red", halts, "none"),
+            _check("risk", bad, "risk_halt", "red", allowed, "ACTIVE"),
             _check(
                 "force_hedge",
                 bad,
