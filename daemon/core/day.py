@@ -1,18 +1,20 @@
 """The trading day: its roll, marks and P&L, the loss breaker, the samples of the history."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from daemon.core.account_rules import is_breached
 from daemon.core.attribution import Attribution, advanced, new_day, point_of
+from daemon.core.book import Book
 from daemon.core.effects import Sample
 from daemon.core.ledger import Ledger, foreign_traded
 from daemon.core.orders import cancel_in_flight
 from daemon.core.pnl import DayPnl, day_pnl, drawdown_pct, equity_usd, settled_legs_usd
 from daemon.core.recovery import checkpoint
+from daemon.core.strategy import Mark
 from daemon.core.turn import Turn
 
 BREACH_US = 5_000_000
@@ -129,13 +131,30 @@ def _attributed(turn: Turn, marks: dict[str, float], holdings: _Holdings) -> Att
     return before if point is None else advanced(before, point)
 
 
+def _marks(book: Book, found: Mapping[str, Mark]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """The marks to price at, and which of them are modelled.
+
+    While the market is closed the session's last ones stand: what is quoted then (wide, one-sided, forgotten) is no
+    closing mark, and must neither halt the desk at night nor be where the new day starts from. An instrument without
+    one takes what there is.
+    """
+    known = book.day.marks
+    if book.session_now() is None:
+        known = known or book.ledger.last_marks
+        found = {instrument: each for instrument, each in found.items() if instrument not in known}
+    modelled = [instrument for instrument, each in found.items() if each.modelled]
+    kept = [instrument for instrument in book.day.modelled if instrument not in found]
+    prices = {instrument: each.price for instrument, each in found.items()}
+    return {**known, **prices}, (*modelled, *kept)
+
+
 def mark(turn: Turn) -> None:
     """Price the book anew: marks, P&L, equity, drawdown, and the breaker that watches them."""
     book = turn.book
     found = turn.strategy.marks(book.strategy, book)
-    if not found:
+    marks, modelled = _marks(book, found)
+    if not found and not marks:
         return
-    marks = {**book.day.marks, **{instrument: each.price for instrument, each in found.items()}}
     missing = {
         leg: marks[leg] for leg in book.ledger.leg_quantities if leg in marks and leg not in book.ledger.opening_marks
     }
@@ -149,7 +168,7 @@ def mark(turn: Turn) -> None:
         day=msgspec.structs.replace(
             book.day,
             marks=marks,
-            modelled=tuple(instrument for instrument, each in found.items() if each.modelled),
+            modelled=modelled,
             pnl=result,
             equity_usd=equity,
             drawdown_pct=drawdown,

@@ -266,6 +266,27 @@ def test_a_restart_goes_on_from_the_last_checkpoint_and_still_adds_up() -> None:
     assert shown.gamma_usd > kept.gamma_usd
 
 
+def test_what_is_quoted_at_night_is_no_closing_mark() -> None:
+    market = Market()
+    market.move(70.0)
+    market.move(70.3, seconds=(SESSION.close_us - market.now_us) / S - 30)
+    evening, marks = market.shown(), market.book.day.marks
+    market.now_us = SESSION.close_us + 600 * S
+    for leg in (CALL, PUT):
+        market.feed(OptionQuote(ts_us=market.now_us, instrument=leg, bid=0.05, ask=40.0))
+    market.feed(Quote(ts_us=market.now_us, instrument="TWX", bid=60.0, ask=70.0, last=61.0))
+    assert market.book.day.marks == marks
+    assert market.shown() == evening
+    # A restart at night has only the last checkpoint's marks, and stands by them too.
+    market.start(recover([*market.lines]))
+    market.feed(Quote(ts_us=market.now_us + S, instrument="TWX", bid=60.0, ask=70.0, last=61.0))
+    recovered = market.book.ledger.last_marks
+    assert recovered
+    assert market.book.day.marks == recovered
+    market.move(70.3, seconds=(NEXT.open_us - market.now_us) / S + 90)
+    assert market.book.ledger.opening_marks == {leg: recovered[leg] for leg in (CALL, PUT, "TWX")}
+
+
 def test_the_night_is_one_interval_of_the_new_day() -> None:
     market = Market()
     market.move(70.0)
