@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,6 +53,26 @@ def _cancel(back: int) -> Action:
     return act
 
 
+def _modify(offset: int, quantity: int) -> Action:
+    """Another price and quantity for the oldest working limit order, if there is one."""
+
+    def act(exchange: SimulatedExchange) -> list[ExchangeEvent]:
+        working = [update.ticket for update in exchange.open_orders() if update.ticket.limit_price is not None]
+        if not working:
+            return []
+        price = max(round((working[0].limit_price or 0.0) + offset / 100, 2), 0.01)
+        return exchange.modify(msgspec.structs.replace(working[0], limit_price=price, quantity=quantity))
+
+    return act
+
+
+def _halt(halted: bool) -> Action:
+    def act(exchange: SimulatedExchange) -> list[ExchangeEvent]:
+        return exchange.halt(["DEMO"], halted=halted)
+
+    return act
+
+
 ACTIONS = st.lists(
     st.one_of(
         st.just(_advance),
@@ -64,6 +85,8 @@ ACTIONS = st.lists(
             st.sampled_from([0, 1]),
         ),
         st.builds(_cancel, st.integers(1, 3)),
+        st.builds(_modify, st.integers(-20, 20), st.integers(1, 900)),
+        st.builds(_halt, st.booleans()),
     ),
     max_size=40,
 )
