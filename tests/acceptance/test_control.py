@@ -155,7 +155,7 @@ def test_a_removed_control_folder_is_a_pause_and_comes_back(desk: System) -> Non
 def acknowledge(system: System) -> None:
     """The foreign shares pause a new desk until the operator has said what they are."""
     wait_for("the foreign shares", lambda: (s := system.snapshot()) is not None and s.foreign_shares == FOREIGN_SHARES)
-    assert system.status() == 1
+    wait_for("yellow", lambda: system.status() == 1)
     assert "foreign" in system.cli("status").stdout
     wrong = system.cli("book", "acknowledge", "--shares", "5", "--reason", "mine")
     assert wrong.returncode == 1

@@ -3,6 +3,7 @@ and when the weather clears it is flat, verified, paused. Crashes come after any
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -172,10 +173,14 @@ class World:
     def _timer(self, size: float) -> None:
         keys = sorted(self.timers)
         if keys:
-            key = keys[int(size * (len(keys) - 1))]
-            delay_ms = self.timers.pop(key)
-            self.driver.tick(delay_ms / 1000)
-            self.driver.feed(TimerFired(ts_us=self.driver.now_us, key=key))
+            self._fire(keys[int(size * (len(keys) - 1))])
+
+    def _retry(self, _size: float) -> None:
+        self._fire("flatten_retry")
+
+    def _fire(self, key: str) -> None:
+        self.driver.tick(self.timers.pop(key) / 1000)
+        self.driver.feed(TimerFired(ts_us=self.driver.now_us, key=key))
 
     def _wait(self, size: float) -> None:
         self.driver.tick(size)
@@ -195,8 +200,11 @@ class World:
 
     def _crash(self, size: float) -> None:
         """SIGKILL: a new process over the same journal and account, over a new connection."""
+        self.restart(self.driver.lines if size > 0.5 else self._without_unsent(self.driver.lines))
+
+    def restart(self, kept: list[JournalLine]) -> None:
+        """A new process over these lines."""
         before = self.driver
-        kept = before.lines if size > 0.5 else self._without_unsent(before.lines)
         after = Driver(recovered=recover(kept), run_id=f"{before.run_id}+")
         after.now_us, after.lines = before.now_us + SECOND, kept
         after.executions, after.positions = before.executions, before.positions
@@ -291,3 +299,40 @@ def test_whatever_happens_it_ends_flat_and_never_flips(own: int, weather: list[t
     by_hand = sum(each.quantity for each in driver.executions if each.order_ref is None)
     assert driver.positions["XYZ"] == FOREIGN + by_hand, "foreign shares are as their owner left them"
     assert driver.now_us < CLOSE_US, "the weather lasted too long for one session"
+
+
+COURSE: tuple[tuple[str, float], ...] = (
+    *(("answer", 0), ("acknowledge", 0), ("fill", 0.6), ("cancelled", 0), ("answer", 0), ("retry", 0)),
+    *(("answer", 0), ("acknowledge", 0), ("fill", 1.0), ("retry", 0), ("answer", 0), ("answer", 0)),
+)
+"""A flatten whose first order fills in part and is cancelled."""
+
+
+def on_course(steps: int) -> World:
+    """A world after so many steps of it."""
+    world = World(-100.0)
+    for what, size in COURSE[:steps]:
+        world.do(what, size)
+    return world
+
+
+def test_the_course_ends_flat() -> None:
+    assert on_course(len(COURSE)).file is None
+
+
+@pytest.mark.parametrize("step", range(1, len(COURSE) + 1))
+def test_row_32_killed_after_any_line_of_a_flatten_it_goes_on_and_ends_flat(step: int) -> None:
+    """Effects follow the records of their step: killed before them, that step's order and release never happened."""
+    before = on_course(step - 1)
+    first, last = len(before.driver.lines), len(on_course(step).driver.lines)
+    for kept in range(first, last + 1):
+        for acted in {kept == last, False}:
+            world = on_course(step)
+            if not acted:
+                world.live = {ref: order for ref, order in world.live.items() if ref in before.live}
+                world.file = before.file
+            world.restart(world.driver.lines[:kept])
+            world.hear()
+            world.clear_up()
+            assert world.own_at_the_broker() == world.driver.book.ledger.own_shares == 0
+            assert not world.driver.book.ledger.halts
