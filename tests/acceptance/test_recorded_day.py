@@ -3,6 +3,7 @@
 The simulator replays in lock-step with the daemon, so the day is the same at any speed and on any machine.
 """
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,9 +34,15 @@ class Played:
         return [line for line in self.lines if line.type in types]
 
 
-def play(system: System, *, kills_at: tuple[int, ...] = ()) -> Played:
-    """Run the day to its end, kill -9 the daemon after that many fills, stop by the command, read the files."""
-    system.start_simulator()
+def play(system: System, *, kills_at: tuple[int, ...] = (), script: str | None = None) -> Played:
+    """Run the day to its end, kill -9 the daemon after that many fills, stop by the command, read the files.
+
+    `script` is the simulator's fault script.
+    """
+    faults = system.root / "faults.yaml"
+    if script is not None:
+        faults.write_text(script)
+    system.start_simulator(*([] if script is None else ["--faults", str(faults)]))
     system.start_supervised()
     for fills in kills_at:
         wait_for(f"{fills} fills", lambda fills=fills: len(system.of(*FILLS)) >= fills, 120)
@@ -134,3 +141,87 @@ def test_a_killed_daemon_changes_nothing_about_the_day(played: Played, day: Day,
     assert trades[0] == trades[1]
     assert again.snapshot.daily_pnl_usd == pytest.approx(played.snapshot.daily_pnl_usd, abs=0.006)
     assert math.isclose(again.snapshot.own_shares, played.snapshot.own_shares)
+
+
+# --- the same day in bad weather -----------------------------------------------------------------
+TOLD_ODDLY = """
+faults:
+  - {fault: repeat_order_events, times: 3, executions: true}
+  - {fault: arrange_order_events, arrangement: shuffled, seed: 7}
+  - {fault: no_order_status, after: 3, count: 2}
+  - {fault: inform_orders, code: 399}
+  - {fault: inform_orders, code: 10349, after: 1, count: 3}
+  - {fault: delay_commissions, delay_s: 0.5}
+  - {fault: foreign_commissions}
+  - {fault: split_frames, chunk_bytes: 7}
+"""
+"""Whatever is told twice, late, in pieces, in another order or not at all: none of it may change a single trade."""
+CUT = (
+    TOLD_ODDLY
+    + """
+  - {fault: drop_after_order, how: rst, after: 1, count: 1}
+  - {fault: drop_after_order, how: fin, after: 4, count: 1}
+  - {fault: roll_back_ids, after: 1}
+acts:
+  - {act: drop_all, id: drop-1, how: rst, after_s: 4}
+  - {act: drop_all, id: drop-2, how: fin, after_s: 9}
+  - {act: stop_listening, id: away, for_s: 3, after_s: 14}
+"""
+)
+"""And a line that is cut again and again: while nobody subscribes, the recorded day stands still. With a fixed
+volatility this changes no trade either; an implied one is measured anew from what is quoted after a reconnect."""
+ROUGH = """
+faults:
+  - {fault: reject_orders, code: 201, text: margin, after: 1, count: 1}
+  - {fault: reject_orders, code: 460, text: no permission, after: 4, count: 1}
+  - {fault: partial_fills, slices: [7, 11], rest: cancel, after: 2, count: 2}
+  - {fault: repeat_order_events, times: 3}
+  - {fault: delay_commissions, delay_s: 1, after: 1}
+acts:
+  - {act: lose_upstream, id: lost-1, after_s: 3}
+  - {act: restore_upstream, id: back-1, code: 1102, after_s: 5}
+  - {act: lose_upstream, id: lost-2, code: 2110, after_s: 9}
+  - {act: restore_upstream, id: back-2, code: 1101, after_s: 10}
+  - {act: half_open_all, id: half-open, after_s: 13}
+  - {act: broadcast, id: farm-1, code: 2103, after_s: 16}
+  - {act: broadcast, id: farm-2, code: 2104, after_s: 17}
+"""
+"""Orders that are refused or filled in part, and minutes in which nothing may leave: the trades are others, the book
+is right. (A swallowed order is no part of it: half a minute of patience is five hours of this day.)"""
+
+
+@pytest.mark.nightly
+def test_the_day_with_faults_that_change_nothing_ends_as_without(played: Played, day: Day, tmp_path: Path) -> None:
+    implied = "implied" in str(played.system.root)
+    profile = day.profile(volatility="implied" if implied else "0.35", speed=1200 if implied else 600)
+    with running(System(tmp_path, profile)) as system:
+        again = play(system, script=TOLD_ODDLY if implied else CUT)
+        connects = [line for line in again.of(JournalType.RECONCILED) if line.reason == "connect"]
+        assert len(connects) == 1 if implied else len(connects) >= 4, "the line was not cut"
+    assert_invariants(again.system)
+    trades = [[(line.ts, line.side, line.quantity, line.price) for line in each.of(*FILLS)] for each in (played, again)]
+    assert trades[0] == trades[1]
+    assert again.snapshot.own_shares == played.snapshot.own_shares
+    assert again.snapshot.daily_pnl_usd == pytest.approx(played.snapshot.daily_pnl_usd, abs=0.006)
+    assert again.snapshot.pnl_parts.commission_usd == played.snapshot.pnl_parts.commission_usd
+    assert again.stop_code == 0
+
+
+@pytest.mark.nightly
+def test_the_day_with_faults_that_cost_trades_ends_with_the_right_book(day: Day, tmp_path: Path) -> None:
+    with running(System(tmp_path, day.profile(speed=600))) as system:
+        rough = play(system, script=ROUGH)
+        assert len(_acts_done(system)) == 7
+    assert_invariants(rough.system)
+    assert rough.stop_code == 0
+    assert len(rough.of(JournalType.REJECTED)) == 2
+    assert not rough.of(JournalType.HALT)
+    counted, parts = recount(rough.lines), rough.snapshot.pnl_parts
+    assert counted.own_shares == rough.snapshot.own_shares
+    assert round(counted.realised_usd, 2) == pytest.approx(parts.realised_usd, abs=0.005)
+    assert round(counted.commission_usd, 2) == parts.commission_usd
+    assert abs(rough.snapshot.strategy["greeks"]["net_delta_shares"]) < 25, "unhedged at the close"
+
+
+def _acts_done(system: System) -> set[str]:
+    return set(json.loads((system.paths.simulator / "script.json").read_text())["acts_done"])
