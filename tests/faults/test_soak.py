@@ -24,30 +24,38 @@ from tests.support.system import wait_for
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 
 MIB = 1024 * 1024
-GROWTH_MIB = 12.0
-"""What a Python process may take more after a thousand connections; a leak of one connection each would be far more."""
+GROWTH_MIB = 24.0
+"""What the allocator may keep for itself after a thousand connections; one connection of ib_async weighs more than
+twenty-four KiB, so a leak of each would be beyond it."""
+GROWTH_OBJECTS = 500
+"""Orders and fills of the market's moves are kept for the day; a leak of an object each would be a thousand."""
 
 
 class Usage:
-    """What this process (or another) holds right now."""
+    """What this process (or another) holds right now. Tasks and objects are this process's alone."""
 
-    def __init__(self, pid: int | None = None, *, tasks: int = 0) -> None:
+    def __init__(self, pid: int | None = None, *, tasks: int = 0, objects: int = 0) -> None:
         process = psutil.Process(os.getpid() if pid is None else pid)
         self.rss_mib = process.memory_info().rss / MIB
         self.descriptors = process.num_fds()
         self.threads = process.num_threads()
         self.tasks = tasks
+        self.objects = objects
 
     def __repr__(self) -> str:
-        return f"{self.rss_mib:.1f} MiB, {self.descriptors} descriptors, {self.threads} threads, {self.tasks} tasks"
+        return (
+            f"{self.rss_mib:.1f} MiB, {self.descriptors} descriptors, {self.threads} threads, {self.tasks} tasks, "
+            f"{self.objects} objects"
+        )
 
     def is_flat_since(self, before: "Usage") -> bool:
-        """No more of anything, but for the memory that Python keeps for itself."""
+        """No more of anything, but for what the allocator and the day keep."""
         return (
             self.rss_mib - before.rss_mib <= GROWTH_MIB
             and self.descriptors <= before.descriptors
             and self.threads <= before.threads
             and self.tasks <= before.tasks
+            and self.objects - before.objects <= GROWTH_OBJECTS
         )
 
 
@@ -95,7 +103,7 @@ async def usage(desk: WorkingDesk) -> Usage:
     desk.transcript.entries.clear()
     desk.transcript.entries.extend(orders)
     gc.collect()
-    return Usage(tasks=len(asyncio.all_tasks()))
+    return Usage(tasks=len(asyncio.all_tasks()), objects=len(gc.get_objects()))
 
 
 WEEK = """

@@ -270,8 +270,11 @@ class Desk(RuleBasedStateMachine):
         self.desk.ask("reset")
 
     def _end(self, *expected: int) -> None:
-        code = self.desk.ended()
-        assert code in expected, f"the daemon ended with {code}: {self.desk.said()}"
+        try:
+            code = self.desk.ended()
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.story()}") from None
+        assert code in expected, f"the daemon ended with {code}\n{self.story()}"
 
     # --- what must hold --------------------------------------------------------------------------
     @invariant()
