@@ -126,6 +126,9 @@ def supervise(
 ) -> int:
     """Keep one daemon running: restart it after a crash, stay up while `stop` stands, start it when it is removed."""
     from cli.profile_commands import load
+    from daemon.runtime.signals import remember_stop_signals
+
+    remember_stop_signals()
     from daemon.runtime.supervisor import run_supervisor
 
     loaded = load(profile)
@@ -151,7 +154,10 @@ def simulator(
         str | None, typer.Option("--replay", metavar="SPEC", help="lean:DIR:SYMBOL:YYYYMMDD.", show_default=False)
     ] = None,
     faults: Annotated[
-        Path | None, typer.Option("--faults", metavar="FILE", help="Faults to inject.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--faults", metavar="FILE", help="Faults and acts, read again when the file changes.", show_default=False
+        ),
     ] = None,
     desk: DeskOption = None,
     root: RootOption = None,

@@ -143,8 +143,12 @@ class SimulatorServer:
 
     async def _reopen(self, for_s: float) -> None:
         await asyncio.sleep(for_s)
-        await self.listen()
-        log.info("listening_again", port=self.port)
+        try:
+            await self.listen()
+        except OSError as error:
+            log.error("not_listening", port=self.port, error=str(error))  # noqa: TRY400 - the text says it all
+        else:
+            log.info("listening_again", port=self.port)
 
     def act(self, act: Act) -> None:
         """Carry out an act of a fault script now; its `id` and `after_s` are for files. Raises ValueError."""
