@@ -1,5 +1,6 @@
 """Limit hedges over the wire: their price follows the market by modifying one order, which fills or is given up."""
 
+from functools import partial
 from pathlib import Path
 
 from daemon.simulator.faults import RejectModifies
@@ -14,6 +15,10 @@ execution: {order_type: limit, limit_offset_ticks: -4, reprice_after_s: 1, max_r
 
 def order_ids(desk: WorkingDesk) -> list[int]:
     return [int(each.values["order_id"]) for each in desk.transcript.requests("placeOrder")]
+
+
+def modified(desk: WorkingDesk, times: int) -> bool:
+    return len(desk.of(JournalType.MODIFIED)) == times
 
 
 def away(desk: WorkingDesk, usd: float) -> None:
@@ -43,7 +48,7 @@ async def test_after_its_last_change_it_is_cancelled_and_the_hedge_decided_anew(
         ref = desk.book.in_flight()[0].order_ref
         for changes in (1, 2):
             away(desk, 0.03)
-            await desk.until("a new price", lambda changes=changes: len(desk.of(JournalType.MODIFIED)) == changes)
+            await desk.until("a new price", partial(modified, desk, changes))
         away(desk, 0.03)
         cancelled = await desk.until("the cancel", lambda: desk.of(JournalType.CANCELLED))
         assert cancelled[0].order_ref == ref
