@@ -1,6 +1,7 @@
 """The link against scripted trouble: what is waited for, what ends a connection, and what is said about it."""
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -16,12 +17,12 @@ from daemon.venues.ib import session as session_module
 from daemon.venues.ib.framing import FrameGuard
 from daemon.venues.protocol import OrderNotSentError
 from tests.support.ib_errors import IbErrorWatch
-from tests.support.scripted_market import OPEN_US
+from tests.support.scripted_market import CALL, OPEN_US
 from tests.venues_ib.conftest import Running, make_profile, order
 
 LOST = "Connectivity between IB and Trader Workstation has been lost."
 HELLO = b"\0\0\0\x0f178\x0020261121 0\x00"
-DROPPED = "Peer closed connection|Connection reset|Socket disconnect|API connection failed|API port|already in use"
+DROPPED = "Peer closed connection|Connection reset|Socket disconnect|API connection failed|API port|already in use|Broken pipe"
 
 
 def moves(desk: Running) -> list[tuple[str, str]]:
@@ -368,3 +369,35 @@ async def test_the_wait_starts_small_again_only_after_a_steady_connection(
     server.drop_all()
     await running.heard.synced(4)
     assert backoff._attempt == 1
+
+
+# 110, 147 and 170 once ended the daemon: a socket that was reset a moment ago cannot be closed with a goodbye.
+@pytest.mark.parametrize("seed", [1, 104, 110, 147, 158, 170])
+async def test_whatever_tws_says_in_whatever_order_the_link_follows_its_table_and_ends_whole(
+    server: SimulatorServer, ib_errors: IbErrorWatch, seed: int
+) -> None:
+    ib_errors.expect(DROPPED)
+    source = random.Random(seed)
+    desk = Running(server.port)
+    for _ in range(25):
+        said = source.choice([1100, 1100, 1101, 1102, 2110, 2103, 2104, 1300, "rst", "fin", "look", "again", "wait"])
+        if isinstance(said, int):
+            server.broadcast_error(said, f"message {said}:usfarm")
+        elif said in {"rst", "fin"}:
+            server.drop_all(said)
+        elif said in {"look", "again"}:
+            desk.venue.reconcile(said, fresh_connection=said == "again")
+        await asyncio.sleep(source.choice([0, 0, 0.001, 0.01, 0.05]))
+    server.broadcast_error(1102, "restored")
+
+    def whole() -> bool:
+        lines = [sorted(session.market_data.values()) for session in server.gateway.sessions]
+        return desk.venue.not_ready() is None and not desk.venue._asked and lines == [["ABC", CALL.instrument]]
+
+    await desk.heard.until(whole, timeout_s=20)
+    assert follows_the_table(desk)
+    synced = [place for place, event in enumerate(desk.heard.events) if getattr(event, "state", None) == "SYNCED"]
+    for place in synced:
+        before = [event for event in desk.heard.events[:place] if isinstance(event, BrokerReport | Link)]
+        assert isinstance(before[-1], BrokerReport), "nothing is synchronised without a report of its own"
+    await desk.stop()

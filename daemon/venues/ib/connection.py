@@ -195,8 +195,14 @@ class Connection:
             self._slow_until.cancel()
         client = self.client
         transport = client.conn.transport
-        client.disconnect()
+        try:
+            client.disconnect()
+        except OSError as error:
+            # It says goodbye first (write_eof): a socket that was reset a moment ago cannot.
+            _log.info("closed_without_goodbye", error=str(error))
         if transport is not None:
+            if not transport.is_closing():
+                transport.abort()
             await asyncio.wait({self._closed}, timeout=CLOSE_TIMEOUT_S)
             if not self._closed.done():
                 # A peer that reads nothing keeps the unsent bytes, and so the socket, for ever.

@@ -100,7 +100,7 @@ class IbVenue:
             self._session = session
             try:
                 await self._serve(session)
-            except LinkLostError as error:
+            except (LinkLostError, OSError) as error:  # whatever a socket raises, wherever: it is a lost link
                 if session.failure is None:
                     self._move(LinkTrigger.LOST, str(error), session.connection.cause)
             finally:
