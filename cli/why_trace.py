@@ -73,6 +73,9 @@ def _replay(
     strategy = GammaScalper(chosen)
     core = Core(chosen, strategy)
     book = read_book(part.checkpoint, strategy)
+    if book.underlying != chosen.underlying.symbol:
+        line = f"run {run_id} hedged {book.underlying}, but profile {chosen.name} is of {chosen.underlying.symbol}"
+        raise CommandError(f"{line}; name that run's with --profile", ExitCode.USAGE)
     replayed = trace(core, book, _counted(read_core_events(part.path), progress), answer.at_us)
     if replayed.is_over and answer.at_us - replayed.book.ts_us > SLACK_US:
         was_not_running(answer, index, replayed, run_id)

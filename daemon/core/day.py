@@ -23,6 +23,8 @@ PEAK_SHARE = 0.1
 """A fall by this part of the drawdown limit journals the peak that it fell from."""
 CHECKPOINT_US = 300_000_000
 """The peak of the equity and the newest marks must survive a crash, so they are journaled this often."""
+SETTLE_US = 1_000_000
+"""While the stock's mark stands still, an interval of the attribution lasts so long: nothing but time goes on in it."""
 MINUTE_US = 60_000_000
 EARLIER_KEPT = 5000
 """Execution keys of earlier days to remember: TWS can be set to list a week of trades instead of the day's."""
@@ -124,6 +126,9 @@ def _attributed(turn: Turn, marks: dict[str, float], holdings: _Holdings) -> Att
     before = book.day.attribution
     spot = marks.get(book.underlying)
     if spot is None or book.session_now() is None:
+        return before
+    start = before.point
+    if start is not None and spot == start.spot and book.ts_us - start.ts_us < SETTLE_US:
         return before
     contracts, multipliers = holdings
     held = {leg: quantity * multipliers[leg] for leg, quantity in contracts.items() if quantity != 0}
