@@ -19,15 +19,23 @@ def remember_stop_signals() -> None:
 
 
 def on_stop_signal(stop: Callable[[str], None]) -> Callable[[], None]:
-    """Call `stop(name)` in the loop for each signal; returns a function that restores the defaults."""
+    """Call `stop(name)` in the loop for each signal; returns a function that restores what was there before.
+
+    That may be `remember_stop_signals`: an impatient second signal then cannot kill a process that is just leaving.
+    """
     loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _STOPPING}
     for number in _STOPPING:
         loop.add_signal_handler(number, stop, number.name)
     while _remembered:
         loop.call_soon(stop, _remembered.pop(0))
 
     def restore() -> None:
-        for number in _STOPPING:
+        # The loop puts the default back first: nothing may arrive in between.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     return restore

@@ -25,6 +25,7 @@ from daemon.core.events import (
     Sessions,
 )
 from daemon.core.instruments import InstrumentSpec
+from daemon.core.link_fsm import LinkState
 from daemon.venues.protocol import Emit, OrderNotSentError, VenueClock
 from state.times import iso_from_us
 
@@ -57,7 +58,7 @@ class FileExchange:
 
     def position(self) -> float:
         filled = [order for order in self.orders().values() if order["status"] == "filled"]
-        return sum(order["quantity"] if order["side"] == "BUY" else -order["quantity"] for order in filled)
+        return sum(float(order["quantity"]) * (1 if order["side"] == "BUY" else -1) for order in filled)
 
 
 class FileVenue:
@@ -106,14 +107,14 @@ class FileVenue:
             size_step=1.0,
             min_size=1.0,
         )
-        emit(self._link("UP_UNSYNCED"))
+        emit(self._link(LinkState.UP_UNSYNCED))
         emit(Instruments(ts_us=now, specs=(spec,)))
         day = iso_from_us(now)[:10]
         session = Session(date=day, open_us=now - 6 * HOUR_US, close_us=now + 6 * HOUR_US)
         emit(Sessions(ts_us=now, sessions=(session,)))
         emit(self._report("connect"))
         emit(AccountReported(ts_us=now, values_usd={"NetLiquidation": 100_000.0}))
-        emit(self._link("SYNCED"))
+        emit(self._link(LinkState.SYNCED))
 
     def not_ready(self) -> str | None:
         return self.blocked
@@ -171,7 +172,7 @@ class FileVenue:
     async def close(self) -> None:
         self.emit = None
 
-    def _link(self, state: Literal["UP_UNSYNCED", "SYNCED"]) -> Link:
+    def _link(self, state: LinkState) -> Link:
         now = self.clock.now_us()
         return Link(ts_us=now, state=state, reason="connected", account=self.account, account_kind="paper")
 

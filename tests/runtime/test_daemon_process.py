@@ -213,7 +213,7 @@ def test_flatten_only_without_its_files_does_nothing(daemon: Process) -> None:
     assert process.wait(15) == 3
     assert daemon.exchange.sent_refs() == []
     assert process.stderr is not None
-    assert process.stderr.read() == "bifrost: flatten-only, but stop and flatten do not both stand\n"
+    assert process.stderr.read() == "bifrost: flatten-only, but no flatten stands\n"
     assert [line.status for line in daemon.lines(JournalType.RUN_STOPPED)] == ["nothing_to_do"]
 
 

@@ -1,5 +1,6 @@
 """A daemon whose supervisor is killed, and the signals of an impatient operator: processes, real signals."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.runtime import signals
 from daemon.runtime.exit_codes import ExitCode
 from daemon.runtime.locks import desk_lock_path, holder_pid, is_held, owner_pid, supervisor_lock_path
 from daemon.runtime.supervised import FD_VARIABLE, on_supervisor_death
@@ -108,8 +110,6 @@ def test_killed_nine_its_daemon_cancels_and_leaves_and_the_next_supervisor_takes
 async def test_the_end_of_the_pipe_is_told_once_and_what_is_no_pipe_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import asyncio
-
     died: list[str] = []
     reading, writing = os.pipe()
     monkeypatch.setenv(FD_VARIABLE, str(reading))
@@ -173,3 +173,22 @@ def test_row_57_a_sigterm_before_anything_is_up_ends_it_in_order(house: House) -
     assert process.wait(30) == 0
     assert house.exchange.sent_refs() == []
     assert [line.status for line in house.lines(JournalType.RUN_STOPPED)] == ["stopped"]
+
+
+async def test_row_57_a_signal_while_it_leaves_does_not_kill_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    kept: list[str] = []
+    monkeypatch.setattr(signals, "_remembered", kept)
+    told: list[str] = []
+    try:
+        signals.remember_stop_signals()
+        restore = signals.on_stop_signal(told.append)
+        restore()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert (told, kept) == ([], ["SIGTERM"])
+        signals.on_stop_signal(told.append)()
+        await asyncio.sleep(0)
+        assert (told, kept) == (["SIGTERM"], []), "the next loop hears of it"
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

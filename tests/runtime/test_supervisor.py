@@ -248,8 +248,9 @@ def test_the_supervisors_process_passes_sigterm_on(paths: DeskPaths) -> None:
 
     (paths.folder / "plan").write_text("serve\n")
     code = (
-        "import sys; from pathlib import Path; from daemon.runtime.supervisor import run_supervisor; "
-        "from state.layout import DeskPaths; "
+        "import sys; from pathlib import Path; from daemon.runtime.signals import remember_stop_signals; "
+        "from daemon.runtime.supervisor import run_supervisor; from state.layout import DeskPaths; "
+        "remember_stop_signals(); "
         f"sys.exit(run_supervisor([sys.executable, '-S', {str(CHILD)!r}, {str(paths.folder)!r}], "
         f"DeskPaths(Path({str(paths.root)!r}), 'eager')))"
     )

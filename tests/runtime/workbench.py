@@ -9,6 +9,7 @@ from daemon.core.book import Book, ControlState, LinkView
 from daemon.core.effects import AnyEffect, ModifyOrder, PlaceOrder, Record, Sample
 from daemon.core.events import AnyEvent
 from daemon.core.ledger import Ledger
+from daemon.core.link_fsm import LinkState
 from daemon.runtime.clocks import MarketClock
 from daemon.runtime.effects import EffectRunner
 from daemon.runtime.engine import Engine
@@ -29,7 +30,11 @@ Script = Callable[[Book, AnyEvent], Sequence[AnyEffect]]
 
 def synced_book(**changes: Any) -> Book:
     book = Book(
-        desk="eager", run_id="r", underlying="TWX", link=LinkView(state="SYNCED"), ledger=Ledger(ledger_id="abcd")
+        desk="eager",
+        run_id="r",
+        underlying="TWX",
+        link=LinkView(state=LinkState.SYNCED),
+        ledger=Ledger(ledger_id="abcd"),
     )
     return msgspec.structs.replace(book, **changes)
 
