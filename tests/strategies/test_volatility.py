@@ -131,6 +131,22 @@ def test_a_closed_market_lets_nothing_grow_old_and_a_new_session_begins_without_
     assert [name for name, _ in sources(desk)] == [None, None]
 
 
+def test_options_that_move_with_a_doubted_price_wait_until_it_is_believed() -> None:
+    desk = desk_of("implied")
+    quoted(desk, 0.4)
+    desk.quote(90.0)  # a real jump, or a bad print: nobody knows yet
+    for leg, right in ((CALL, "C"), (PUT, "P")):
+        fair = bs.price(right, 90.0, 70.0, YEARS, 0.0, 0.4)  # type: ignore[arg-type]
+        desk.option_quote(leg, fair - 0.01, fair + 0.01)
+    desk.clock(2.0)
+    assert [leg.implied for leg in desk.state.legs] == [pytest.approx(0.4, abs=1e-3)] * 2
+    desk.clock(3.0)
+    desk.quote(90.0)
+    assert desk.state.spot == pytest.approx(90.0)
+    assert [leg.implied for leg in desk.state.legs] == [pytest.approx(0.4, abs=0.02)] * 2
+    assert [leg.priced_spot for leg in desk.state.legs] == [pytest.approx(90.0)] * 2
+
+
 def test_late_option_prices_price_nothing() -> None:
     desk = desk_of("implied", "ib")
     quoted(desk, 0.4, model_volatility=0.2, delayed=True)

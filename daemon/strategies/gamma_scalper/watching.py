@@ -168,8 +168,11 @@ class Watcher:
 
     def _revalue(self, state: ScalperState, book: Book, spot: float | None) -> ScalperState:
         ts_us = book.ts_us
-        legs = state.legs
-        if state.unpaired and spot is not None and state.session is not None:
+        legs, unpaired = state.legs, state.unpaired
+        # While the underlying's price is in doubt, options may be quoted at a level that is not its last one.
+        if state.doubt is None:
+            unpaired = ()
+        if state.unpaired and state.doubt is None and spot is not None and state.session is not None:
             legs = tuple(
                 self.pricer.quoted(leg, quote, spot, ts_us)
                 if leg.instrument in state.unpaired
@@ -185,7 +188,7 @@ class Watcher:
         return msgspec.structs.replace(
             state,
             legs=legs,
-            unpaired=(),
+            unpaired=unpaired,
             spot=spot,
             greeks=self.pricer.value_all(legs, spot, ts_us),
             valued_us=ts_us,
