@@ -62,13 +62,19 @@ class StampClock:
     def __init__(self, start_us: int = OPEN_US) -> None:
         self.us = start_us
         self.stamps: list[int] = []
+        self.stands = False
 
     def now_us(self) -> int:
         return self.us
 
     def market_stamp(self, stamp_us: int) -> None:
         self.stamps.append(stamp_us)
-        self.us = max(self.us, stamp_us)
+        if not self.stands:
+            self.us = max(self.us, stamp_us)
+
+    def stand_at(self, us: int) -> None:
+        """Stamps move it no more."""
+        self.us, self.stands = us, True
 
 
 class Heard:

@@ -22,7 +22,10 @@ from tests.venues_ib.conftest import Running, make_profile, order
 
 LOST = "Connectivity between IB and Trader Workstation has been lost."
 HELLO = b"\0\0\0\x0f178\x0020261121 0\x00"
-DROPPED = "Peer closed connection|Connection reset|Socket disconnect|API connection failed|API port|already in use|Broken pipe"
+DROPPED = (
+    "Peer closed connection|Connection reset|Socket disconnect|API connection failed|API port|already in use|"
+    "Broken pipe"
+)
 
 
 def moves(desk: Running) -> list[tuple[str, str]]:
@@ -292,13 +295,13 @@ async def test_a_silent_line_is_renewed_within_a_session_only(
     quick = type(gates.state.market)(stale_ts_threshold_ms=100)
     profile = make_profile(gates=type(gates)(state=type(gates.state)(market=quick)))
     desk = Running(server.port, profile)
-    await desk.heard.synced()
-    desk.clock.us = OPEN_US - 3_600_000_000
+    desk.clock.stand_at(OPEN_US - 3_600_000_000)
+    await desk.heard.until(lambda: desk.heard.of(Quote))
     (session,) = server.gateway.sessions
     old = dict(session.market_data)
     await asyncio.sleep(0.2)
     assert dict(session.market_data) == old, "before the open silence is normal"
-    desk.clock.us = OPEN_US + 60_000_000
+    desk.clock.stand_at(OPEN_US + 60_000_000)
     option = [request_id for request_id, instrument in old.items() if instrument != "ABC"]
     await desk.heard.until(lambda: set(session.market_data) & set(old) == set(option) and len(session.market_data) == 2)
     assert desk.heard.states[-1] == "SYNCED"

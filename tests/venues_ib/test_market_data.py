@@ -12,6 +12,7 @@ from daemon.simulator.faults.acts import ForgetSubscriptions, Halt
 from daemon.simulator.server import SimulatorServer
 from daemon.venues.ib import market_data
 from tests.support.ib_errors import IbErrorWatch
+from tests.support.scripted_market import OPEN_US
 from tests.venues_ib.conftest import PREFIX, Running, make_profile, order
 
 
@@ -144,10 +145,12 @@ async def test_a_subscription_that_tws_forgot_is_made_again(
     gates = make_profile().gates
     quick = type(gates)(state=type(gates.state)(market=type(gates.state.market)(stale_ts_threshold_ms=100)))
     desk = Running(server.port, make_profile(gates=quick))
+    desk.clock.stand_at(OPEN_US - 3_600_000_000)  # nothing is renewed before the open
     await desk.heard.until(lambda: desk.heard.of(Quote))
     server.act(ForgetSubscriptions())
     desk.heard.events.clear()
     server.step()
+    desk.clock.stand_at(OPEN_US + 120_000_000)
     await desk.heard.until(lambda: desk.heard.of(Quote))
     assert desk.heard.of(Quote)[-1].bid == 50.10
     assert desk.heard.of(Link) == [], "the order socket was left alone"
