@@ -112,7 +112,7 @@ def _profile(answer: Answer, index: "JournalIndex", run_id: str, asked: str | No
     try:
         loaded = load(asked if asked is not None else str(known))
     except CommandError as error:
-        line = f"the profile of that run cannot be read ({error}); name one with --profile"
+        line = f"the profile cannot be read ({error}); name that run's with --profile"
         raise CommandError(line, ExitCode.USAGE) from error
     recorded = data.get("profile_hash")
     if recorded is not None and recorded != loaded.hash:
