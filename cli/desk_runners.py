@@ -55,6 +55,13 @@ def runners(paths: "DeskPaths") -> Runners:
     return Runners(holder(supervisor_lock_path(paths.folder)), holder(desk_lock_path(paths.folder)))
 
 
+def was_ours(paths: "DeskPaths") -> bool:
+    """Whether a daemon of ours ever held this desk: then the lock, not the age of a snapshot, says whether one runs."""
+    from daemon.runtime.locks import desk_lock_path
+
+    return desk_lock_path(paths.folder).exists()
+
+
 def last_run(paths: "DeskPaths") -> LastRun | None:
     """The newest run of a daemon of ours; None for a desk that never ran, or that another program runs."""
     from state.journal_reader import lines_backwards

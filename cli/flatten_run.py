@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cli.desk_runners import LastRun, is_answering, kill_hung, last_run, patience_s, runners
+from cli.desk_runners import LastRun, is_answering, kill_hung, last_run, patience_s, runners, was_ours
 from cli.errors import CommandError
 from cli.output import complain
 from cli.receipts import Receipts, commanded
@@ -88,8 +88,8 @@ class FlattenRun:
                 "sees to it"
             )
             return True
-        if found.daemon_pid is None and is_answering(self._paths):
-            return False  # another program's desk: it holds no lock of ours
+        if found.daemon_pid is None and is_answering(self._paths) and not was_ours(self._paths):
+            return False  # another program runs this desk
         if found.daemon_pid is not None and not self._end_hung(found.daemon_pid):
             return False
         if self._help_with is None:

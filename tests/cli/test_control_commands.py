@@ -368,6 +368,8 @@ def test_a_flatten_that_is_not_done_in_time_is_exit_7_and_goes_on(
     cli: Cli, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.journal(JournalType.RUN_STARTED, data=RAN)
+    desk.shows()  # its last words are young: killed a moment ago
+    (desk.paths.folder / ".daemon.lock").write_text("1")
     idle = [sys.executable, "-c", "import time; time.sleep(60)"]
     monkeypatch.setattr("cli.run_commands.daemon_command", lambda *_: idle)
     started: list[Child] = []
