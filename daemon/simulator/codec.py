@@ -91,14 +91,15 @@ class Outgoing:
         parts.append("")
         return framed("\0".join(parts).encode())
 
-    def row(self, *values: object) -> bytes:
-        """The framed message of a field list that is the same for every server, each field given in its place.
+    def row(self, *words: str) -> bytes:
+        """The framed message of a field list that is the same for every server, each field as text in its place.
 
-        The short way for messages that come in thousands. Raises TypeError on a wrong count.
+        The short way for messages that come in thousands: what several of them repeat is made text once. Raises
+        TypeError on a wrong count.
         """
-        if len(values) != len(self._words):
-            raise TypeError(f"message {self.msg_id} has {len(self._words)} fields, not {len(values)}")
-        return framed("\0".join((self._head, *map(text, values), "")).encode())
+        if len(words) != len(self._words):
+            raise TypeError(f"message {self.msg_id} has {len(self._words)} fields, not {len(words)}")
+        return framed("\0".join((self._head, *words, "")).encode())
 
     def _fields(self, server_version: int) -> tuple[tuple[str, str | None], ...]:
         """(name, default) of every field that a server of this version says; without a default it must be given."""
