@@ -89,10 +89,7 @@ def test_a_halt_is_named_with_its_detail() -> None:
     desk.own_to(31.0)
     desk.put_ledger(halts=(Halt(code="daily_loss", since_us=NOON, detail="loss 5000.00 USD, limit 5000.00"),))
     found = explain(desk)
-    assert (
-        "the halt daily_loss stood since 2014-06-05T16:00:00Z (loss 5000.00 USD, limit 5000.00)"
-        in found.sentence
-    )
+    assert "the halt daily_loss stood since 2014-06-05T16:00:00Z (loss 5000.00 USD, limit 5000.00)" in found.sentence
     assert found.codes[-1].word == "risk halt"
 
 
