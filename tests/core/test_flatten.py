@@ -257,7 +257,7 @@ def test_a_disconnect_midway_resumes_with_what_is_left() -> None:
 
 
 @pytest.mark.parametrize("link", ["SYNCED", "DOWN"])
-def test_the_sessions_end_refuses_a_running_flatten_so_that_it_cannot_fire_at_the_next_open(link: str) -> None:
+def test_row_38_the_sessions_end_refuses_a_running_flatten_so_that_it_cannot_fire_at_the_next_open(link: str) -> None:
     driver = holding(-100)
     order = asked(driver)
     driver.status(order.order_ref, "working")
@@ -303,7 +303,7 @@ def test_in_the_last_seconds_the_answer_to_the_cancel_is_awaited_for_the_number(
     assert driver.lines[-1].type is JournalType.CONTROL_REFUSED
 
 
-def test_refused_in_a_closed_market_it_stays_refused_when_the_next_session_opens() -> None:
+def test_row_38_refused_in_a_closed_market_it_stays_refused_when_the_next_session_opens() -> None:
     driver = holding(-100)
     driver.now_us = CLOSE_US + 60 * SECOND
     driver.feed(Clock(ts_us=driver.now_us))

@@ -286,7 +286,7 @@ async def _put_right(desk: WorkingDesk) -> None:
 
 
 async def test_a_stop_that_cannot_be_confirmed_is_exit_6_and_put_right_later(tmp_path: Path, wire: list[Life]) -> None:
-    codes = await unconfirmed(tmp_path, wire, trials=4, seed=6)
+    codes = await unconfirmed(tmp_path, wire, trials=2, seed=6)
     assert codes[6] >= 1
 
 
