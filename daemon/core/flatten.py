@@ -9,11 +9,8 @@ after a pause that doubles from 0.5 to 8 s; one that only rests (a trading halt,
 the light is red (`flatten_stuck`), and it still tries every 8 s, until the session's end refuses it.
 """
 
-import math
-
 import msgspec
 
-from config.schema import Profile
 from daemon.core import consent
 from daemon.core.book import Book, FlattenView
 from daemon.core.day import write_checkpoint
@@ -21,10 +18,10 @@ from daemon.core.effects import Alarm, AssertControl, ReleaseControl, RequestRec
 from daemon.core.events import BrokerReport, ControlFile, Side
 from daemon.core.fills import is_own
 from daemon.core.flatten_fsm import FLATTEN, RUNNING, FlattenState, FlattenTrigger
-from daemon.core.instruments import TOLERANCE, floor_to_step, round_half_away
+from daemon.core.flatten_size import distance_shares, size_is_known, target_shares
+from daemon.core.instruments import TOLERANCE
 from daemon.core.order_life import OrderState, OwnOrder
 from daemon.core.orders import cancel, cancel_in_flight, mint
-from daemon.core.strategy import Strategy
 from daemon.core.turn import Turn
 from state.records import JournalType
 from state.times import iso_from_us
@@ -242,16 +239,6 @@ def _try_start(turn: Turn) -> None:
     turn.record(JournalType.CONTROL_STARTED, status="started", reason="flatten", data=data)
 
 
-def target_shares(profile: Profile, strategy: Strategy, book: Book) -> float:
-    """Own shares that a flatten ends with: none, or as many as offset the options (`flatten_target: matched`)."""
-    if profile.control.flatten_target == "zero":
-        return 0.0
-    delta = strategy.option_delta_shares(book.strategy, book)
-    if delta is None:
-        return book.ledger.own_shares  # without a delta there is nothing to match: stay
-    return round_half_away(-delta)
-
-
 def _cannot_close(turn: Turn) -> bool:
     """Refuse what must not be tried: an order that would wait for the next open, or one of unknown size."""
     if _matches_the_unknown(turn):
@@ -259,7 +246,7 @@ def _cannot_close(turn: Turn) -> bool:
         return True
     if _distance(turn) == 0:
         return False
-    if not _size_is_known(turn.book):
+    if not size_is_known(turn.book):
         detail = f"instrument_constraints_missing: the size step of {turn.book.underlying} is unknown"
         _refuse(turn, "flatten_refused", f"{detail}; touch it again when the venue has told it")
         return True
@@ -297,19 +284,8 @@ def _target(turn: Turn) -> float:
     return target_shares(turn.profile, turn.strategy, turn.book) if fixed is None else fixed
 
 
-def _size_is_known(book: Book) -> bool:
-    spec = book.spec()
-    return spec is not None and spec.size_step is not None and spec.min_size is not None
-
-
 def _distance(turn: Turn) -> float:
-    """Shares to trade, negative to sell; dust below the venue's smallest order counts as none."""
-    distance = _target(turn) - turn.book.ledger.own_shares
-    spec = turn.book.spec()
-    if spec is None or spec.size_step is None or spec.min_size is None:
-        return distance
-    size = floor_to_step(abs(distance), spec.size_step)
-    return 0.0 if size < spec.min_size - TOLERANCE else math.copysign(size, distance)
+    return distance_shares(turn.book, _target(turn))
 
 
 # --- the reports ---------------------------------------------------------------------------------
@@ -414,12 +390,6 @@ def _second_read(turn: Turn) -> None:
 
 
 # --- dust ----------------------------------------------------------------------------------------
-def dust_left(book: Book) -> float | None:
-    """Own shares that the last flatten had to leave; None once they changed, or the operator went on (`resume`)."""
-    left = book.ledger.dust_own_shares
-    return left if left is not None and abs(left - book.ledger.own_shares) <= TOLERANCE else None
-
-
 def accept_dust(turn: Turn) -> None:
     """The pause that followed the flatten is gone: the operator has seen what it left."""
     if turn.book.ledger.dust_own_shares is not None:

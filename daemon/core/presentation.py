@@ -5,7 +5,7 @@ from typing import Any, Literal
 from config.schema import Profile
 from daemon.core.book import Book, QuoteState
 from daemon.core.consent import choices
-from daemon.core.flatten import target_shares
+from daemon.core.flatten_size import target_shares
 from daemon.core.ledger import foreign_traded
 from daemon.core.pnl import leg_usd
 from daemon.core.pnl_parts import pnl_parts

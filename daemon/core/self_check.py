@@ -7,8 +7,8 @@ from daemon.core.book import Book, DiskView, restart_window
 from daemon.core.disk import MIN_FREE_INODES
 from daemon.core.explanation import Explanation
 from daemon.core.feed import broken_farms, is_paced
-from daemon.core.flatten import dust_left
 from daemon.core.flatten_fsm import FlattenState
+from daemon.core.flatten_size import dust_left
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import REJECT_BACKOFF_S, foreign_traded
 from daemon.core.link import ID_REFUSALS_ALARM
