@@ -270,6 +270,8 @@ class Desk(RuleBasedStateMachine):
         self.desk.ask("reset")
 
     def _end(self, *expected: int) -> None:
+        if "flatten" in self.desk.asserted():
+            self._mend_the_world()  # with both asserted the desk stops when it is flat, so it must be able to trade
         try:
             code = self.desk.ended()
         except AssertionError as error:
@@ -313,15 +315,18 @@ class Desk(RuleBasedStateMachine):
     def _settle(self) -> None:
         for name in ("stop", "pause", "flatten"):
             self.desk.release(name)
-        self.desk.gateway.open()
-        self.desk.clear_faults()
-        for mended in (Halt(halted=False), Broadcast(code=2104), RestoreUpstream(code=1101)):
-            self.desk.act(mended)
+        self._mend_the_world()
         self.desk.start_daemon()
         wait_for("a desk at rest", self._at_rest_or_explained, SETTLED_S)
         wait_for("a snapshot of this run", self._has_spoken, SETTLED_S)
         self.desk.touch("stop")
-        self._end(STOPPED)
+        self._end(STOPPED, STOP_STANDS)
+
+    def _mend_the_world(self) -> None:
+        self.desk.gateway.open()
+        self.desk.clear_faults()
+        for mended in (Halt(halted=False), Broadcast(code=2104), RestoreUpstream(code=1101)):
+            self.desk.act(mended)
 
     def _has_spoken(self) -> bool:
         snapshot = self.desk.snapshot()
