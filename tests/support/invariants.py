@@ -98,7 +98,7 @@ def assert_invariants(
     venue = scenario.venue_book()
     if venue is not None:
         _positions_agree(venue, lines)
-        _foreign_orders_untouched(scenario)
+        _foreign_orders_untouched(scenario, lines)
 
 
 def assert_so_far(scenario: Scenario, *, is_running: bool, stale_ms: float | None = None) -> list[JournalLine]:
@@ -119,7 +119,7 @@ def assert_so_far(scenario: Scenario, *, is_running: bool, stale_ms: float | Non
     _no_order_after_a_stop(lines)
     _one_hedge_at_a_time(lines)
     _no_order_at_a_wrong_moment(scenario, lines, stale_ms)
-    _foreign_orders_untouched(scenario)
+    _foreign_orders_untouched(scenario, lines)
     return lines
 
 
@@ -237,12 +237,19 @@ def _positions_agree(venue: dict[str, Any], lines: list[JournalLine]) -> None:
     assert found + recount(lines).own_shares + transferred == ledger.own_shares, "1, own shares = the journal's fills"
 
 
-def _foreign_orders_untouched(scenario: Scenario) -> None:
+def _foreign_orders_untouched(scenario: Scenario, lines: list[JournalLine]) -> None:
+    """Only own orders were cancelled, those included that a cut line kept from ever arriving."""
     heard = scenario.requests()
     assert not [line for line in heard if line["request"] == "reqGlobalCancel"], "8, a global cancel"
-    placed = [line for line in heard if line["request"] == "placeOrder" and line["values"]["order_ref"]]
-    own_ids = {(line["client_id"], line["values"]["order_id"]) for line in placed}
+    orders = [line for line in heard if line["request"] == "placeOrder"]
+    own_ids = {(line["client_id"], line["values"]["order_id"]) for line in orders if line["values"]["order_ref"]}
+    others = {(line["client_id"], line["values"]["order_id"]) for line in orders} - own_ids
     ours = {client_id for client_id, _ in own_ids}
     asked = [line for line in heard if line["request"] == "cancelOrder" and line["client_id"] in ours]
     cancelled = {(line["client_id"], line["values"]["order_id"]) for line in asked}
-    assert cancelled <= own_ids, "8, a cancel of somebody else's order"
+    assert not cancelled & others, f"8, a cancel of somebody else's order: {cancelled & others}"
+    never_arrived = {line.order_ref for line in lines if line.type is JournalType.INTENT} - set(
+        placed_order_refs(scenario)
+    )
+    unknown = cancelled - own_ids
+    assert len(unknown) <= len(never_arrived), f"8, a cancel of an order that nobody sent: {unknown}, own {own_ids}"
