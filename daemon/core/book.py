@@ -160,6 +160,8 @@ class DayView(msgspec.Struct, frozen=True, kw_only=True):
 
     marks: dict[str, float] = {}
     modelled: tuple[str, ...] = ()
+    guessed: tuple[str, ...] = ()
+    """Legs whose opening mark was modelled when they were first seen today: their first quoted one takes its place."""
     pnl: DayPnl | None = None
     equity_usd: float | None = None
     drawdown_pct: float | None = None
@@ -221,6 +223,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     """This run has been reconciled at least once."""
     reconciled: bool = False
     """Broker, journal and book agree since the last connect."""
+    awaited_report: str | None = None
+    """The reason of the report that is waited for before anything leaves; one of a newer connection will do too."""
     parked_commissions: dict[str, float] = {}
     """exec_key -> USD of commissions whose execution is not known (yet): it follows, or it is somebody else's."""
     explanation: Explanation | None = None

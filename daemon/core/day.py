@@ -35,12 +35,16 @@ def roll(turn: Turn) -> None:
     session = turn.book.session_now()
     if session is None or session.date == turn.book.ledger.day:
         return
+    # Yesterday's marks are where today begins, modelled or not; before a first day there is no yesterday.
+    guessed = () if turn.book.ledger.day else turn.book.day.guessed
     if turn.book.ledger.day:
         turn.put_ledger(_folded(turn))
     turn.change_ledger(day=session.date, hedges_today=0, refused_today={}, consecutive_rejects=0, reject_until_us=None)
     attribution = new_day(turn.book.day.attribution)
     turn.put(
-        day=msgspec.structs.replace(turn.book.day, loss_since_us=None, drawdown_since_us=None, attribution=attribution)
+        day=msgspec.structs.replace(
+            turn.book.day, loss_since_us=None, drawdown_since_us=None, attribution=attribution, guessed=guessed
+        )
     )
     write_checkpoint(turn)
 
@@ -153,6 +157,15 @@ def _marks(book: Book, found: Mapping[str, Mark]) -> tuple[dict[str, float], tup
     return {**known, **prices}, (*modelled, *kept)
 
 
+def _guessed(
+    book: Book, missing: Mapping[str, float], better: Mapping[str, float], modelled: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The legs whose opening mark is a model's, after those that were marked first or anew."""
+    if not missing and not better:
+        return book.day.guessed
+    return (*[leg for leg in book.day.guessed if leg not in better], *[leg for leg in missing if leg in modelled])
+
+
 def mark(turn: Turn) -> None:
     """Price the book anew: marks, P&L, equity, drawdown, and the breaker that watches them."""
     book = turn.book
@@ -163,8 +176,10 @@ def mark(turn: Turn) -> None:
     missing = {
         leg: marks[leg] for leg in book.ledger.leg_quantities if leg in marks and leg not in book.ledger.opening_marks
     }
-    if missing:
-        turn.change_ledger(opening_marks={**book.ledger.opening_marks, **missing})
+    # The stock is often quoted before its options: what a model guessed then must not be the whole day's beginning.
+    better = {leg: marks[leg] for leg in book.day.guessed if leg in found and leg not in modelled}
+    if missing or better:
+        turn.change_ledger(opening_marks={**book.ledger.opening_marks, **missing, **better})
     holdings = _holdings(turn)
     result = None if holdings is None else _pnl_at(turn, marks, holdings)
     equity = None if result is None else equity_usd(turn.book.ledger, result)
@@ -174,13 +189,14 @@ def mark(turn: Turn) -> None:
             book.day,
             marks=marks,
             modelled=modelled,
+            guessed=_guessed(book, missing, better, modelled),
             pnl=result,
             equity_usd=equity,
             drawdown_pct=drawdown,
             attribution=book.day.attribution if holdings is None else _attributed(turn, marks, holdings),
         )
     )
-    if missing:
+    if missing or better:
         write_checkpoint(turn)
     if equity is not None:
         peak = turn.book.ledger.peak_equity_usd
