@@ -7,6 +7,7 @@ import msgspec
 from daemon.core.effects import CancelOrder, CancelTimer, PlaceOrder, RequestReconcile, StartTimer
 from daemon.core.events import OrderBlocked, OrderReport, OrderSent, Side
 from daemon.core.fills import claim_number, found_sent, is_own, note_sent, settle
+from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import REJECT_BACKOFF_S, book_reject
 from daemon.core.limit_price import hedge_limit_price
 from daemon.core.modification import note_price
@@ -144,21 +145,26 @@ def on_reason_overdue(turn: Turn, order_ref: str) -> None:
 def on_live_report(turn: Turn, event: OrderReport) -> None:
     """A status as it comes. What may be a false end is looked into before anything else leaves.
 
-    Brokers have called orders cancelled that were live and filled. So a cancel that nobody here asked for, and a
-    status that calls an ended order live, make the desk ask for everything first: only the whole truth tells.
+    Brokers have called orders cancelled that were live and filled. So a cancel that nobody here asked for, a status
+    that calls an ended order live, and one that ends an order with more filled than its executions say make the desk
+    ask for everything first: only the whole truth tells.
     """
     before = turn.book.orders.get(event.order_ref) if event.order_ref is not None else None
     on_order_report(turn, event)
     if before is None:
         return
+    after = turn.book.orders[before.order_ref]
     if event.status == "cancelled" and before.in_flight and not before.cancel_sent:
-        _look_first(turn, "unasked_cancel")
+        look_first(turn, "unasked_cancel")
     elif event.status in ("submitted", "working") and before.state in (OrderState.CANCELLED, OrderState.REJECTED):
-        _look_first(turn, "ended_order_live")
+        look_first(turn, "ended_order_live")
+    elif not after.in_flight and event.filled > after.filled + TOLERANCE:
+        look_first(turn, "execution_missing")
 
 
-def _look_first(turn: Turn, why: str) -> None:
-    turn.put(reconciled=False)
+def look_first(turn: Turn, why: str) -> None:
+    """Nothing leaves before a report that is asked for now: one that is under way was gathered before."""
+    turn.put(reconciled=False, awaited_report=why)
     turn.do(RequestReconcile(reason=why))
 
 

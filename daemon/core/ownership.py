@@ -5,12 +5,12 @@ import math
 import msgspec
 
 from daemon.core.day import write_checkpoint
-from daemon.core.effects import RequestReconcile
 from daemon.core.events import BookRequest
 from daemon.core.halts import standing_causes
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import Ledger, book_reset, expected_position, foreign_traded, moved
 from daemon.core.order_life import OrderState
+from daemon.core.orders import look_first
 from daemon.core.outcomes import settle_unknown
 from daemon.core.reconcile import refresh_unexplained
 from daemon.core.split import split
@@ -220,5 +220,4 @@ def _reset(turn: Turn, event: BookRequest) -> None:
     turn.put_ledger(book_reset(ledger))
     facts = _facts(turn, event, halts=codes)
     turn.record(JournalType.RESET, status="done", reason=event.reason, data=facts)
-    turn.put(reconciled=False)
-    turn.do(RequestReconcile(reason="reset"))
+    look_first(turn, "reset")

@@ -85,12 +85,14 @@ def on_broker_report(turn: Turn, event: BrokerReport) -> None:
     for commission in event.commissions:
         on_commission(turn, commission)
     first = not turn.book.synced_once
+    awaited = turn.book.awaited_report
+    seen = awaited in (None, event.reason) or event.connection > turn.book.connection
     turn.put(connection=event.connection, foreign_orders={}, mismatched=())
     _open_balances(turn)
     # Before the orders: one whose shares may have changed hands unseen is not lost.
     refresh_unexplained(turn)
     outcomes.judge(turn, event)
-    turn.put(reconciled=True, synced_once=True)
+    turn.put(reconciled=seen, awaited_report=None if seen else awaited, synced_once=True)
     if first or event.reason != "periodic" or turn.book.unexplained or turn.book.unknown_orders:
         _record_outcome(turn, event)
 

@@ -85,7 +85,7 @@ def open_again(driver: Driver) -> None:
     ref = driver.order("BUY", 10)
     driver.status(ref, "working")
     driver.status(ref, "cancelled", "10349")
-    driver.report("periodic", open_orders=(driver.order_report(ref, "BUY", 10, "working"),))
+    driver.report("unasked_cancel", open_orders=(driver.order_report(ref, "BUY", 10, "working"),))
     assert driver.of(CancelOrder)[-1].order_ref == ref
 
 

@@ -162,6 +162,39 @@ def test_what_may_be_a_false_end_is_looked_into_before_anything_leaves(statuses:
     assert driver.order("SELL", 40) != ref
 
 
+def test_a_report_that_was_gathered_before_the_doubt_does_not_end_it() -> None:
+    driver = Driver().connect()
+    ref = driver.order("SELL", 40)
+    driver.status(ref, "cancelled")
+    driver.report("periodic")
+    assert not driver.book.reconciled
+    driver.report("unasked_cancel")
+    assert driver.book.reconciled
+    driver.status(driver.order("SELL", 40), "cancelled")
+    driver.link("DOWN")
+    driver.link("UP_UNSYNCED")
+    driver.report("connect", connection=2)
+    assert driver.book.reconciled
+
+
+def test_a_cancel_that_tells_of_more_filled_than_its_executions_waits_for_them() -> None:
+    driver = Driver().connect()
+    ref = driver.order("SELL", 40)
+    driver.status(ref, "working")
+    driver.control(driver.command("flatten"))
+    driver.control()
+    driver.feed(driver.order_report(ref, "SELL", 40, "cancelled", filled=30.0))
+    assert asked(driver)[-1] == "execution_missing"
+    driver.control()
+    driver.strategy.wish = driver.wish("SELL", 40)
+    driver.tick()
+    driver.quote()
+    assert [order.order_ref for order in driver.of(PlaceOrder)] == [ref]
+    driver.execution(ref, "SELL", 30, 70.0)
+    driver.report("execution_missing")
+    assert (driver.book.ledger.own_shares, driver.book.reconciled) == (-30, True)
+
+
 def test_a_false_cancel_that_is_still_open_halts_and_is_cancelled_and_its_fill_is_booked() -> None:
     driver = Driver().connect()
     ref = driver.order("SELL", 40)
