@@ -44,6 +44,15 @@ def up(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Put the desk's folder into the archive and start anew.")
     ] = False,
+    faults: Annotated[
+        Path | None,
+        typer.Option(
+            "--faults",
+            metavar="FILE",
+            help="The simulator's faults and acts, read again as they change.",
+            show_default=False,
+        ),
+    ] = None,
     desk: DeskOption = None,
     root: RootOption = None,
 ) -> int:
@@ -54,10 +63,14 @@ def up(
 
     loaded = load(profile)
     paths = desk_of(settings(context, desk, root), loaded.profile)
+    if faults is not None and loaded.profile.simulator is None:
+        raise CommandError(
+            f"--faults {faults}: profile {profile} has no simulator that could obey it; leave it out", ExitCode.USAGE
+        )
     with DeskLease(paths):
         _refuse_taken_port(port)
         archive_if_wanted(loaded, paths, fresh=fresh)
-        return _Up(loaded, paths, port).run()
+        return _Up(loaded, paths, port, faults).run()
 
 
 def _refuse_taken_port(port: int) -> None:
@@ -99,10 +112,11 @@ def archive_if_wanted(loaded: "LoadedProfile", paths: "DeskPaths", *, fresh: boo
 class _Up:
     """One `up`. The one rule: whatever happens after the first child has started, `run` ends them all."""
 
-    def __init__(self, loaded: "LoadedProfile", paths: "DeskPaths", port: int) -> None:
+    def __init__(self, loaded: "LoadedProfile", paths: "DeskPaths", port: int, faults: Path | None = None) -> None:
         self._loaded = loaded
         self._paths = paths
         self._port = port
+        self._faults = faults
         self._asked_to_end: str | None = None
 
     def run(self) -> int:
@@ -160,6 +174,8 @@ class _Up:
         file = self._paths.simulator / PORT
         file.unlink(missing_ok=True)  # of a simulator that was killed
         words = own_command("simulator", self._loaded, self._paths)
+        if self._faults is not None:
+            words += ["--faults", str(self._faults.absolute())]
         child = children.start("simulator", [*words, "--port", "0"])
         if self._await(child, lambda: _port_in(file) is not None):
             return _port_in(file)

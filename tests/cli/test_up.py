@@ -74,6 +74,22 @@ def test_a_simulator_that_refuses_ends_it_all_with_its_words(shell: Cli, tmp_pat
     assert "nowhere" in answer.err
 
 
+def test_a_fault_script_reaches_the_simulator_or_is_refused(shell: Cli, tmp_path: Path, root: Path) -> None:
+    script = tmp_path / "faults.yaml"
+    script.write_text("faults: [{fault: reject_odours}]\n")
+    answer = shell("up", "--faults", str(script), "--port", "0")
+    assert answer.code == 1
+    assert len(answer.err.splitlines()) == 1
+    assert answer.err.startswith(f"bifrost: the simulator ended (exit 2): simulator: {script}")
+    assert "reject_odours" in answer.err
+    answer = shell("up", "--profile", "paper", "--faults", str(script), "--port", "0")
+    assert answer.code == 2
+    assert answer.err == (
+        f"bifrost: --faults {script}: profile paper has no simulator that could obey it; leave it out\n"
+    )
+    assert not (root / "paper").exists(), "nothing was started"
+
+
 class Up:
     """`bifrost up` as an operator's process; `said` waits for its output."""
 
