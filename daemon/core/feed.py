@@ -76,6 +76,16 @@ def is_paced(book: Book) -> bool:
     return pacing.queued_since_us is not None or lately
 
 
+def lag_ms(book: Book) -> float | None:
+    """From the socket to the decision plus the last probe's round trip; None when that probe failed."""
+    if book.link.probe_failed or book.machine.unproven_since_us is not None:
+        return None
+    quote = book.quotes.get(book.underlying)
+    queued_ms = 0.0 if quote is None else quote.queue_delay_ms
+    round_trip_ms = book.link.round_trip_ms
+    return queued_ms if round_trip_ms is None else queued_ms + round_trip_ms
+
+
 def start_probe(turn: Turn) -> None:
     """Look in machine time whether the underlying still ticks: a frozen feed freezes the market's own clock."""
     turn.put(feed_seen=False)

@@ -3,8 +3,10 @@
 The price alone follows, never the quantity: whether and how much to hedge is decided anew when the order has ended.
 """
 
-from daemon.core.book import embargoes
+from config.schema import Profile
+from daemon.core.book import QuoteState, embargoes
 from daemon.core.effects import StartTimer
+from daemon.core.feed import lag_ms
 from daemon.core.hedge_rules import inside_edges
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import messages_last_minute
@@ -59,8 +61,25 @@ def _quote_is_good(turn: Turn, order: OwnOrder) -> bool:
     quote, profile = turn.book.quote(), turn.profile
     if quote is None or quote.halted or (quote.delayed and not profile.ib.allow_delayed):
         return False
+    if not _pipeline_is_good(turn) or not _spread_is_good(turn.profile, quote):
+        return False
     market, mid = profile.gates.state.market, quote.mid
     if (turn.book.ts_us - quote.ts_us) / 1000 > market.stale_ts_threshold_ms or mid is None:
         return False
     decided = order.decision_mid
     return decided is None or abs(mid / decided - 1.0) * 100.0 < market.outlier_pct - TOLERANCE
+
+
+def _pipeline_is_good(turn: Turn) -> bool:
+    """What was quoted before the process stood still, or waits in a queue, only looks fresh."""
+    lag = lag_ms(turn.book)
+    limit_ms = turn.profile.gates.state.system.data_lag_threshold_ms
+    return not turn.book.feed_probe_failed and lag is not None and lag <= limit_ms
+
+
+def _spread_is_good(profile: Profile, quote: QuoteState) -> bool:
+    """As for a new hedge: below the extreme, and within the limit where there is one."""
+    spread, limit = quote.spread_pct, profile.gates.guard.risk.max_spread_pct
+    if spread is None or spread >= profile.gates.state.liquidity.extreme_spread_pct - TOLERANCE:
+        return False
+    return limit is None or spread <= limit + TOLERANCE

@@ -6,7 +6,7 @@ import pytest
 from config.schema import Execution, Profile
 from daemon.core.book import QuoteState
 from daemon.core.effects import CancelOrder, ModifyOrder, PlaceOrder, RequestReconcile, StartTimer
-from daemon.core.events import ModifyBlocked, ModifyRefused, Quote
+from daemon.core.events import Clock, ModifyBlocked, ModifyRefused, ProbeAnswered, Quote
 from daemon.core.limit_price import limit_price
 from daemon.core.order_life import OrderState, OwnOrder
 from daemon.core.presentation import present
@@ -167,7 +167,10 @@ def test_a_limit_order_that_rests_too_long_is_given_up() -> None:
     assert driver.book.overdue == (ref,)
 
 
-@pytest.mark.parametrize("why", ["paused", "link", "stale", "halted", "delayed", "outlier", "unknown_ack"])
+@pytest.mark.parametrize(
+    "why",
+    ["paused", "link", "stale", "halted", "delayed", "outlier", "wide", "pause", "probe", "queue", "feed", "unknown"],
+)
 def test_what_forbids_a_new_order_forbids_a_new_price(why: str) -> None:
     driver, ref = working()
     driver.tick(4)
@@ -184,6 +187,17 @@ def test_what_forbids_a_new_order_forbids_a_new_price(why: str) -> None:
         driver.feed(msgspec.structs.replace(QUOTE, ts_us=driver.now_us, bid=70.05, ask=70.07, delayed=True))
     elif why == "outlier":
         driver.quote(83.99, 84.01)  # a fifth above the mid that the hedge was decided at
+    elif why == "wide":
+        driver.quote(69.87, 70.23)
+    elif why == "pause":
+        driver.feed(Clock(ts_us=driver.now_us, loop_lag_ms=4000, stood_still_ms=4000))
+        driver.quote(70.05, 70.07)
+    elif why == "probe":
+        driver.feed(ProbeAnswered(ts_us=driver.now_us, round_trip_ms=None))
+    elif why == "queue":
+        driver.feed(msgspec.structs.replace(QUOTE, ts_us=driver.now_us, bid=70.05, ask=70.07, queue_delay_ms=1001))
+    elif why == "feed":
+        driver.book = msgspec.structs.replace(driver.book, feed_probe_failed=True)
     else:
         driver.book = msgspec.structs.replace(driver.book, unknown_orders=("desk.ab12.0",))
     driver.fire(f"reprice:{ref}", 1)

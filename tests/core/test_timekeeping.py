@@ -3,9 +3,9 @@
 import pytest
 
 from daemon.core.events import Clock, ProbeAnswered
+from daemon.core.feed import lag_ms
 from daemon.core.self_check import self_check
 from daemon.core.timekeeping import STOOD_STILL_MS, WALL_OFFSET_MS
-from daemon.strategies.gamma_scalper.looking import lag_ms
 from state.records import JournalType
 from tests.support.core_driver import Driver
 

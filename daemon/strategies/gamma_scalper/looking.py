@@ -4,6 +4,7 @@ import msgspec
 
 from config.schema import Profile
 from daemon.core.book import Book
+from daemon.core.feed import lag_ms
 from daemon.core.order_life import IN_FLIGHT, OrderState, OwnOrder
 from daemon.core.posture import posture
 from daemon.strategies.gamma_scalper.classifier import Codes, Facts, StateClassifier
@@ -94,16 +95,6 @@ class Looker:
             working_buy_shares=buying,
             working_sell_shares=selling,
         )
-
-
-def lag_ms(book: Book) -> float | None:
-    """From the socket to the decision plus the last probe's round trip; None when that probe failed."""
-    if book.link.probe_failed or book.machine.unproven_since_us is not None:
-        return None
-    quote = book.quotes.get(book.underlying)
-    queued_ms = 0.0 if quote is None else quote.queue_delay_ms
-    round_trip_ms = book.link.round_trip_ms
-    return queued_ms if round_trip_ms is None else queued_ms + round_trip_ms
 
 
 def _in_flight(book: Book) -> tuple[OwnOrder | None, float, float]:
