@@ -34,7 +34,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause
     text: str
     command: str
-    """The `bifrost book` command that makes the book whole if the operator agrees."""
+    """The `./bifrost book` command that makes the book whole if the operator agrees."""
     ratio: float | None = None
 
 
@@ -77,7 +77,7 @@ def explain(account: Account) -> Explanation:
 def _acknowledge(account: Account, *, own_shares: float | None = None, more: str = "", why: str = "looked at") -> str:
     own = account.own_shares if own_shares is None else own_shares
     foreign = account.stock.held - own
-    return f"bifrost book acknowledge --desk {account.desk} --shares {foreign:g}{more} --reason '{why}'"
+    return f"./bifrost book acknowledge --desk {account.desk} --shares {foreign:g}{more} --reason '{why}'"
 
 
 def _reduced(account: Account) -> list[Change] | None:
@@ -133,7 +133,7 @@ def _as_exercise(account: Account, taken: Iterable[Change], rest: Iterable[Chang
     return Explanation(
         cause="assignment" if "assignment" in causes else "exercise",
         text=f"{text}: {account.stock.jump:+g} {account.stock.instrument}",
-        command=f"bifrost book adopt --desk {account.desk} --shares {account.stock.jump:g} --reason '{text}'",
+        command=f"./bifrost book adopt --desk {account.desk} --shares {account.stock.jump:g} --reason '{text}'",
     )
 
 

@@ -243,6 +243,8 @@ def _acknowledged(book: Book) -> str | float:
 
 
 def _likely(found: Explanation) -> str:
+    if found.cause == "unknown":
+        return f"{found.text}; cause unknown; where the shares are not this desk's: {found.command}"
     return f"{found.text}; likely cause: {found.cause}; if so: {found.command}"
 
 

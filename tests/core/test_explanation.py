@@ -54,7 +54,7 @@ def found(driver: Driver) -> Explanation:
 def settle(driver: Driver) -> JournalLine:
     """Give the very command that the desk suggests."""
     words = shlex.split(found(driver).command)
-    assert words[:2] == ["bifrost", "book"]
+    assert words[:2] == ["./bifrost", "book"]
     options = dict(zip(words[3::2], words[4::2], strict=True))
     assert options["--desk"] == "desk"
     ratio = options.get("--ratio")
@@ -172,6 +172,14 @@ def test_the_journal_and_the_light_name_cause_and_command() -> None:
     checks = {check.name: check for check in self_check(driver.core.profile, driver.strategy, driver.book).checks}
     assert checks["positions"].reason == "position_unexplained"
     assert found(driver).command in str(checks["positions"].measured)
+
+
+def test_a_jump_of_unknown_cause_is_not_answered_with_if_so() -> None:
+    driver = holding(own=100, legs=10)
+    jump(driver, XYZ=140.0)
+    checks = {check.name: check for check in self_check(driver.core.profile, driver.strategy, driver.book).checks}
+    said = str(checks["positions"].measured)
+    assert f"cause unknown; where the shares are not this desk's: {found(driver).command}" in said
 
 
 def test_an_execution_that_follows_its_position_explains_it() -> None:

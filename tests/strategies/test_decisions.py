@@ -255,6 +255,14 @@ def test_nothing_is_wished_while_something_forbids_it_and_a_forced_one_is_red(co
     assert ("force_hedge_refused" in desk.check_reasons()) is (deviation == 700.0)
 
 
+def test_a_frozen_feed_is_measured_in_words_where_the_market_stands_still_with_it() -> None:
+    desk = needing(60.0)
+    desk.put(feed_probe_failed=True)
+    desk.decide()
+    check = next(check for check in desk.strategy.checks(desk.state, desk.book) if check.reason == "stale")
+    assert (check.ok, check.measured) == (False, "no tick between two looks")
+
+
 @pytest.mark.parametrize(
     ("ledger", "rule"),
     [

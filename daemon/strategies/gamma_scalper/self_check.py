@@ -100,6 +100,8 @@ class Checker:
         bad = {*self._bad(state, book, look), *self._still_raised(state, book, look)}
         facts = look.facts
         age = _measured(facts.tick_age_ms, "market closed")
+        if facts.feed_probe_failed and isinstance(age, float) and age < self._stale_ms:
+            age = "no tick between two looks"  # a frozen feed freezes the market's own clock, and the age with it
         lag = _measured(facts.lag_ms, "no answer to the probe")
         spread = _measured(facts.spread_pct, "no two-sided quote")
         doubt = state.doubt
