@@ -25,10 +25,11 @@ def on_control(turn: Turn, event: Control) -> None:
         unknown_names=event.unknown_names,
     )
     turn.put(control=now)
-    for name in set(event.unknown_names) - set(before.unknown_names):
-        turn.record(
-            JournalType.CONTROL_REFUSED, status="ignored", reason="control_unknown_name", data={"command": name}
-        )
+    for name in event.unknown_names:
+        if name not in before.unknown_names:
+            turn.record(
+                JournalType.CONTROL_REFUSED, status="ignored", reason="control_unknown_name", data={"command": name}
+            )
     if not event.readable and before.readable:
         turn.record(JournalType.CONTROL_SEEN, status="seen", reason="control_unreadable", data={"command": "pause"})
     _changed(turn, before.stop, now.stop)
@@ -87,7 +88,7 @@ def advance_stop(turn: Turn) -> None:
         turn.put(stop_started=True)
         turn.record(JournalType.CONTROL_STARTED, status="started", reason="stop", data={"command": "stop"})
         _start_deadline(turn)
-    if cancel_in_flight(turn, "stop", closing_too=True):
+    if cancel_in_flight(turn, "stop", closing_too=True) and not turn.book.mismatched:
         code = 3 if book.stop_at_start else 0
         _leave(turn, code, "stopped", "own orders confirmed cancelled")
 
@@ -107,7 +108,9 @@ def on_stop_overdue(turn: Turn) -> None:
     if _flatten_first(turn):
         _start_deadline(turn)
         return
-    orders = turn.book.in_flight()
+    book = turn.book
+    # One that had ended here, and was open at the broker all the same, works until the broker says otherwise.
+    orders = (*book.in_flight(), *(book.orders[ref] for ref in book.mismatched if not book.orders[ref].in_flight))
     for order in orders:
         turn.record_order(JournalType.UNKNOWN_OUTCOME, order, status=order.state.value, reason="stop_unconfirmed")
     if orders:

@@ -77,7 +77,7 @@ def settled_legs_usd(ledger: Ledger, multipliers: Mapping[str, float]) -> float:
         return ledger.legs_realised_usd
     return ledger.legs_realised_usd + sum(
         traded_leg_usd(ledger, leg, multipliers[leg])
-        for leg in {fill.instrument for fill in ledger.foreign_fills.values()}
+        for leg in dict.fromkeys(fill.instrument for fill in ledger.foreign_fills.values())
         if leg in multipliers
     )
 

@@ -157,7 +157,7 @@ def forget_ended_orders(turn: Turn) -> None:
     kept = {
         ref: order
         for ref, order in turn.book.orders.items()
-        if order.in_flight or turn.book.ts_us - order.decided_us < 3_600_000_000
+        if order.in_flight or ref in turn.book.mismatched or turn.book.ts_us - order.decided_us < 3_600_000_000
     }
     if len(kept) != len(turn.book.orders):
         turn.put(orders=kept)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.core.effects import CancelOrder, PlaceOrder, RequestReconcile
+from daemon.core.effects import CancelOrder, Exit, PlaceOrder, RequestReconcile
 from daemon.core.events import OrderReport, PositionChanged, PositionItem
 from daemon.core.order_life import OrderState
 from daemon.core.recovery import recover
@@ -205,6 +205,24 @@ def test_a_false_cancel_that_is_still_open_halts_and_is_cancelled_and_its_fill_i
     driver.fill(ref, "SELL", 40, 70.0)
     assert driver.book.ledger.own_shares == -40
     assert [order.order_ref for order in driver.of(PlaceOrder)] == [ref]
+
+
+def test_a_stop_waits_for_an_order_that_is_open_although_it_ended_here() -> None:
+    driver = Driver().connect()
+    ref = driver.order("SELL", 40)
+    driver.status(ref, "cancelled", "10349 mistaken for an end")
+    driver.tick(4000)
+    driver.report("unasked_cancel", open_orders=(driver.order_report(ref, "SELL", 40, "working"),))
+    driver.control(driver.command("stop"))
+    assert not driver.of(Exit)
+    confirmed, book = Driver(), driver.book
+    confirmed.book = book
+    confirmed.status(ref, "cancelled", "202")
+    assert [leave.code for leave in confirmed.of(Exit)] == [0]
+    driver.fire("stop_timeout", 10)
+    assert [leave.code for leave in driver.of(Exit)] == [6]
+    assert driver.book.stop_unconfirmed == (ref,)
+    assert recover(driver.lines).orders == {}
 
 
 def test_a_cancel_that_was_asked_for_needs_no_second_look() -> None:

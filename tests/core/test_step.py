@@ -492,3 +492,11 @@ def test_a_checkpoint_and_what_follows_recover_the_same_ledger() -> None:
 def _as_line(driver: Driver) -> JournalLine:
     driver._journal(checkpoint(driver.book))
     return driver.lines[-1]
+
+
+def test_unknown_control_files_are_journaled_in_the_order_they_were_seen_so_that_a_replay_repeats_it() -> None:
+    driver = Driver().connect()
+    names = tuple(f"odd-{number}" for number in range(9))
+    driver.feed(events.Control(ts_us=driver.now_us, files=(), unknown_names=names))
+    lines = [line for line in driver.lines if line.reason == "control_unknown_name"]
+    assert [line.data["command"] for line in lines if line.data is not None] == list(names)
