@@ -20,7 +20,7 @@ async def no_order_until_cleared(desk: WorkingDesk, reasons: set[str]) -> None:
     assert len(desk.placed()) == 1, desk.story()
     desk.faults.clear()
     await desk.hedged(beyond=1)
-    await desk.until("green", lambda: desk.light().state == "green")
+    await desk.until_light("green")
     assert len(desk.placed()) == 2
     assert desk.connections == 1
 
@@ -122,7 +122,7 @@ async def test_row_41_hours_come_from_the_contract(tmp_path: Path, moment: str, 
             return
         await desk.for_a_while(0.4)
         assert not desk.placed()
-        await desk.until("yellow", lambda: desk.light().state == "yellow")
+        await desk.until_light("yellow")
         assert desk.reasons() == {"unhedged_until_open"}
         assert desk.snapshot().session.is_open is False
 

@@ -45,7 +45,7 @@ def declared(desk: WorkingDesk) -> list[str]:
 async def recovers(desk: WorkingDesk) -> None:
     """The desk works again: synchronised, green, and one move of the market is one hedge."""
     await desk.synced()
-    await desk.until("green", lambda: desk.light().state == "green")
+    await desk.until_light("green")
     orders = await desk.hedged(beyond=len(desk.placed()) - 1)
     desk.move(2)
     await desk.hedged(beyond=orders)

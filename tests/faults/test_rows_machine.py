@@ -62,7 +62,7 @@ async def test_row_53_suspended_for_a_minute(tmp_path: Path) -> None:
         desk.faults.clear()
         desk.beats = True
         await desk.until("trust", lambda: desk.book.machine.unproven_since_us is None)
-        await desk.until("green", lambda: desk.light().state == "green")
+        await desk.until_light("green")
         assert len(desk.placed()) == 1, "the market stands where it stood: nothing was to be hedged"
         desk.move(2)
         await desk.hedged(beyond=1)
@@ -163,7 +163,7 @@ async def test_row_55_the_event_loop_is_blocked(tmp_path: Path) -> None:
         stood = await desk.until("the pause in the journal", lambda: desk.of(JournalType.CLOCK_JUMP))
         assert stood[0].status == "stood_still"
         assert stood[0].data["stood_still_ms"] >= 4900
-        await desk.until("green", lambda: desk.light().state == "green")
+        await desk.until_light("green")
         desk.move(2)
         await desk.hedged(beyond=1)
         assert len(desk.placed()) == 2

@@ -50,7 +50,7 @@ from daemon.venues.simulated.model import OpeningPosition, OrderTicket, SimExecu
 from state.control import read_control
 from state.journal_reader import read_journal
 from state.layout import DeskPaths
-from state.light import Light, light
+from state.light import Light, LightState, light
 from state.records import JournalLine, JournalType, Snapshot
 from state.snapshot import read_snapshot
 from state.times import us_from_iso
@@ -322,11 +322,16 @@ class WorkingDesk:
         """Give what must not happen the time to happen."""
         await asyncio.sleep(seconds)
 
-    async def time_passes(self, seconds: float) -> None:
+    async def time_passes(self, seconds: float, *, step_s: float = 1.0) -> None:
         """So many seconds for exchange and daemon, none of them at once: the market goes on, and nobody sleeps."""
-        for _ in range(round(seconds)):
-            self.machine.sleep(1)
+        for _ in range(round(seconds / step_s)):
+            self.machine.sleep(step_s)
             await asyncio.sleep(BEAT_S)
+
+    async def until_light(self, state: LightState) -> None:
+        """Wait for this light. Reasons of data stay for two clean seconds, which nobody has to sit through."""
+        await self.time_passes(3, step_s=0.5)
+        await self.until(state, lambda: self.light().state == state)
 
     def sleep_until(self, moment: str) -> None:
         """The machine sleeps; when it wakes it is this moment, UTC."""
