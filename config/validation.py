@@ -157,6 +157,9 @@ def _describe_type(info: inspected.Type, key: str) -> str:
         return "one of " + ", ".join(str(value) for value in info.values)
     if isinstance(info, inspected.StructType):
         return f"a section with {', '.join(_keys(info.cls))}"
+    if isinstance(info, inspected.VarTupleType) and not isinstance(info.item_type, inspected.StructType):
+        members = info.item_type.types if isinstance(info.item_type, inspected.UnionType) else (info.item_type,)
+        return "a list; each: " + ", or ".join(_describe_type(member, key) for member in members)
     names: dict[type[inspected.Type], str] = {
         inspected.BoolType: "true or false",
         inspected.NoneType: "null",
