@@ -1,10 +1,14 @@
 """Options of the underlying that the account holds and no leg declares: described, told and watched, never fatal."""
 
+from typing import Any
+
 import pytest
 
-from daemon.core.events import BrokerReport, Instruments, OptionQuote
+from daemon.core.events import BrokerReport, Instruments, OptionQuote, PositionChanged
 from daemon.simulator.faults import ConfuseContract
 from daemon.simulator.server import SimulatorServer
+from daemon.venues.ib import venue as venue_module
+from daemon.venues.ib.contracts import qualify_found
 from tests.support.ib_errors import IbErrorWatch
 from tests.support.scripted_market import CALL
 from tests.venues_ib.conftest import Running, make_profile
@@ -41,6 +45,28 @@ async def test_one_that_comes_later_is_found_by_the_next_report(
     await desk.heard.until(lambda: len(desk.heard.of(BrokerReport)) == 2)
     assert [spec.instrument for spec in desk.heard.of(Instruments)[-1].specs] == ["ABC", CALL.instrument]
     await desk.heard.until(lambda: desk.heard.of(OptionQuote))
+    await desk.stop()
+
+
+async def test_what_comes_while_an_option_is_looked_up_is_in_the_report_and_what_is_asked_then_is_listed_anew(
+    server: SimulatorServer, ib_errors: IbErrorWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.trade_by_hand(CALL.instrument, "SELL", 10)
+    desk = Running(server.port, make_profile(legs=()))
+    await desk.heard.synced()
+
+    async def meanwhile(*call: Any) -> Any:
+        server.trade_by_hand("ABC", "BUY", 5)
+        await desk.heard.until(lambda: [e for e in desk.heard.of(PositionChanged) if e.position.quantity == 12])
+        desk.venue.reconcile("option_found", fresh_connection=False)
+        return await qualify_found(*call)
+
+    monkeypatch.setattr(venue_module, "qualify_found", meanwhile)
+    server.trade_by_hand(CALL.instrument, "BUY", 3)
+    desk.venue.reconcile("option_found", fresh_connection=False)
+    await desk.heard.until(lambda: len(desk.heard.of(BrokerReport)) == 3)
+    told = [{item.instrument: item.quantity for item in each.positions} for each in desk.heard.of(BrokerReport)[1:]]
+    assert told == [{"ABC": 12, CALL.instrument: 3}] * 2
     await desk.stop()
 
 

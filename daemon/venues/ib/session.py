@@ -139,13 +139,13 @@ class IbSession:
         if self._data is not None:
             self._data.sessions = sessions
 
-    async def listing(self, reasons: Iterable[str], connection_number: int) -> list[BrokerReport]:
-        """Ask for open orders, executions and positions; one complete report per reason.
+    async def listing(self, reasons: Iterable[str]) -> None:
+        """Ask for open orders, executions and positions; `reports` then tells them.
 
         Positions come last: a fill in between is then in the executions before it is in the positions.
         Raises NoAnswerError or RequestError when one of them fails, LinkLostError when the socket ends.
         """
-        book, reasons = _known(self.book), tuple(reasons)
+        book = _known(self.book)
         book.begin_listing()
         ib = self.connection.ib
         try:
@@ -157,8 +157,11 @@ class IbSession:
         except BaseException:
             book.abandon_listing()
             raise
+
+    def reports(self, reasons: Iterable[str], connection_number: int) -> list[BrokerReport]:
+        """What was listed and what has come since, as one complete report per reason; to be told at once."""
         now_us = self._now_us()
-        return [book.report(reason, connection_number, now_us) for reason in reasons]
+        return [_known(self.book).report(reason, connection_number, now_us) for reason in reasons]
 
     async def _ask_list(self, request: Callable[[], Awaitable[Any]], what: str) -> None:
         """Ask for a list that has no number.

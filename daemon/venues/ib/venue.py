@@ -314,22 +314,35 @@ class IbVenue:
         if session.half_read is not None:
             raise LinkLostError(f"reconciliation failed: {session.half_read}")
         await self._refresh_hours(session)
-        reasons = [*first, *(reason for reason in self._asked if reason not in first)]
+        # What is asked for from here on, this listing may have passed by already: it gets one of its own.
+        asked, self._asked = self._asked, {}
+        reasons = tuple(dict.fromkeys((*first, *asked)))
+        told = False
+        try:
+            if await self._listed(session, reasons):
+                await self._find_options(session)
+                # Made only now: what came while options were looked up is in it.
+                for report in session.reports(reasons, self._connections):
+                    self._tell(report)
+                told = True
+        finally:
+            if not told:
+                self._asked = asked | self._asked
+
+    async def _listed(self, session: IbSession, reasons: tuple[str, ...]) -> bool:
+        """Whether the broker listed everything; it cannot while TWS has lost its servers. Raises LinkLostError."""
         for attempt in range(1, LISTING_ATTEMPTS + 1):
             try:
-                reports = await session.listing(reasons, self._connections)
+                await session.listing(reasons)
             except (NoAnswerError, RequestError) as error:
                 _log.warning("listing_failed", attempt=attempt, error=str(error))
                 if self._upstream.is_lost:
-                    return  # TWS cannot answer without its servers; `_settle` lists again when they are back
+                    return False  # `_settle` lists again when they are back
                 if attempt == LISTING_ATTEMPTS or session.half_read is not None:
                     raise LinkLostError(f"reconciliation failed: {error}") from error
             else:
-                break
-        await self._find_options(session)
-        for report in reports:
-            self._asked.pop(report.reason, None)
-            self._tell(report)
+                return True
+        return False
 
     async def _find_options(self, session: IbSession) -> None:
         """Options of the underlying in the account that no leg declares: what they are is told, and their quotes.
