@@ -192,6 +192,14 @@ class Commanding:
             f"{shell} supervise --profile {profile}, or {shell} up --profile {profile}"
         )
 
+    def _when_obeyed(self) -> str:
+        """Whoever waits on must know whether somebody is at it."""
+        from cli.desk_runners import is_answering
+
+        if is_answering(self._paths):
+            return f"the daemon, which runs, goes on with it: {self._chosen.shell()} status says what keeps it"
+        return "is obeyed as soon as a daemon runs"
+
     def _unless_obeyed(self, name: str) -> str:
         """What to do about a stop that nobody confirms: who there is to obey it decides."""
         from cli.desk_runners import is_answering, last_run, runners
@@ -242,12 +250,12 @@ class Commanding:
     def _finish(self, name: str, line: "JournalLine | None") -> int:
         """Turn the receipt, or its absence, into words and an exit code."""
         if line is None:
-            text = f"not confirmed within {self._wait_s:g} s; the command stands and is obeyed as soon as a daemon runs"
+            text = f"not confirmed within {self._wait_s:g} s; the command stands and {self._when_obeyed()}"
             text += self._unless_obeyed(name)
             if name == "resume":
                 text = f"not confirmed within {self._wait_s:g} s; pause is removed: does a daemon run?"
             if name == "start":
-                text = f"no daemon started within {self._wait_s:g} s; run `bifrost supervise` or `bifrost up`"
+                text = f"no daemon started within {self._wait_s:g} s; run ./bifrost supervise or ./bifrost up"
             return self._tell(name, text, None, ExitCode.NOT_IN_TIME)
         refused = line.status in ("refused", "unconfirmed")
         detail = line.data.get("detail") if line.data is not None else None

@@ -339,7 +339,7 @@ _ALL = (
         "stop_asserted",
         "STOPPING",
         "operator",
-        "Stop is asserted: own orders are being cancelled, none leaves. Take it back with ./bifrost start.",
+        "Stop is asserted: no order leaves; a daemon that runs cancels its own and ends. Back with ./bifrost start.",
     ),
     _yellow(
         "flatten_asserted",

@@ -62,6 +62,14 @@ def test_wait_without_a_daemon_is_exit_7_and_the_command_stands(cli: Cli, desk: 
     assert desk.asserted(command.split(maxsplit=1)[0])
 
 
+def test_a_command_that_a_running_daemon_is_at_does_not_wait_for_a_daemon(cli: Cli, desk: Desk) -> None:
+    desk.shows()
+    answer = cli("flatten", "--yes", "--wait", "0.1")
+    assert answer.code == 7
+    assert "the daemon, which runs, goes on with it: ./bifrost status says what keeps it" in answer.err
+    assert "as soon as a daemon runs" not in answer.err
+
+
 def test_a_receipt_of_another_command_or_of_yesterday_does_not_count(cli: Cli, desk: Desk) -> None:
     _done(desk, "pause")()
     desk.when(lambda: desk.asserted("pause"), _done(desk, "stop"))
@@ -130,7 +138,7 @@ def test_start_without_a_supervisor_says_what_to_run(cli: Cli, desk: Desk) -> No
     cli("stop")
     answer = cli("start", "--wait", "0")
     assert answer.code == 7
-    assert "no daemon started within 0 s; run `bifrost supervise` or `bifrost up`" in answer.err
+    assert "no daemon started within 0 s; run ./bifrost supervise or ./bifrost up" in answer.err
 
 
 def test_start_after_the_supervisors_stop_comes_up_paused(cli: Cli, desk: Desk) -> None:
