@@ -226,8 +226,10 @@ async def test_row_12_red_when_it_lasts(tmp_path: Path) -> None:
     async with working_desk(tmp_path, more=more) as desk:
         await desk.hedged()
         desk.act(LoseUpstream())
-        await desk.until("yellow", lambda: "waiting_ib" in desk.reasons())
-        await desk.until("red", lambda: "waiting_ib_overdue" in desk.reasons())
+        await desk.until("waiting", lambda: "waiting_ib" in desk.reasons())
+        assert desk.light().state == "yellow"
+        await desk.until("overdue", lambda: "waiting_ib_overdue" in desk.reasons())
+        assert desk.light().state == "red"
         desk.act(RestoreUpstream())
         await recovers(desk)
 

@@ -1,4 +1,5 @@
 import time
+from typing import Literal
 
 import msgspec
 import pytest
@@ -80,6 +81,18 @@ def test_every_trouble_has_its_reason_and_colour(trouble: object, reason: str, s
     assert failed[reason] == severity
     assert REASONS[reason].severity == severity
     assert ("safe" in failed) is (desk.state.trading == "SAFE")
+
+
+@pytest.mark.parametrize("state", ["DOWN", "UPSTREAM_LOST"])
+def test_a_line_that_is_waited_for_is_no_red_before_its_deadline(state: Literal["DOWN", "UPSTREAM_LOST"]) -> None:
+    desk = ready()
+    link = msgspec.structs.replace(desk.book.link, state=state)
+    desk.put(link=link)
+    desk.decide()
+    assert desk.state.trading == "SAFE"
+    assert desk.severities() <= {"yellow"}
+    desk.put(link=msgspec.structs.replace(link, deadline_passed=True))
+    assert "safe" in desk.check_reasons()
 
 
 def test_every_reason_that_a_check_may_raise_is_registered_with_its_severity() -> None:

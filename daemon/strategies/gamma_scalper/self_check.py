@@ -140,7 +140,7 @@ class Checker:
         bad: set[str] = set()
         codes = look.codes
         deviation = look.facts.deviation_shares
-        if state.trading is TradingState.SAFE:
+        if state.trading is TradingState.SAFE and not _waits_for_the_link(book):
             bad.add("safe")
         if look.facts.broker_error:
             bad.add("broker_error")
@@ -234,6 +234,11 @@ def _check(  # noqa: PLR0917 -- the columns of the table above
         limit=limit,
         reason=reason if failed else None,
     )
+
+
+def _waits_for_the_link(book: Book) -> bool:
+    """Whether the link's own check says it all, in yellow until its deadline: a nightly reset is expected."""
+    return book.link.state in ("DOWN", "UPSTREAM_LOST") and not book.link.deadline_passed
 
 
 def _measured(value: float | None, why_not: str) -> float | str:
