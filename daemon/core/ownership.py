@@ -94,8 +94,9 @@ def _split(turn: Turn, event: BookRequest, ratio: float, foreign: float) -> bool
         )
     else:
         turn.put_ledger(split(book.ledger, ratio, own, _scaled_legs(turn, ratio)))
-        # Prices of before are no prices any more: P&L waits for quotes.
-        turn.put(day=msgspec.structs.replace(book.day, marks={}))
+        # Prices of before are no prices any more: P&L and its parts wait for quotes.
+        attribution = msgspec.structs.replace(book.day.attribution, point=None)
+        turn.put(day=msgspec.structs.replace(book.day, marks={}, attribution=attribution))
         return True
     return False
 

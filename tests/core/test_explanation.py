@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
+from daemon.core.attribution import Attribution, Point
 from daemon.core.effects import RequestReconcile
 from daemon.core.events import PositionChanged, PositionItem
 from daemon.core.explanation import Account, Change, Explanation, explain
@@ -109,6 +110,9 @@ def test_contracts_that_vanish_before_their_time_are_not_called_expired() -> Non
 def test_a_split_keeps_the_money_and_divides_the_prices() -> None:
     driver = holding(own=-300, legs=10, foreign=40)
     before = driver.book.ledger
+    point = Point(ts_us=driver.now_us, spot=70.0, delta_shares=500.0, gamma=80.0, theta_usd_year=-900.0)
+    day = msgspec.structs.replace(driver.book.day, attribution=Attribution(point=point, gamma_usd=3.0))
+    driver.book = msgspec.structs.replace(driver.book, day=day)
     jump(driver, XYZ=-520.0, leg=20.0)
     assert (found(driver).cause, found(driver).ratio) == ("split", 2.0)
     line = settle(driver)
@@ -121,6 +125,7 @@ def test_a_split_keeps_the_money_and_divides_the_prices() -> None:
     assert after.opening_marks[LEG] == pytest.approx(before.opening_marks[LEG] / 2)
     assert after.realised_usd == before.realised_usd
     assert driver.book.day.marks == {}
+    assert driver.book.day.attribution == Attribution(gamma_usd=3.0), "no move of the stock from the old price"
 
 
 def test_a_reverse_split_pays_out_the_fraction() -> None:

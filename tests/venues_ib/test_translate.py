@@ -164,6 +164,14 @@ def test_an_execution_with_unusable_numbers_is_refused_loudly(changes: dict[str,
         execution(Execution(**(good | changes)), STOCK, order_ref="d.1.1", contracts=NAMES, ts_us=5)  # type: ignore[arg-type]
 
 
+def test_a_correction_that_leaves_no_shares_is_a_busted_trade_and_no_end_of_the_daemon() -> None:
+    raw = Execution(
+        execId="a.b.01.02", time=datetime(2014, 6, 6, 13, 31, tzinfo=UTC), side="BOT", shares=0.0, price=50.0
+    )
+    event = execution(raw, STOCK, order_ref="d.1.1", contracts=NAMES, ts_us=5)
+    assert (event.exec_key, event.revision, event.quantity) == ("a.b.01", 2, 0.0)
+
+
 @pytest.mark.parametrize("price", [0.0, -1.25])
 def test_others_executions_may_have_any_finite_price(price: float) -> None:
     """An option that expires is executed at 0, a combination below it: neither may end the daemon."""

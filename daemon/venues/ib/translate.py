@@ -155,13 +155,15 @@ def position_item(contract: Any, quantity: float, average_cost: float, contracts
 def execution(raw: Any, contract: Any, *, order_ref: str | None, contracts: Contracts, ts_us: int) -> Execution:
     """An `ib_async` execution as an event. Raises ValueError when price or quantity is unusable.
 
-    Others' executions may have any price: an option expires at 0, a combination trades below it.
+    Others' executions may have any price: an option expires at 0, a combination trades below it. A correction may
+    leave no shares: the trade was busted.
     """
+    exec_key, revision = split_exec_id(raw.execId)
     price = finite_or_none(raw.price) if order_ref is None else price_or_none(raw.price)
-    quantity = size_or_none(raw.shares)
+    busted = revision > 1 and finite_or_none(raw.shares) == 0
+    quantity = 0.0 if busted else size_or_none(raw.shares)
     if price is None or quantity is None:
         raise ValueError(f"execution {raw.execId} has shares {raw.shares!r} at price {raw.price!r}")
-    exec_key, revision = split_exec_id(raw.execId)
     return Execution(
         ts_us=ts_us,
         exec_key=exec_key,
