@@ -116,7 +116,8 @@ async def _one_step(desk: WorkingDesk, r: random.Random) -> None:
 
 def _calm(desk: WorkingDesk) -> bool:
     book = desk.book
-    open_questions = book.in_flight() or book.unknown_orders or book.unexplained or book.control.flatten is not None
+    flattening = (desk.paths.control / "flatten").exists() or book.control.flatten is not None
+    open_questions = book.in_flight() or book.unknown_orders or book.unexplained or flattening
     return bool(book.ledger.halts) or (desk.link == "SYNCED" and not open_questions)
 
 
