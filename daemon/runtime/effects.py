@@ -77,6 +77,8 @@ class EffectRunner:
         self._control_folder = control_folder
         self._look_at_control = look_at_control
         self._sent = sent
+        self._pause_stands = True
+        """Whether the newest file that was to be asserted is there."""
         self.exit: Exit | None = None
 
     def run(
@@ -169,10 +171,14 @@ class EffectRunner:
     def _control(self, effect: AssertControl | ReleaseControl) -> None:
         try:
             if isinstance(effect, AssertControl):
-                at = iso_from_us(wall_us())
+                at, self._pause_stands = iso_from_us(wall_us()), False
                 assert_command(self._control_folder, effect.name, by=BY_DAEMON, reason=effect.reason, at=at)
-            else:
+                self._pause_stands = True
+            elif self._pause_stands:
                 release_command(self._control_folder, effect.name)
+            else:
+                # Nothing else keeps the desk from hedging again what has just been flattened.
+                say(f"bifrost: {self._control_folder / effect.name} stays, for no pause could be asserted")
         except ControlError as error:
             # A control folder that cannot be written counts as a pause at the next look, which is the safe side.
             say(f"bifrost: cannot change {self._control_folder / effect.name}: {error}")

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -220,6 +221,24 @@ async def test_a_control_file_that_cannot_be_written_is_said(
     bench.handle(tick())
     assert "pause" in capsys.readouterr().err
     bench.close()
+
+
+async def test_a_flatten_file_stays_where_the_pause_that_follows_it_cannot_be_written(
+    paths: DeskPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(paths, on_clock(AssertControl(name="pause", reason="flattened"), ReleaseControl(name="flatten")))
+    (paths.control / "flatten").touch()
+    with monkeypatch.context() as full:
+        full.setattr("state.control._write_new", refuse_to_write)
+        bench.handle(tick())
+    assert set(read_control(paths.control, WALL_US).files) == {"flatten"}
+    bench.handle(tick())
+    assert set(read_control(paths.control, WALL_US).files) == {"pause"}
+    bench.close()
+
+
+def refuse_to_write(path: Path, content: bytes) -> None:
+    raise OSError(28, "No space left on device", str(path))
 
 
 async def test_the_other_effects_reach_their_hands(paths: DeskPaths, capsys: pytest.CaptureFixture[str]) -> None:
