@@ -32,7 +32,7 @@ class DeskLease:
         except LockTakenError as error:
             self._locks.release_all()
             raise CommandError(
-                f"{error}; `bifrost status --desk {self._paths.desk}` shows it", ExitCode.IN_USE
+                f"{error}; `./bifrost status --desk {self._paths.desk}` shows it", ExitCode.IN_USE
             ) from error
         except OSError as error:
             self._locks.release_all()

@@ -86,7 +86,7 @@ class Settings:
             there = f"desks there: {known}" if known else "no desk was ever started there"
             raise CommandError(
                 f"no desk {self.desk!r} under {self.root} ({there}); name one with --desk, another root with --root, "
-                "or start it: bifrost up --profile P",
+                "or start it: ./bifrost up --profile P",
                 ExitCode.USAGE,
             )
         return paths

@@ -193,7 +193,8 @@ def cockpit(
     paths = chosen.paths()
     if not chosen.root.is_dir():
         raise CommandError(
-            f"no folder {chosen.root}: there is no desk to show; start one (bifrost up) or name --root", ExitCode.USAGE
+            f"no folder {chosen.root}: there is no desk to show; start one (./bifrost up) or name --root",
+            ExitCode.USAGE,
         )
     from cockpit.server import serve
 

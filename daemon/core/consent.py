@@ -58,7 +58,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
         commands = " or ".join(f"--confirm-shares {choice:g}" for choice in self.choices())
         return (
             f"the ledger owns {self.own_shares:g} shares, the account holds {self.account_shares:g} "
-            f"(foreign: {foreign}); compare with TWS, then bifrost flatten {commands}"
+            f"(foreign: {foreign}); compare with TWS, then ./bifrost flatten {commands}"
         )
 
 
@@ -118,7 +118,7 @@ def _unasked(turn: Turn, found: Claims) -> tuple[Code, str] | None:
         return None
     if not _equal(confirmed, found.own_shares):
         said = f"{confirmed:g} shares were confirmed, but the ledger owns {found.own_shares:g}"
-        return "flatten_unconfirmed", f"{said}; compare with TWS, then bifrost flatten, or confirm that number"
+        return "flatten_unconfirmed", f"{said}; compare with TWS, then ./bifrost flatten, or confirm that number"
     _agree(turn)
     return None
 

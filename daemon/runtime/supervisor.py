@@ -259,7 +259,7 @@ class Supervisor:
         return "was_seen" if self._stop_seen_in_run else "absent"
 
     def _assert_stop(self, reason: str) -> None:
-        say(f"bifrost: stop asserted by the supervisor: {reason}; see logs/, then `bifrost start`")
+        say(f"bifrost: stop asserted by the supervisor: {reason}; see logs/, then `./bifrost start`")
         _log.critical("stop_asserted", reason=reason)
         try:
             assert_command(self._paths.control, "stop", by=BY_SUPERVISOR, reason=reason, at=iso_from_us(wall_us()))

@@ -76,7 +76,7 @@ def test_a_desk_that_does_not_exist_is_one_line_and_exit_2(cli: Cli, root: Path,
         assert answer.out == ""
     assert answer.err == (
         f"bifrost: no desk 'nobody' under {root} (no desk was ever started there); name one with --desk, another root "
-        "with --root, or start it: bifrost up --profile P\n"
+        "with --root, or start it: ./bifrost up --profile P\n"
     )
     assert not root.exists(), "asking must not make a desk"
 
