@@ -136,10 +136,16 @@ def _rejected(turn: Turn, order: OwnOrder, reason: str | None) -> None:
 
 
 def on_reason_overdue(turn: Turn, order_ref: str) -> None:
-    """Inactive, and nobody says why: rejected all the same (one that is held for a locate is not told as inactive)."""
+    """Inactive, and nobody says why: rejected all the same (one that is held for a locate is not told as inactive).
+
+    What the venue may only hold back could still come alive beside the next order, so it is asked to cancel it.
+    """
     order = turn.book.orders.get(order_ref)
-    if order is not None and order.in_flight:
-        _rejected(turn, order, "inactive; the venue gave no reason")
+    if order is None or not order.in_flight:
+        return
+    _rejected(turn, order, "inactive; the venue gave no reason")
+    turn.record_order(JournalType.CANCEL_SENT, order, status="cancelling", reason="inactive; the venue gave no reason")
+    turn.do(CancelOrder(order_ref=order_ref))
 
 
 def on_live_report(turn: Turn, event: OrderReport) -> None:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from daemon.core.effects import Alarm, CancelTimer, PlaceOrder
+from daemon.core.effects import Alarm, CancelOrder, CancelTimer, PlaceOrder
 from daemon.core.events import Clock, Commission, Execution
 from daemon.core.order_life import OrderState
 from daemon.core.presentation import present
@@ -187,6 +187,18 @@ def test_an_inactive_order_waits_a_moment_for_its_reason_and_is_rejected_either_
     assert driver.book.orders[ref].state is OrderState.REJECTED
     assert driver.book.orders[ref].reason == (reason or "inactive; the venue gave no reason")
     assert driver.book.ledger.consecutive_rejects == 1
+
+
+def test_an_order_that_is_inactive_without_a_reason_is_cancelled_lest_it_comes_alive_beside_the_next() -> None:
+    driver = Driver().connect()
+    ref = driver.order("BUY", 50)
+    driver.status(ref, "inactive")
+    assert not driver.of(CancelOrder)
+    driver.fire(f"inactive:{ref}", 0.25)
+    assert [cancel.order_ref for cancel in driver.of(CancelOrder)] == [ref]
+    driver.status(ref, "cancelled", "202")
+    assert driver.book.orders[ref].state is OrderState.REJECTED
+    assert recover(driver.lines).ended[ref].state is OrderState.REJECTED
 
 
 def test_an_inactive_order_that_works_again_lives() -> None:
