@@ -6,7 +6,7 @@ A suggestion and nothing more: nothing is booked by it, the desk stays blocked u
     expiry                 contracts are 0 after their last trading time, the stock did not move
     split                  stock and contracts are all multiplied by one ratio of small whole numbers, in place or
                            (the strike divided by it) as another contract
-    stock_dividend         the stock alone grew, by less than a quarter
+    stock_dividend         the stock alone grew, by a percentage as companies declare it
     unknown                none of these: another client's trade whose execution was never told, a transfer
 """
 
@@ -25,7 +25,8 @@ MOST_LEGS = 12
 """Subsets of this many changed legs are still tried."""
 COMMON_RATIOS = (*range(2, 101), 3 / 2, 4 / 3, 5 / 4, 5 / 2, 6 / 5)
 """Splits, and by their inverse reverse splits, as they are made."""
-LARGEST_DIVIDEND = 1.25
+DIVIDENDS_PCT = (*range(1, 11), 12, 15, 20)
+"""Stock dividends as they are declared (25 % is the split 5 for 4). Any other growth is a transfer, not a dividend."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,8 +159,8 @@ def _multiplied(account: Account) -> Explanation | None:
             return _as_split(account, ratio)
     if held is None or first is not account.stock or any(abs(leg.jump) > TOLERANCE for leg in account.legs):
         return None
-    ratio = first.held / first.expected
-    return _as_dividend(account, ratio) if 1 < ratio < LARGEST_DIVIDEND else None
+    percent = next((each for each in DIVIDENDS_PCT if _short_of(first.expected * (1 + each / 100), first.held)), None)
+    return None if percent is None or abs(first.jump) <= TOLERANCE else _as_dividend(account, percent)
 
 
 def _is_multiplied(account: Account, change: Change, ratio: float) -> bool:
@@ -183,8 +184,10 @@ def _as_split(account: Account, ratio: float) -> Explanation:
     return _scaled(account, "split", ratio, f"split {words}")
 
 
-def _as_dividend(account: Account, ratio: float) -> Explanation:
-    return _scaled(account, "stock_dividend", ratio, f"stock dividend of {(ratio - 1) * 100:.4g} %")
+def _as_dividend(account: Account, percent: int) -> Explanation:
+    found = _scaled(account, "stock_dividend", 1 + percent / 100, f"stock dividend of {percent} %")
+    came = f"{account.stock.jump:+g} {account.stock.instrument}"
+    return msgspec.structs.replace(found, text=f"{found.text}, or a transfer of {came}")
 
 
 def _scaled(account: Account, cause: Literal["split", "stock_dividend"], ratio: float, text: str) -> Explanation:

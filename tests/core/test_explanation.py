@@ -152,10 +152,19 @@ def test_a_stock_dividend() -> None:
     driver = holding(own=200, legs=10)
     jump(driver, XYZ=210.0)
     assert (found(driver).cause, found(driver).ratio) == ("stock_dividend", 1.05)
+    assert found(driver).text == "stock dividend of 5 %, or a transfer of +10 XYZ"
     settle(driver)
     assert driver.book.ledger.own_shares == 210
     assert driver.book.ledger.average_cost == pytest.approx(70 / 1.05)
     assert driver.book.ledger.leg_quantities[LEG] == 10
+
+
+@pytest.mark.parametrize(("own", "held"), [(-1110, -1360.0), (1000, 1001.0), (1000, 1073.0)])
+def test_growth_that_nobody_declares_is_no_dividend(own: int, held: float) -> None:
+    driver = holding(own=own, legs=10)
+    jump(driver, XYZ=held)
+    assert found(driver).cause == "unknown"
+    assert f"XYZ {held:g} instead of {own}" in found(driver).text
 
 
 def test_a_transfer_is_not_explained_and_may_be_called_foreign() -> None:
