@@ -153,23 +153,24 @@ faults:
   - {fault: inform_orders, code: 10349, after: 1, count: 3}
   - {fault: delay_commissions, delay_s: 0.5}
   - {fault: foreign_commissions}
-  - {fault: split_frames, chunk_bytes: 7}
 """
-"""Whatever is told twice, late, in pieces, in another order or not at all: none of it may change a single trade."""
+"""Whatever is told twice, late, in another order or not at all: none of it may change a single trade."""
 CUT = (
     TOLD_ODDLY
     + """
   - {fault: drop_after_order, how: rst, after: 1, count: 1}
   - {fault: drop_after_order, how: fin, after: 4, count: 1}
   - {fault: roll_back_ids, after: 1}
+  - {fault: split_frames, chunk_bytes: 7}
 acts:
   - {act: drop_all, id: drop-1, how: rst, after_s: 4}
   - {act: drop_all, id: drop-2, how: fin, after_s: 9}
   - {act: stop_listening, id: away, for_s: 3, after_s: 14}
 """
 )
-"""And a line that is cut again and again: while nobody subscribes, the recorded day stands still. With a fixed
-volatility this changes no trade either; an implied one is measured anew from what is quoted after a reconnect."""
+"""And a line that is cut again and again, and says everything in pieces: while nobody subscribes, the recorded day
+stands still. With a fixed volatility this changes no trade either; an implied one is measured anew from what is quoted
+after a reconnect, and a step that comes in pieces may be decided before its last option is there."""
 ROUGH = """
 faults:
   - {fault: reject_orders, code: 201, text: margin, after: 1, count: 1}
