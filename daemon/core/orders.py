@@ -210,6 +210,8 @@ def _acknowledged(turn: Turn, order: OwnOrder) -> None:
     if not order.in_flight:
         return
     first = order.state in (OrderState.INTENDED, OrderState.SENT, OrderState.UNKNOWN)
+    # One that was out of sight, and has been filled in part since: a restart must not count from back then.
+    first = first or order.lost_us is not None
     moved = turn.move_order(found_sent(turn, order), OrderTrigger.ACKED, lost_on_connection=None, lost_us=None)
     turn.do(CancelTimer(key=f"inactive:{order.order_ref}"))
     if first:

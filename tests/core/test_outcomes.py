@@ -162,6 +162,18 @@ def test_what_may_be_a_false_end_is_looked_into_before_anything_leaves(statuses:
     assert driver.order("SELL", 40) != ref
 
 
+def test_an_order_that_was_seen_again_is_not_lost_by_one_report_after_a_restart() -> None:
+    driver, ref = swallowed()
+    driver.fill(ref, "SELL", 10, 70.0)
+    driver.status(ref, "working")
+    assert recover(driver.lines).orders[ref].lost_us is None
+    driver.tick(600)
+    later = Driver(recovered=recover(driver.lines), run_id="later")
+    later.now_us, later.executions, later.positions = driver.now_us, driver.executions, driver.positions
+    later.connect()
+    assert state_of(later, ref) is OrderState.UNKNOWN
+
+
 def test_a_report_that_was_gathered_before_the_doubt_does_not_end_it() -> None:
     driver = Driver().connect()
     ref = driver.order("SELL", 40)
