@@ -121,7 +121,7 @@ def build(
     return NowView(
         desk=desk,
         made_ms=now_us / 1000,
-        light=shown_light(snapshot, light, now_iso=now_iso),
+        light=shown_light(snapshot, light, desk=desk, now_iso=now_iso),
         mode=mode(snapshot),
         session="" if snapshot is None else wording.session(snapshot.session, now_iso=market_iso),
         market_time="" if snapshot is None else f"market {wording.day_and_time(snapshot.ts)}",
@@ -138,14 +138,14 @@ def build(
     )
 
 
-def shown_light(snapshot: Snapshot | None, light: Light, *, now_iso: str) -> ShownLight:
-    """Green says what the strategy does; anything else says why."""
+def shown_light(snapshot: Snapshot | None, light: Light, *, desk: str, now_iso: str) -> ShownLight:
+    """Green says what the strategy does; anything else says why. A command in a sentence names the desk it is about."""
     failed = {} if snapshot is None else {c.reason: c for c in snapshot.self_check.checks if not c.ok and c.reason}
     reasons = tuple(
         ShownReason(
             code=reason.code,
             severity=reason.severity,
-            text=reason.sentence,
+            text=reason.sentence.replace("./bifrost ", f"./bifrost --desk {desk} "),
             measured=_measured(reason, failed.get(reason.code), now_iso=now_iso),
             runbook="" if reason.runbook is None else f"runbook: {reason.code}",
         )

@@ -444,7 +444,7 @@ _ALL = (
         "limit_near",
         "LIMIT NEAR",
         "itself",
-        "A limit is used to 85 % or more. Decide now what to do before it is reached.",
+        "A limit is used to 85 % or more, or is reached already. Decide now what to do about it.",
     ),
     _yellow(
         "leg_outside_gates",

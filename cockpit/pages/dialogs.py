@@ -63,9 +63,9 @@ def _html(text: str) -> None:
     st.html(f'<div style="line-height: 1.5">{text}</div>')
 
 
-def _checklist(look: Look, *, apart_from: tuple[str, ...]) -> None:
+def _checklist(desk: str, look: Look, *, apart_from: tuple[str, ...]) -> None:
     """What else blocks, each with its numbers."""
-    shown = now_view.shown_light(look.snapshot, look.light, now_iso=iso_from_us(wall_us()))
+    shown = now_view.shown_light(look.snapshot, look.light, desk=desk, now_iso=iso_from_us(wall_us()))
     others = [reason for reason in shown.reasons if reason.code not in apart_from]
     if not others:
         st.markdown("**Nothing else blocks.** The next hedge leaves as soon as it is needed.")
@@ -86,7 +86,7 @@ def _resume(paths: DeskPaths) -> None:
     who = f" by {escape(pause.by)}" if pause.by else ""
     why = f": {escape(pause.reason)}" if pause.reason else ""
     _html(f"Paused for {wording.age(pause.age_ms)}{who}{why}. Resuming removes the pause and nothing else.")
-    _checklist(look, apart_from=("paused",))
+    _checklist(paths.desk, look, apart_from=("paused",))
     if st.button("Resume hedging", key="confirm-resume") and _carry_out(paths, "resume", "from the cockpit"):
         st.rerun()
     _end(paths, "resume")
@@ -103,7 +103,7 @@ def _start(paths: DeskPaths) -> None:
         f"Stopped {wording.age(stop.age_ms)} ago{who}. Starting removes the stop; the supervisor then starts the "
         "daemon, which cancels its own orders, reconciles, and hedges when that is needed."
     )
-    _checklist(look, apart_from=("stopped", "stop_asserted"))
+    _checklist(paths.desk, look, apart_from=("stopped", "stop_asserted"))
     with st.container(horizontal=True):
         start = st.button("Start", key="confirm-start")
         start_paused = st.button("Start paused", key="confirm-start-paused")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cockpit import figures, flatten_preview, journal_view, now_view, tables, wording
 from state.control import AssertedCommand, ControlRead
-from state.light import Light
+from state.light import Light, light
 from state.query import ROUTINE, Filter, JournalIndex, newest
 from state.records import (
     SCHEMA_VERSION,
@@ -57,6 +57,13 @@ def test_a_snapshot_with_only_what_any_desk_must_write_shows_dashes() -> None:
     assert shown.mode.word == "ACCOUNT UNKNOWN"
     assert all(table.rows == () and table.empty for table in shown.tables.values())
     assert msgspec.json.encode(shown)
+
+
+def test_a_command_in_a_sentence_names_the_desk_of_the_page() -> None:
+    verdict = light(BARE, ControlRead(files={"pause": AssertedCommand(name="pause", since_us=0, age_ms=0)}), 0)
+    shown = now_view.shown_light(BARE, verdict, desk="second", now_iso=iso_from_us(0))
+    paused = next(reason for reason in shown.reasons if reason.code == "paused")
+    assert "./bifrost --desk second resume" in paused.text
 
 
 def test_another_desks_strategy_is_left_alone() -> None:
