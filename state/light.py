@@ -41,6 +41,10 @@ _OUTLIVES_STOP = frozenset(
     }
 )
 """Reasons that a stopped desk still has: somebody must look."""
+_FLATTEN_UNDONE = frozenset(
+    {"stale_flatten", "flatten_refused", "flatten_conflict", "flatten_unconfirmed", "flatten_stuck"}
+)
+"""And these while `control/flatten` stands: what was to be closed is still there."""
 
 
 class LightReason(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +97,8 @@ def light(
     found = [*_from_self_check(snapshot), *_from_control(control), *_from_limits(snapshot.limits)]
     found += _from_loop(snapshot)
     if snapshot.daemon_state == "stopped":
-        found = [each for each in found if each.code in _OUTLIVES_STOP]
+        outlive = _OUTLIVES_STOP | _FLATTEN_UNDONE if "flatten" in control.files else _OUTLIVES_STOP
+        found = [each for each in found if each.code in outlive]
         return _stopped(snapshot, control, found, age_ms=age_ms, oldest_ms=oldest_ms)
     found += _from_daemons_view_of_control(snapshot)
     found += _from_age(age_ms, oldest_ms)

@@ -171,6 +171,15 @@ def test_a_stop_with_unconfirmed_orders_does_not_look_peaceful() -> None:
 
 
 @pytest.mark.parametrize(
+    "code", ["stale_flatten", "flatten_refused", "flatten_conflict", "flatten_unconfirmed", "flatten_stuck"]
+)
+def test_a_flatten_that_was_not_done_is_said_of_a_stopped_desk_while_its_file_stands(code: str) -> None:
+    stopped = make_snapshot(daemon_state="stopped", self_check=failing(code))
+    assert set(codes(light(stopped, commanded("flatten"), NOON_US))) == {code, "stopped"}
+    assert codes(light(stopped, NOTHING, NOON_US)) == ["stopped"]
+
+
+@pytest.mark.parametrize(
     ("used", "limit", "near"),
     [(84.9, 100, False), (85, 100, True), (-85, 100, True), (200, 100, True), (0, 0, True), (0.85 * 0.3, 0.3, True)],
 )
