@@ -1,7 +1,7 @@
 """The three control files as the core sees them, and the stop."""
 
 from daemon.core import flatten
-from daemon.core.book import ControlState
+from daemon.core.book import Book, ControlState
 from daemon.core.daemon_fsm import DaemonState
 from daemon.core.effects import Alarm, CancelTimer, Exit, StartTimer
 from daemon.core.events import Control, ControlFile, StopSignal
@@ -88,13 +88,19 @@ def advance_stop(turn: Turn) -> None:
         turn.put(stop_started=True)
         turn.record(JournalType.CONTROL_STARTED, status="started", reason="stop", data={"command": "stop"})
         _start_deadline(turn)
-    if cancel_in_flight(turn, "stop", closing_too=True) and not turn.book.mismatched:
+    confirmed = cancel_in_flight(turn, "stop", closing_too=True) and not turn.book.mismatched
+    if confirmed and not _must_look_first(turn.book):
         code = 3 if book.stop_at_start else 0
         _leave(turn, code, "stopped", "own orders confirmed cancelled")
 
 
 def _flatten_first(turn: Turn) -> bool:
     return turn.book.stop_signal is None and turn.book.flatten.state not in (FlattenState.NONE, FlattenState.REFUSED)
+
+
+def _must_look_first(book: Book) -> bool:
+    """An earlier run disagreed with the broker about an order: nothing is confirmed before the broker was asked."""
+    return not book.synced_once and any(halt.code == "reconciliation_mismatch" for halt in book.ledger.halts)
 
 
 def _start_deadline(turn: Turn) -> None:
@@ -113,10 +119,11 @@ def on_stop_overdue(turn: Turn) -> None:
     orders = (*book.in_flight(), *(book.orders[ref] for ref in book.mismatched if not book.orders[ref].in_flight))
     for order in orders:
         turn.record_order(JournalType.UNKNOWN_OUTCOME, order, status=order.state.value, reason="stop_unconfirmed")
-    if orders:
+    if orders or _must_look_first(book):
         refs = tuple(order.order_ref for order in orders)
         turn.put(stop_unconfirmed=refs)
-        detail = f"not confirmed cancelled: {', '.join(refs)}"
+        named = ", ".join(refs) if refs else "the orders of the halt, for the broker could not be asked"
+        detail = f"not confirmed cancelled: {named}"
         turn.do(Alarm(text=f"stop of {turn.book.desk}: {detail}; they may still fill"))
         _leave(turn, 6, "stop_unconfirmed", detail)
 

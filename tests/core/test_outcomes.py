@@ -237,6 +237,25 @@ def test_a_stop_waits_for_an_order_that_is_open_although_it_ended_here() -> None
     assert recover(driver.lines).orders == {}
 
 
+def test_the_cancel_pass_after_a_disagreement_asks_the_broker_before_it_confirms_anything() -> None:
+    driver = Driver().connect()
+    ref = driver.order("SELL", 40)
+    driver.status(ref, "cancelled", "10349 mistaken for an end")
+    driver.report("unasked_cancel", open_orders=(driver.order_report(ref, "SELL", 40, "working"),))
+    again = Driver(recovered=recover(driver.lines), run_id="again")
+    again.control(again.command("stop"))
+    assert not again.of(Exit)
+    blind = Driver(recovered=recover(driver.lines), run_id="blind")
+    blind.control(blind.command("stop"))
+    blind.fire("stop_timeout", 10)
+    assert [leave.code for leave in blind.of(Exit)] == [6]
+    again.link("UP_UNSYNCED")
+    again.report("connect", open_orders=(again.order_report(ref, "SELL", 40, "working"),))
+    assert not again.of(Exit)
+    again.status(ref, "cancelled", "202")
+    assert [leave.code for leave in again.of(Exit)] == [3]
+
+
 def test_a_cancel_that_was_asked_for_needs_no_second_look() -> None:
     driver = Driver().connect()
     ref = driver.order("SELL", 40)
