@@ -134,6 +134,8 @@ class FlattenView(msgspec.Struct, frozen=True, kw_only=True):
     """Too many of them, or trading is halted: red until something moves. It goes on trying all the same."""
     target_shares: float | None = None
     """Own shares that the newest sizing aims at; None before one."""
+    doubted: bool = False
+    """One read has shown an account that contradicts the ledger; a second one refuses."""
     filled_at_look: float = 0.0
     """Shares that the closing order had filled when it was last looked at."""
     done_us: int | None = None

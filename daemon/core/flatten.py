@@ -69,7 +69,7 @@ def on_asserted(turn: Turn, file: ControlFile) -> None:
         return
     agreed = view.agreed and view.resuming
     changes = {"since_us": file.since_us, "confirmed_shares": file.shares, "agreed": agreed}
-    _move(turn, FlattenTrigger.ASSERTED, refusal=None, detail=None, **changes)
+    _move(turn, FlattenTrigger.ASSERTED, refusal=None, detail=None, doubted=False, **changes)
     if not file.readable:
         turn.do(AssertControl(name="pause", reason="flatten file with unreadable content"))
         _refuse(
@@ -324,11 +324,16 @@ def _open_though_ended(turn: Turn, state: FlattenState) -> None:
 def _size(turn: Turn) -> None:
     refused = consent.settle(turn)
     if refused is not None:
+        if refused[0] == "flatten_conflict" and not turn.book.flatten.doubted:
+            # A position may lag the execution that moved it: one such read is a question, two are an answer.
+            _put(turn, doubted=True)
+            turn.do(StartTimer(key="flatten_retry", delay_ms=RETRY_MS[0]))
+            return
         _refuse(turn, *refused)
         return
     if _cannot_close(turn):
         return
-    _put(turn, target_shares=_target(turn))
+    _put(turn, target_shares=_target(turn), doubted=False)
     distance = _distance(turn)
     if distance == 0:
         _move(turn, FlattenTrigger.AT_TARGET)

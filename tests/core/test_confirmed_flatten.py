@@ -51,11 +51,12 @@ def salvaged(first: Driver, kept: list[JournalLine] | None = None) -> Driver:
 
 
 def flatten(driver: Driver, shares: float | None) -> None:
-    """Ask for it with or without a number, and answer the report that it then asks for."""
+    """Ask for it with or without a number, and answer the report that follows; a second one where it doubts."""
     driver.tick()
     driver.control(driver.command("flatten", shares=shares))
-    if driver.book.flatten.state == FlattenState.SIZING:
-        driver.report("flatten")
+    for _ in range(2):
+        if driver.book.flatten.state == FlattenState.SIZING:
+            driver.report("flatten")
 
 
 def finish(driver: Driver) -> None:
@@ -391,6 +392,7 @@ def test_a_number_that_was_agreed_on_does_not_size_what_is_left_of_it() -> None:
     driver.status(closing.order_ref, "cancelled")
     driver.positions["XYZ"] = 20.0
     driver.feed(TimerFired(ts_us=driver.now_us, key="flatten_retry"))
+    driver.report("flatten")
     driver.report("flatten")
     assert refused(driver).reason == "flatten_conflict"
     assert driver.of(PlaceOrder)[-1] is closing

@@ -315,11 +315,25 @@ def test_unreadable_flatten_content_pauses_and_is_refused() -> None:
     assert driver.of(AssertControl)[0].name == "pause"
 
 
+def test_a_position_that_lags_its_execution_is_read_again_before_a_flatten_is_refused() -> None:
+    driver = Driver().connect()
+    flat_start(driver, shares=100)
+    driver.positions["XYZ"] = 20.0
+    driver.control(driver.command("flatten"))
+    driver.report("flatten")
+    driver.positions["XYZ"] = 100.0
+    driver.fire("flatten_retry", 0.5)
+    driver.report("flatten")
+    assert (driver.of(PlaceOrder)[-1].side, driver.of(PlaceOrder)[-1].quantity) == ("SELL", 100)
+
+
 def test_flatten_refuses_when_the_account_contradicts_the_ledger() -> None:
     driver = Driver().connect()
     flat_start(driver, shares=100)
     driver.positions["XYZ"] = 20.0
     driver.control(driver.command("flatten"))
+    driver.report("flatten")
+    assert driver.book.flatten.refusal is None
     driver.report("flatten")
     assert driver.book.flatten.refusal == "flatten_conflict"
     assert "100" in str(driver.book.flatten.detail)
