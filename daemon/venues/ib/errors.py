@@ -76,16 +76,6 @@ REJECTS = frozenset(
 )
 CANCELS = frozenset({202})
 """202 acknowledges a cancel; it is not an error."""
-CANCEL_REFUSED = frozenset(
-    {
-        135,  # no order with this id
-        136,  # not this client's order
-        161,  # not cancellable in its present state
-        10147,  # the order to cancel was not found
-        10148,  # the order to cancel is already terminal
-    }
-)
-"""The cancel did nothing: where the order really stands is asked from the broker."""
 
 DATA_REFUSED = frozenset({101, 200, 300, 321, 354, 420, 10089, 10090, 10168, 10182, 10186, 10187, 10189, 10190, 10197})
 """No quotes on this subscription: not subscribed, too many lines, a competing session, a failed line."""
@@ -104,6 +94,8 @@ class OrderMeaning(StrEnum):
     REJECTED = "rejected"
     CANCELLED = "cancelled"
     UNCERTAIN = "uncertain"
+    """Among others a cancel that did nothing: 135 and 10147 (not found), 136 (another client's), 161 and 10148 (not
+    in this state). Where the order really stands is asked from the broker."""
 
 
 def is_warning(code: int) -> bool:
