@@ -7,6 +7,7 @@ import msgspec
 
 from cockpit import now_view
 from cockpit.context import CockpitContext
+from cockpit.reader import Reader
 from cockpit.receipts import Receipt, receipts
 from state.audit import newest_audit
 from state.control import ControlRead
@@ -34,8 +35,9 @@ _LOOK_BACK_LINES = 5000
 class DeskView:
     """One desk. The one rule: one caller at a time (the hub's watcher, or a request of its own)."""
 
-    def __init__(self, context: CockpitContext, paths: DeskPaths) -> None:
+    def __init__(self, context: CockpitContext, paths: DeskPaths, reader: Reader) -> None:
         self._context = context
+        self._reader = reader
         self._paths = paths
         self._tail: JournalTail | None = None
         self._commands: deque[JournalLine] = deque(maxlen=_KEPT)
@@ -56,6 +58,7 @@ class DeskView:
             desk=self._paths.desk,
             now_us=now_us,
             receipts=self._receipts(look.control, now_us),
+            reader=self._reader,
             history_version=self._history_version(),
         )
 
@@ -70,6 +73,7 @@ class DeskView:
             self._audit(),
             control.files.values(),
             now_us=now_us,
+            reader=self._reader,
             command_line=lambda command: self._context.shell(f"{command} --desk {self._paths.desk}"),
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cockpit import wording
+from cockpit.reader import Reader
 from state.records import HistorySample
 
 MAX_POINTS = 3000
@@ -33,12 +34,7 @@ def thin(samples: Sequence[HistorySample], most: int = MAX_POINTS) -> list[Histo
     return kept
 
 
-def plot_time(iso: str) -> str:
-    """Plotly reads a time without zone as it stands; ours is UTC and the axis says so."""
-    return iso.removesuffix("Z")[:23]
-
-
-def equity(samples: Sequence[HistorySample], *, drawdown_limit_pct: float | None) -> dict[str, Any]:
+def equity(samples: Sequence[HistorySample], *, drawdown_limit_pct: float | None, reader: Reader) -> dict[str, Any]:
     """Equity above, drawdown below on the same time axis, own fills as marks, the limit as a worded line.
 
     Without samples: `{"empty": sentence}`.
@@ -51,7 +47,7 @@ def equity(samples: Sequence[HistorySample], *, drawdown_limit_pct: float | None
             "empty": "No equity yet: a point appears here every minute of market time while the daemon runs "
             "(./bifrost up)."
         }
-    x = [plot_time(sample.ts) for sample in minutes]
+    x = [reader.plot_time(sample.ts) for sample in minutes]
     traces: list[dict[str, Any]] = [
         {
             "type": "scatter",
@@ -79,21 +75,21 @@ def equity(samples: Sequence[HistorySample], *, drawdown_limit_pct: float | None
     ]
     fills = thin([sample for sample in samples if sample.kind == "fill"])
     if fills:
-        traces.append(_fill_marks(fills))
-    return {"data": traces, "layout": _layout(drawdown_limit_pct), "config": _CONFIG}
+        traces.append(_fill_marks(fills, reader))
+    return {"data": traces, "layout": _layout(drawdown_limit_pct, reader), "config": _CONFIG}
 
 
 def _depth(sample: HistorySample) -> float | None:
     return None if sample.drawdown_pct is None else -abs(sample.drawdown_pct)
 
 
-def _fill_marks(fills: Sequence[HistorySample]) -> dict[str, Any]:
+def _fill_marks(fills: Sequence[HistorySample], reader: Reader) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
         "name": "Own fill",
         "meta": "fill",
-        "x": [plot_time(sample.ts) for sample in fills],
+        "x": [reader.plot_time(sample.ts) for sample in fills],
         "y": [sample.equity_usd for sample in fills],
         "marker": {
             "color": "role:paper",
@@ -127,7 +123,7 @@ _CONFIG: dict[str, Any] = {
 }
 
 
-def _layout(drawdown_limit_pct: float | None) -> dict[str, Any]:
+def _layout(drawdown_limit_pct: float | None, reader: Reader) -> dict[str, Any]:
     axis = {"gridcolor": "role:grid", "zerolinecolor": "role:grid", "fixedrange": False, "automargin": True}
     shapes: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
@@ -165,8 +161,8 @@ def _layout(drawdown_limit_pct: float | None) -> dict[str, Any]:
             **axis,
             "type": "date",
             "anchor": "y2",
-            "hoverformat": "%Y-%m-%d %H:%M:%S UTC",
-            "title": _title("Market time, UTC"),
+            "hoverformat": f"%Y-%m-%d %H:%M:%S {reader.zone_name}",
+            "title": _title(f"Market time, {reader.zone_name}"),
         },
         "yaxis": {
             **axis,

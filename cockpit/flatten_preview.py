@@ -3,6 +3,7 @@
 import msgspec
 
 from cockpit import tables, wording
+from cockpit.reader import Reader
 from state.records import Snapshot
 
 DUST_SHARES = 1e-9
@@ -31,7 +32,7 @@ class FlattenPreview(msgspec.Struct, frozen=True, kw_only=True):
         return self.side, self.quantity_shares
 
 
-def preview(snapshot: Snapshot) -> FlattenPreview:
+def preview(snapshot: Snapshot, reader: Reader) -> FlattenPreview:
     """Own shares to the flatten's target at the quote of now: half the spread is the estimated cost."""
     underlying = snapshot.instruments[0] if snapshot.instruments else None
     own = snapshot.own_shares
@@ -63,7 +64,7 @@ def preview(snapshot: Snapshot) -> FlattenPreview:
             if order.own
         ),
         market_open=None if snapshot.session is None else snapshot.session.is_open,
-        session=wording.session(snapshot.session, now_iso=snapshot.ts),
+        session=wording.session(snapshot.session, now_iso=snapshot.ts, reader=reader),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from cockpit.clock import wall_us
 from cockpit.context import CockpitContext
 from cockpit.desk_view import DeskView
+from cockpit.reader import Reader
 from state.layout import DeskPaths
 
 LOOK_EVERY_S = 0.05
@@ -60,18 +61,18 @@ class Hub:
 
     def __init__(self, context: CockpitContext) -> None:
         self.context = context
-        self._feeds: dict[str, _Feed] = {}
+        self._feeds: dict[tuple[str, Reader], _Feed] = {}
         self._closing = False
 
     def close(self) -> None:
         """End every stream at its next look. Safe from a signal handler."""
         self._closing = True
 
-    async def stream(self, paths: DeskPaths) -> AsyncIterator[bytes]:
+    async def stream(self, paths: DeskPaths, reader: Reader) -> AsyncIterator[bytes]:
         """Server-sent events of one desk, from now until the client leaves or the server closes."""
-        feed = self._feeds.get(paths.desk)
+        feed = self._feeds.get((paths.desk, reader))
         if feed is None:
-            feed = self._feeds[paths.desk] = _Feed(DeskView(self.context, paths))
+            feed = self._feeds[paths.desk, reader] = _Feed(DeskView(self.context, paths, reader))
         feed.readers += 1
         if feed.task is None:
             feed.task = asyncio.create_task(self._watch(feed, paths), name=f"watch {paths.desk}")

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from cockpit import tables, wording
+from cockpit.reader import Reader
 from cockpit.receipts import Receipt
 from cockpit.tables import Table
 from state.control import ControlRead
@@ -114,6 +115,7 @@ def build(
     now_us: int,
     receipts: tuple[Receipt, ...],
     history_version: str,
+    reader: Reader,
 ) -> NowView:
     """Put the page together. `now_us` is the wall clock at the look."""
     now_iso = iso_from_us(now_us)
@@ -121,10 +123,10 @@ def build(
     return NowView(
         desk=desk,
         made_ms=now_us / 1000,
-        light=shown_light(snapshot, light, desk=desk, now_iso=now_iso),
+        light=shown_light(snapshot, light, desk=desk, now_iso=now_iso, reader=reader),
         mode=mode(snapshot),
-        session="" if snapshot is None else wording.session(snapshot.session, now_iso=market_iso),
-        market_time="" if snapshot is None else f"market {wording.day_and_time(snapshot.ts)}",
+        session="" if snapshot is None else wording.session(snapshot.session, now_iso=market_iso, reader=reader),
+        market_time="" if snapshot is None else f"market {reader.day_and_time(snapshot.ts)}",
         tiles=tiles(snapshot),
         controls=controls(snapshot, light, control, receipts),
         tables={
@@ -133,12 +135,12 @@ def build(
             "day_pnl": tables.day_pnl(snapshot),
             "orders": tables.working_orders(snapshot),
         },
-        point=None if snapshot is None else _point(snapshot),
+        point=None if snapshot is None else _point(snapshot, reader),
         history_version=history_version,
     )
 
 
-def shown_light(snapshot: Snapshot | None, light: Light, *, desk: str, now_iso: str) -> ShownLight:
+def shown_light(snapshot: Snapshot | None, light: Light, *, desk: str, now_iso: str, reader: Reader) -> ShownLight:
     """Green says what the strategy does; anything else says why. A command in a sentence names the desk it is about."""
     failed = {} if snapshot is None else {c.reason: c for c in snapshot.self_check.checks if not c.ok and c.reason}
     reasons = tuple(
@@ -146,14 +148,14 @@ def shown_light(snapshot: Snapshot | None, light: Light, *, desk: str, now_iso: 
             code=reason.code,
             severity=reason.severity,
             text=reason.sentence.replace("./bifrost ", f"./bifrost --desk {desk} "),
-            measured=_measured(reason, failed.get(reason.code), now_iso=now_iso),
+            measured=_measured(reason, failed.get(reason.code), now_iso=now_iso, reader=reader),
             runbook="" if reason.runbook is None else f"runbook: {reason.code}",
         )
         for reason in light.reasons
     )
     return ShownLight(
         state=light.state,
-        word=wording.short_times(light.word, now_iso=None if snapshot is None else snapshot.ts),
+        word=reader.short_times(light.word, now_iso=None if snapshot is None else snapshot.ts),
         headline=headline(snapshot, light),
         reasons=reasons,
         age_ms=light.age_ms,
@@ -161,10 +163,10 @@ def shown_light(snapshot: Snapshot | None, light: Light, *, desk: str, now_iso: 
     )
 
 
-def _measured(reason: LightReason, check: Check | None, *, now_iso: str) -> str:
+def _measured(reason: LightReason, check: Check | None, *, now_iso: str, reader: Reader) -> str:
     """The numbers behind a reason: from the failed check where there is one, with its unit."""
     if check is None or check.measured is None:
-        return "" if reason.detail is None else wording.short_times(reason.detail, now_iso=now_iso)
+        return "" if reason.detail is None else reader.short_times(reason.detail, now_iso=now_iso)
     name = wording.check_name(check.name)
     text = f"{name} {wording.with_unit(check.name, check.measured)}"
     return text if check.limit is None else f"{text}, limit {wording.with_unit(check.name, check.limit)}"
@@ -344,10 +346,10 @@ def _progress(snapshot: Snapshot | None) -> str:
     return " · ".join(f"{mark.name}: {mark.progress}" for mark in snapshot.control if mark.progress)
 
 
-def _point(snapshot: Snapshot) -> Point:
+def _point(snapshot: Snapshot, reader: Reader) -> Point:
     depth = snapshot.drawdown_pct
     return Point(
-        x=snapshot.ts.removesuffix("Z")[:23],
+        x=reader.plot_time(snapshot.ts),
         equity_usd=snapshot.equity_usd,
         drawdown_pct=None if depth is None else -abs(depth),
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from cockpit import wording
+from cockpit.reader import Reader
 from state.control import AssertedCommand
 from state.records import AuditLine, JournalLine, JournalType
 from state.times import iso_from_us, us_from_iso
@@ -66,6 +67,7 @@ def receipts(
     files: Iterable[AssertedCommand],
     *,
     now_us: int,
+    reader: Reader,
     command_line: Callable[[str], str],
 ) -> tuple[Receipt, ...]:
     """The last commands, newest first. `lines` and `audit` are oldest first; `command_line` gives its shell twin."""
@@ -74,7 +76,7 @@ def receipts(
     _add_releases(stories, lines, audit)
     recent = [story for story in stories if now_us - story.written_us < KEEP_US or _is_open(story)]
     recent.sort(key=lambda story: story.written_us, reverse=True)
-    return tuple(_receipt(story, now_us, command_line) for story in recent[:SHOWN])
+    return tuple(_receipt(story, now_us, command_line, reader) for story in recent[:SHOWN])
 
 
 def _from_journal(lines: Sequence[JournalLine]) -> list[_Story]:
@@ -177,25 +179,25 @@ def _is_open(story: _Story) -> bool:
     return not story.done and not story.refused
 
 
-def _receipt(story: _Story, now_us: int, command_line: Callable[[str], str]) -> Receipt:
+def _receipt(story: _Story, now_us: int, command_line: Callable[[str], str], reader: Reader) -> Receipt:
     deadline = STARTED_WITHIN_US if story.command == "start" else SEEN_WITHIN_US
     late = not story.seen and _is_open(story) and now_us - story.written_us > deadline
     steps = [
-        Step(word="written", state="done", time=wording.time_of_day(iso_from_us(story.written_us), milliseconds=True))
+        Step(word="written", state="done", time=reader.time_of_day(iso_from_us(story.written_us), milliseconds=True))
     ]
     if late:
         steps.append(Step(word=f"not seen for {wording.age((now_us - story.written_us) / 1000)}", state="failed"))
     else:
-        steps.append(_step("seen", story.seen))
+        steps.append(_step("seen", story.seen, reader))
     # A bot for which there is nothing between seeing and having done says no `control_started`.
     if story.command in ("stop", "flatten") and not late and (story.started or not story.done):
-        steps.append(_step("started", story.started))
+        steps.append(_step("started", story.started, reader))
     if story.refused:
         steps[2:] = [
-            Step(word=story.done_word, state="failed", time=wording.time_of_day(story.refused, milliseconds=True))
+            Step(word=story.done_word, state="failed", time=reader.time_of_day(story.refused, milliseconds=True))
         ]
     elif not late:
-        steps.append(_step(story.done_word, story.done))
+        steps.append(_step(story.done_word, story.done, reader))
     failed = late or bool(story.refused)
     return Receipt(
         command=story.command.upper() if story.command in ("stop", "flatten") else story.command.capitalize(),
@@ -209,7 +211,7 @@ def _receipt(story: _Story, now_us: int, command_line: Callable[[str], str]) -> 
     )
 
 
-def _step(word: str, at: str) -> Step:
+def _step(word: str, at: str, reader: Reader) -> Step:
     if not at:
         return Step(word=word, state="todo")
-    return Step(word=word, state="done", time=wording.time_of_day(at, milliseconds=True))
+    return Step(word=word, state="done", time=reader.time_of_day(at, milliseconds=True))

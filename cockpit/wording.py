@@ -4,13 +4,12 @@ Pure. Every function takes what a record holds, missing (None) included, and ret
 Nothing here is markup: whoever shows it must not interpret it.
 """
 
-import re
 from typing import Literal
 
-from state.records import ControlMark, SessionState
-from state.times import us_from_iso
+from cockpit.reader import DASH as DASH  # noqa: PLC0414 - the dash is a word like the others
+from cockpit.reader import Reader
+from state.records import SessionState
 
-DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 Kind = Literal["simulated", "paper", "live", "unknown"]
 
@@ -64,42 +63,12 @@ def age(age_ms: float | None) -> str:
 _AGES = ((1, 0.001, 0, "ms"), (10, 1, 1, "s"), (120, 1, 0, "s"), (7200, 60, 0, "min"), (172_800, 3600, 0, "h"))
 
 
-def time_of_day(iso: str | None, *, milliseconds: bool = False) -> str:
-    """`2014-06-05T14:31:07.123456Z` -> `14:31:07Z`, or with milliseconds."""
-    if iso is None or not _is_time(iso):
-        return DASH
-    return f"{iso[11:23]}Z" if milliseconds else f"{iso[11:19]}Z"
-
-
-def day_and_time(iso: str | None) -> str:
-    """`2014-06-05 14:31:07Z`."""
-    if iso is None or not _is_time(iso):
-        return DASH
-    return f"{iso[:10]} {iso[11:19]}Z"
-
-
-def _is_time(iso: str) -> bool:
-    try:
-        us_from_iso(iso)
-    except ValueError:
-        return False
-    return len(iso) >= 23
-
-
-def until(iso: str | None, *, now_iso: str | None) -> str:
-    """A coming moment: the time alone when it is today, the day before it otherwise."""
-    if iso is None or not _is_time(iso):
-        return DASH
-    same_day = now_iso is not None and now_iso[:10] == iso[:10]
-    return f"{iso[11:16]}Z" if same_day else f"{iso[:10]} {iso[11:16]}Z"
-
-
-def session(state: SessionState | None, *, now_iso: str | None) -> str:
+def session(state: SessionState | None, *, now_iso: str | None, reader: Reader) -> str:
     """`OPEN until 20:00Z`, `CLOSED until 2014-06-06 13:30Z`, or a dash."""
     if state is None:
         return DASH
     word = "OPEN" if state.is_open else "CLOSED"
-    return word if state.until is None else f"{word} until {until(state.until, now_iso=now_iso)}"
+    return word if state.until is None else f"{word} until {reader.until(state.until, now_iso=now_iso)}"
 
 
 def account_kind(kind: str | None) -> Kind:
@@ -107,18 +76,6 @@ def account_kind(kind: str | None) -> Kind:
     if kind in ("simulated", "paper", "live"):
         return kind  # type: ignore[return-value]  # narrowed by the line above
     return "unknown"
-
-
-def commanded(mark: ControlMark) -> str:
-    """`pause since 14:31:07Z by anna: lunch`."""
-    text = f"{mark.name} since {time_of_day(mark.since)}"
-    if mark.by:
-        text += f" by {mark.by}"
-    if mark.reason:
-        text += f": {mark.reason}"
-    if mark.progress:
-        text += f" ({mark.progress})"
-    return text
 
 
 def measured(value: str | float | None) -> str:
@@ -165,12 +122,3 @@ def check_name(name: str) -> str:
     """`loop_age_ms` -> `loop age`: the unit is shown with the value."""
     ending = next((ending for ending in ("_ms", *_UNITS) if name.endswith(ending)), "")
     return name.removesuffix(ending).removesuffix("_near").replace("_", " ")
-
-
-_LONG_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})\.\d{6}Z")
-
-
-def short_times(text: str, *, now_iso: str | None) -> str:
-    """Times of the files inside a sentence, made readable: the day only where it is not today."""
-    today = None if now_iso is None else now_iso[:10]
-    return _LONG_TIME.sub(lambda found: f"{found[2]}Z" if found[1] == today else f"{found[1]} {found[2]}Z", text)

@@ -65,7 +65,9 @@ def _html(text: str) -> None:
 
 def _checklist(desk: str, look: Look, *, apart_from: tuple[str, ...]) -> None:
     """What else blocks, each with its numbers."""
-    shown = now_view.shown_light(look.snapshot, look.light, desk=desk, now_iso=iso_from_us(wall_us()))
+    shown = now_view.shown_light(
+        look.snapshot, look.light, desk=desk, now_iso=iso_from_us(wall_us()), reader=frame.current_reader()
+    )
     others = [reason for reason in shown.reasons if reason.code not in apart_from]
     if not others:
         st.markdown("**Nothing else blocks.** The next hedge leaves as soon as it is needed.")
@@ -127,7 +129,7 @@ def _flatten(paths: DeskPaths) -> None:
         return
     if look.light.state == "not_live":
         st.warning(f"These numbers are {wording.age(look.light.age_ms)} old: the desk does not run.")
-    plan = flatten_preview.preview(look.snapshot)
+    plan = flatten_preview.preview(look.snapshot, frame.current_reader())
     lines = "".join(
         f'<tr><th scope="row">{label}</th><td>{escape(value)}</td></tr>' for label, value in flatten_preview.rows(plan)
     )

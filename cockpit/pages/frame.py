@@ -8,6 +8,8 @@ import streamlit as st
 
 from cockpit import components, context
 from cockpit.context import UnknownDeskError, desk_paths
+from cockpit.language import chosen as chosen_language
+from cockpit.reader import Reader, zone_of
 from state.layout import DeskPaths, desks
 
 _STYLE = """
@@ -51,6 +53,35 @@ def current_paths() -> DeskPaths:
         raise
 
 
+def current_reader() -> Reader:
+    """The language and the time zone that the address asks for."""
+    query = st.query_params
+    return Reader(language=chosen_language(query.get("lang")), zone=zone_of(query.get("tz"), st.context.timezone))
+
+
+def carried() -> dict[str, str]:
+    """What every link inside the cockpit keeps of the address: the desk, the language and the time zone."""
+    kept = {name: st.query_params[name] for name in ("lang", "tz") if name in st.query_params}
+    return {"desk": current_paths().desk, **kept}
+
+
+def live_data() -> dict[str, Any]:
+    """What every live element is given: which stream to listen to, and the words that it shows by itself."""
+    reader = current_reader()
+    return {
+        "desk": current_paths().desk,
+        "lang": reader.language,
+        "tz": reader.zone,
+        "words": reader.words.area("browser"),
+    }
+
+
+def live_key(name: str) -> str:
+    """The key of a live element: another desk, language or zone is another element."""
+    data = live_data()
+    return f"{name}-{data['desk']}-{data['lang']}-{data['tz'].replace('/', '-')}"
+
+
 def open_page(pages: Sequence[Any], chosen: Any) -> None:
     """The navigation row and the light. Links keep the desk, which Streamlit's own navigation would drop."""
     st.html(_STYLE)
@@ -59,7 +90,7 @@ def open_page(pages: Sequence[Any], chosen: Any) -> None:
         st.markdown("**Bifrost**", width="content")
         for page in pages:
             with st.container(key="here" if page is chosen else f"to-{page.url_path}", width="content"):
-                st.page_link(page, query_params={"desk": paths.desk}, width="content")
+                st.page_link(page, query_params=carried(), width="content")
         names = desks(context.current().root)
         if len(names) > 1:
             st.space("stretch")
@@ -73,7 +104,7 @@ def open_page(pages: Sequence[Any], chosen: Any) -> None:
             if picked is not None and picked != paths.desk:
                 st.query_params["desk"] = picked
                 st.rerun()
-    components.light(key=f"light-{paths.desk}", data={"desk": paths.desk})
+    components.light(key=live_key("light"), data=live_data())
 
 
 def controls(paths: DeskPaths, *, only_stop: bool = False) -> Any:
@@ -81,9 +112,9 @@ def controls(paths: DeskPaths, *, only_stop: bool = False) -> Any:
     shell = context.current().shell
     words = {name: shell(f"{name} --desk {paths.desk}") for name in ("stop", "pause", "resume", "start", "flatten")}
     return components.controls(
-        key=f"controls-{'dialog' if only_stop else 'page'}-{paths.desk}",
+        key=live_key("controls-dialog" if only_stop else "controls-page"),
         data={
-            "desk": paths.desk,
+            **live_data(),
             "only_stop": only_stop,
             "shell": {**words, "touch_stop": f"touch {shlex.quote(str(paths.control / 'stop'))}"},
         },

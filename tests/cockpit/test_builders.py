@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cockpit import figures, flatten_preview, journal_view, now_view, tables, wording
+from cockpit.reader import Reader
 from state.control import AssertedCommand, ControlRead
 from state.light import Light, light
 from state.query import ROUTINE, Filter, JournalIndex, newest
@@ -36,7 +37,14 @@ BARE = Snapshot(
 
 def view(snapshot: Snapshot | None, light: Light = GREEN, control: ControlRead | None = None) -> now_view.NowView:
     return now_view.build(
-        snapshot, light, control or ControlRead(), desk="demo", now_us=0, receipts=(), history_version=""
+        snapshot,
+        light,
+        control or ControlRead(),
+        desk="demo",
+        now_us=0,
+        receipts=(),
+        history_version="",
+        reader=Reader(),
     )
 
 
@@ -61,7 +69,7 @@ def test_a_snapshot_with_only_what_any_desk_must_write_shows_dashes() -> None:
 
 def test_a_command_in_a_sentence_names_the_desk_of_the_page() -> None:
     verdict = light(BARE, ControlRead(files={"pause": AssertedCommand(name="pause", since_us=0, age_ms=0)}), 0)
-    shown = now_view.shown_light(BARE, verdict, desk="second", now_iso=iso_from_us(0))
+    shown = now_view.shown_light(BARE, verdict, desk="second", now_iso=iso_from_us(0), reader=Reader())
     paused = next(reason for reason in shown.reasons if reason.code == "paused")
     assert "./bifrost --desk second resume" in paused.text
 
@@ -153,31 +161,31 @@ def test_the_flatten_plan_sells_own_shares_only(player: DeskPlayer) -> None:
         WorkingOrder(order_ref="a", instrument="TWX", side="SELL", quantity=5, filled=0, status="working", own=True),
         WorkingOrder(order_ref=None, instrument="TWX", side="BUY", quantity=7, filled=0, status="working", own=False),
     )
-    plan = flatten_preview.preview(player.write())
+    plan = flatten_preview.preview(player.write(), Reader())
     assert (plan.side, plan.quantity_shares) == ("SELL", 240.0)
     assert plan.cost_usd == pytest.approx(240 * 0.01)
     assert plan.residual_delta_shares == pytest.approx(3.2 - 240)
     assert plan.orders_to_cancel == ("SELL 5 TWX (working)",)
     player.own_shares = -12.0
-    assert flatten_preview.preview(player.write()).identity == ("BUY", 12.0)
+    assert flatten_preview.preview(player.write(), Reader()).identity == ("BUY", 12.0)
     player.own_shares = 0.0
-    assert flatten_preview.preview(player.write()).identity == (None, 0.0)
+    assert flatten_preview.preview(player.write(), Reader()).identity == (None, 0.0)
 
 
 def test_the_flatten_plan_goes_to_the_target_that_the_desk_names(player: DeskPlayer) -> None:
-    plan = flatten_preview.preview(msgspec.structs.replace(player.write(), flatten_target_shares=236.0))
+    plan = flatten_preview.preview(msgspec.structs.replace(player.write(), flatten_target_shares=236.0), Reader())
     assert plan.identity == ("SELL", 4.0)
     assert plan.residual_delta_shares == pytest.approx(3.2 - 4)
     assert dict(flatten_preview.rows(plan))["Own shares"].endswith("→ 236")
 
 
 def test_the_flatten_plan_of_an_unknown_book_says_unknown() -> None:
-    rows = dict(flatten_preview.rows(flatten_preview.preview(BARE)))
+    rows = dict(flatten_preview.rows(flatten_preview.preview(BARE, Reader())))
     assert rows["Order"].startswith("unknown")
     quoteless = msgspec.structs.replace(
         BARE, own_shares=10.0, instruments=(InstrumentQuote(symbol="TWX", kind="stock"),)
     )
-    assert wording.DASH in dict(flatten_preview.rows(flatten_preview.preview(quoteless)))["Estimated"]
+    assert wording.DASH in dict(flatten_preview.rows(flatten_preview.preview(quoteless, Reader())))["Estimated"]
 
 
 def test_a_flatten_that_needs_a_number_takes_one_of_the_desks_and_no_other() -> None:
@@ -201,15 +209,15 @@ def test_a_damaged_journal_refuses_a_flatten_before_it_is_asked() -> None:
 
 def test_a_closed_market_is_known_to_the_plan() -> None:
     closed = msgspec.structs.replace(BARE, session=SessionState(is_open=False, until="2014-06-06T13:30:00.000000Z"))
-    assert flatten_preview.preview(closed).market_open is False
+    assert flatten_preview.preview(closed, Reader()).market_open is False
 
 
 def test_the_figure_says_what_will_appear_while_it_is_empty() -> None:
-    assert "./bifrost up" in figures.equity([], drawdown_limit_pct=6.0)["empty"]
+    assert "./bifrost up" in figures.equity([], drawdown_limit_pct=6.0, reader=Reader())["empty"]
 
 
 def test_the_figure_keeps_zoom_draws_the_limit_and_asks_no_colour_of_its_own() -> None:
-    figure = figures.equity(history(30), drawdown_limit_pct=6.0)
+    figure = figures.equity(history(30), drawdown_limit_pct=6.0, reader=Reader())
     assert figure["layout"]["uirevision"] == "keep"
     assert figure["layout"]["shapes"][0]["y0"] == -6.0
     assert figure["layout"]["annotations"][0]["text"].startswith("drawdown limit")
@@ -218,7 +226,7 @@ def test_the_figure_keeps_zoom_draws_the_limit_and_asks_no_colour_of_its_own() -
 
 
 def test_samples_that_run_backwards_are_put_in_order() -> None:
-    x = figures.equity(list(reversed(history(50))), drawdown_limit_pct=None)["data"][0]["x"]
+    x = figures.equity(list(reversed(history(50))), drawdown_limit_pct=None, reader=Reader())["data"][0]["x"]
     assert x == sorted(x)
 
 

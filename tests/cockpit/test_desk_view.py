@@ -6,6 +6,7 @@ import pytest
 
 from cockpit.context import CockpitContext
 from cockpit.desk_view import DeskView
+from cockpit.reader import Reader
 from daemon.runtime.clocks import wall_us
 from state.journal import JournalWriter
 from state.layout import DeskPaths
@@ -36,7 +37,7 @@ def journal(paths: DeskPaths, *lines: JournalLine) -> None:
 
 def test_receipts_go_on_in_the_journal_that_a_salvage_began(paths: DeskPaths) -> None:
     journal(paths, *(make_line(seq) for seq in range(1, 50)), seen(50, "stop"))
-    view = DeskView(CockpitContext(root=paths.root, desk="demo"), paths)
+    view = DeskView(CockpitContext(root=paths.root, desk="demo"), paths, Reader())
     assert [receipt.command for receipt in view.build(wall_us()).controls.receipts] == ["STOP"]
     paths.journal.rename(paths.folder / "journal.damaged-x")
     journal(paths, make_line(1), make_line(2))
@@ -47,7 +48,7 @@ def test_receipts_go_on_in_the_journal_that_a_salvage_began(paths: DeskPaths) ->
 
 def test_a_view_that_fell_behind_removed_lines_looks_back_again(paths: DeskPaths) -> None:
     journal(paths, make_line(1, JournalType.LEDGER_CHECKPOINT))
-    view = DeskView(CockpitContext(root=paths.root, desk="demo"), paths)
+    view = DeskView(CockpitContext(root=paths.root, desk="demo"), paths, Reader())
     view.build(wall_us())
     for seq in (2, 4, 6):
         writer = JournalWriter(paths.journal, wall_us=wall_us, segment_bytes=1)

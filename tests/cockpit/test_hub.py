@@ -6,6 +6,7 @@ import pytest
 from cockpit.context import CockpitContext
 from cockpit.desk_view import DeskView
 from cockpit.hub import Hub, fingerprint
+from cockpit.reader import Reader
 from tests.support.desk_player import DeskPlayer
 
 
@@ -15,7 +16,7 @@ def hub_of(player: DeskPlayer) -> Hub:
 
 async def test_two_pages_share_one_watcher_and_both_hear_a_change(player: DeskPlayer) -> None:
     hub = hub_of(player)
-    first, second = hub.stream(player.paths), hub.stream(player.paths)
+    first, second = hub.stream(player.paths, Reader()), hub.stream(player.paths)
     for stream in (first, second):
         assert await anext(stream) == b"retry: 500\n\n"
         assert b'"state":"green"' in await anext(stream)
@@ -46,10 +47,10 @@ async def test_a_failing_look_ends_the_stream_loudly_and_the_next_one_works(
     with monkeypatch.context() as broken:
         broken.setattr(DeskView, "encoded", lambda _view, _now_us: 1 // 0)
         async with asyncio.timeout(3):
-            assert [part async for part in hub.stream(player.paths)] == [b"retry: 500\n\n"]
+            assert [part async for part in hub.stream(player.paths, Reader())] == [b"retry: 500\n\n"]
     await asyncio.sleep(0)  # the task's callbacks run one turn after its end
     assert "ZeroDivisionError" in capsys.readouterr().err
-    stream = hub.stream(player.paths)
+    stream = hub.stream(player.paths, Reader())
     await anext(stream)
     assert b"event: page" in await anext(stream)
     hub.close()

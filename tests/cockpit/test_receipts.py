@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from cockpit.reader import Reader
 from cockpit.receipts import KEEP_US, Receipt, receipts
 from state.control import AssertedCommand, Command
 from state.records import AuditLine, JournalLine, JournalType
@@ -45,7 +46,12 @@ def told(
     now_s: float = 5,
 ) -> tuple[Receipt, ...]:
     return receipts(
-        lines, audit, files, now_us=T0 + int(now_s * SECOND), command_line=lambda words: f"./bifrost {words}"
+        lines,
+        audit,
+        files,
+        now_us=T0 + int(now_s * SECOND),
+        reader=Reader(),
+        command_line=lambda words: f"./bifrost {words}",
     )
 
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cockpit import wording
+from cockpit.reader import Reader
 from state.records import SessionState
 
 
@@ -51,14 +52,14 @@ def test_a_session_says_open_or_closed_and_until_when() -> None:
     now = "2014-06-05T14:00:00.000000Z"
     opened = SessionState(is_open=True, until="2014-06-05T20:00:00.000000Z")
     closed = SessionState(is_open=False, until="2014-06-06T13:30:00.000000Z")
-    assert wording.session(opened, now_iso=now) == "OPEN until 20:00Z"
-    assert wording.session(closed, now_iso=now) == "CLOSED until 2014-06-06 13:30Z"
-    assert wording.session(None, now_iso=now) == wording.DASH
+    assert wording.session(opened, now_iso=now, reader=Reader()) == "OPEN until 20:00Z"
+    assert wording.session(closed, now_iso=now, reader=Reader()) == "CLOSED until 2014-06-06 13:30Z"
+    assert wording.session(None, now_iso=now, reader=Reader()) == wording.DASH
 
 
 def test_an_odd_time_is_a_dash() -> None:
-    assert wording.time_of_day("yesterday, about noon, I think") == wording.DASH
-    assert wording.time_of_day("2014-06-05T14:31:07.123456Z", milliseconds=True) == "14:31:07.123Z"
+    assert Reader().time_of_day("yesterday, about noon, I think") == wording.DASH
+    assert Reader().time_of_day("2014-06-05T14:31:07.123456Z", milliseconds=True) == "14:31:07.123Z"
 
 
 def test_an_unknown_account_kind_is_not_taken_for_harmless() -> None:
@@ -78,5 +79,5 @@ def test_checks_are_read_in_their_units() -> None:
 
 def test_long_times_in_sentences_become_short() -> None:
     said = "by anna since 2026-11-21T10:00:00.000000Z: lunch"
-    assert wording.short_times(said, now_iso="2026-11-21T10:05:00.000000Z") == "by anna since 10:00:00Z: lunch"
-    assert "2026-11-21 10:00:00Z" in wording.short_times(said, now_iso="2026-11-22T10:05:00.000000Z")
+    assert Reader().short_times(said, now_iso="2026-11-21T10:05:00.000000Z") == "by anna since 10:00:00Z: lunch"
+    assert "2026-11-21 10:00:00Z" in Reader().short_times(said, now_iso="2026-11-22T10:05:00.000000Z")

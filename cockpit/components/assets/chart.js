@@ -1,6 +1,6 @@
 // Equity above, drawdown below, drawn by Plotly.react on one node that lives as long as the page: with `uirevision`
 // the operator's zoom survives every tick. The figure comes from /api/equity; the newest point from the stream.
-import { component, make, setText, subscribe } from "./live.js";
+import { component, make, query, setText, subscribe } from "./live.js";
 
 const FETCH_EVERY_MS = 2000;
 let library = null;
@@ -69,7 +69,7 @@ async function load(parts) {
   parts.loadedAt = performance.now();
   const version = parts.page.history_version;
   try {
-    const answer = await fetch(`/api/equity?desk=${encodeURIComponent(parts.desk)}`);
+    const answer = await fetch(`/api/equity?${query(parts.data)}`);
     if (answer.ok) {
       parts.figure = await answer.json();
       parts.version = version;
@@ -105,8 +105,8 @@ export function run(context) {
       const plot = make("div", "bf-plot");
       frame.append(empty, plot);
       root.append(frame);
-      const parts = { root, plot, empty, desk: data.desk, figure: null, page: null, version: null, loading: false, loadedAt: -FETCH_EVERY_MS, gone: false };
-      const leave = subscribe(data.desk, {
+      const parts = { root, plot, empty, data, figure: null, page: null, version: null, loading: false, loadedAt: -FETCH_EVERY_MS, gone: false };
+      const leave = subscribe(data, {
         onPage: (page) => {
           parts.page = page;
           if (page.history_version !== parts.version) load(parts);

@@ -114,7 +114,7 @@ export function run(context) {
       parts.data = data;
       parts.ask = setTriggerValue;
       let link = null;
-      parts.stop = subscribe(data.desk, {
+      parts.stop = subscribe(data, {
         onTick: (live) => {
           link = live;
           draw(parts, live);

@@ -115,7 +115,7 @@ export function run(context) {
   return component(context, {
     mount({ parentElement, data }) {
       const parts = build(parentElement.querySelector(".bf"));
-      return { stop: subscribe(data.desk, { onTick: (link) => draw(parts, link, data.desk) }) };
+      return { stop: subscribe(data, { onTick: (link) => draw(parts, link, data.desk) }) };
     },
   });
 }

@@ -9,8 +9,8 @@ const SILENT_MS = 3000;
 const TICK_MS = 250;
 
 class Link {
-  constructor(desk) {
-    this.desk = desk;
+  constructor(address) {
+    this.address = address;
     this.page = null;
     this.readers = new Set();
     this.source = null;
@@ -51,7 +51,7 @@ class Link {
 
   open() {
     this.mark();
-    const source = new EventSource(`/api/events?desk=${encodeURIComponent(this.desk)}`);
+    const source = new EventSource(`/api/events?${this.address}`);
     this.source = source;
     source.addEventListener("page", (event) => {
       this.page = JSON.parse(event.data);
@@ -141,9 +141,16 @@ function lost(silent) {
 
 const links = new Map();
 
-export function subscribe(desk, reader) {
-  if (!links.has(desk)) links.set(desk, new Link(desk));
-  return links.get(desk).add(reader);
+// `data` is what Streamlit gave the element: its desk, language and time zone choose the stream.
+export function subscribe(data, reader) {
+  const address = query(data);
+  if (!links.has(address)) links.set(address, new Link(address));
+  return links.get(address).add(reader);
+}
+
+// The part of an address that says which desk is meant and for whom its texts are made.
+export function query(data) {
+  return new URLSearchParams({ desk: data.desk, lang: data.lang, tz: data.tz }).toString();
 }
 
 export function ageWords(ms) {

@@ -62,7 +62,7 @@ export function run(context) {
       parts.ask = setTriggerValue;
       if (data.source) {
         parts.frame.setAttribute("aria-label", data.source);
-        parts.stop = subscribe(data.desk, {
+        parts.stop = subscribe(data, {
           onPage: (page) => drawTable(parts, page.tables[data.source]),
           onTick: (link) => setAttribute(parts.frame, "data-stale", link.verdict().state === "not_live"),
         });

@@ -45,7 +45,7 @@ export function run(context) {
       grid.setAttribute("aria-label", "Key figures");
       parentElement.querySelector(".bf").append(grid);
       const parts = { grid, tiles: [] };
-      parts.stop = subscribe(data.desk, {
+      parts.stop = subscribe(data, {
         onPage: (page) => draw(parts, page.tiles),
         onTick: (link) => setAttribute(grid, "data-stale", link.verdict().state === "not_live"),
       });
