@@ -16,7 +16,7 @@ def hub_of(player: DeskPlayer) -> Hub:
 
 async def test_two_pages_share_one_watcher_and_both_hear_a_change(player: DeskPlayer) -> None:
     hub = hub_of(player)
-    first, second = hub.stream(player.paths, Reader()), hub.stream(player.paths)
+    first, second = hub.stream(player.paths, Reader()), hub.stream(player.paths, Reader())
     for stream in (first, second):
         assert await anext(stream) == b"retry: 500\n\n"
         assert b'"state":"green"' in await anext(stream)
@@ -31,7 +31,7 @@ async def test_two_pages_share_one_watcher_and_both_hear_a_change(player: DeskPl
 
 
 async def test_the_watcher_ends_with_its_last_reader(player: DeskPlayer) -> None:
-    stream = hub_of(player).stream(player.paths)
+    stream = hub_of(player).stream(player.paths, Reader())
     await anext(stream)
     await anext(stream)
     await stream.aclose()  # type: ignore[attr-defined]
