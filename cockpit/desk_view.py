@@ -14,7 +14,7 @@ from state.control import ControlRead
 from state.follow import JournalTail
 from state.journal_reader import lines_backwards
 from state.layout import DeskPaths
-from state.look import look_at
+from state.look import Look, look_at
 from state.records import AuditLine, JournalLine, JournalType
 
 _RECEIPT_TYPES = frozenset(
@@ -50,7 +50,10 @@ class DeskView:
 
     def build(self, now_us: int) -> now_view.NowView:
         """Look at the files and put the page together. `now_us` is the wall clock."""
-        look = look_at(self._paths, now_us)
+        return self.built_from(look_at(self._paths, now_us), now_us)
+
+    def built_from(self, look: Look, now_us: int) -> now_view.NowView:
+        """The page of a look that was just made: for who shows more of the same look."""
         return now_view.build(
             look.snapshot,
             look.light,
