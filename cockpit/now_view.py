@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from cockpit import tables, wording
+from cockpit.control_panel import Controls, controls
 from cockpit.reader import Reader
 from cockpit.receipts import Receipt
 from cockpit.tables import Table
@@ -64,24 +65,6 @@ class Tile(msgspec.Struct, frozen=True, kw_only=True):
     tone: Tone
 
 
-class Button(msgspec.Struct, frozen=True, kw_only=True):
-    """One control: its words, whether it may be pressed, and if not why."""
-
-    label: str
-    enabled: bool
-    shown: bool = True
-    why: str = ""
-
-
-class Controls(msgspec.Struct, frozen=True, kw_only=True):
-    """The row of controls. `dead` greys all of them: nobody would answer."""
-
-    buttons: dict[str, Button]
-    dead: bool
-    note: str
-    receipts: tuple[Receipt, ...]
-
-
 class Point(msgspec.Struct, frozen=True, kw_only=True):
     """The newest point of the chart, newer than the history's last."""
 
@@ -128,7 +111,7 @@ def build(
         session="" if snapshot is None else wording.session(snapshot.session, now_iso=market_iso, reader=reader),
         market_time="" if snapshot is None else f"market {reader.day_and_time(snapshot.ts)}",
         tiles=tiles(snapshot),
-        controls=controls(snapshot, light, control, receipts),
+        controls=controls(snapshot, light, control, receipts, reader),
         tables={
             "legs": tables.legs(snapshot),
             "positions": tables.positions(snapshot),
@@ -300,50 +283,6 @@ def _hedges_tile(snapshot: Snapshot | None) -> Tile:
         used_pct=used,
         tone=_tone(used),
     )
-
-
-def controls(
-    snapshot: Snapshot | None,
-    light: Light,
-    control: ControlRead,
-    receipts: tuple[Receipt, ...],
-) -> Controls:
-    """Which commands make sense now. A desk that was stopped on purpose can still be started or flattened."""
-    stopped = snapshot is not None and snapshot.daemon_state == "stopped"
-    stop, pause, flatten = (name in control.files for name in ("stop", "pause", "flatten"))
-    # A stop that stands is what keeps the desk down, also when the daemon could not say goodbye.
-    down = light.state == "not_live"
-    held = down and (stop or stopped)
-    buttons = {
-        "stop": Button(
-            label="Stopped" if held else "Stopping…" if stop else "STOP trading",
-            enabled=not stop and not down,
-            why="already asserted" if stop else "the desk does not run",
-        ),
-        "pause": Button(
-            label="Paused" if pause else "Pause hedging", enabled=not pause and not down, why="already asserted"
-        ),
-        "resume": Button(label="Resume…", enabled=pause and not down, why="nothing is paused"),
-        "start": Button(label="Start…", enabled=held and stop, shown=stop, why="it is still stopping"),
-        "flatten": Button(
-            label="Flattening…" if flatten else "Flatten…",
-            enabled=not flatten and (not down or held) and snapshot is not None,
-            why="already asserted",
-        ),
-    }
-    return Controls(
-        buttons=buttons,
-        dead=down and not held,
-        note=_progress(snapshot),
-        receipts=receipts,
-    )
-
-
-def _progress(snapshot: Snapshot | None) -> str:
-    """How far a command has come; since when and by whom it stands is among the light's reasons."""
-    if snapshot is None:
-        return ""
-    return " · ".join(f"{mark.name}: {mark.progress}" for mark in snapshot.control if mark.progress)
 
 
 def _point(snapshot: Snapshot, reader: Reader) -> Point:
