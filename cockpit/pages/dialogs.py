@@ -41,7 +41,7 @@ def _end(paths: DeskPaths, action: str) -> None:
     """What every dialog ends with: its shell twin, and STOP, for the dialog covers the page's own."""
     st.caption(f"The same in a shell: `{context.current().shell(f'{action} --desk {paths.desk}')}`")
     if action != "start":
-        frame.controls(paths, only_stop=True)
+        frame.controls_in_dialog(paths, "stop")
 
 
 def _carry_out(paths: DeskPaths, action: commands.Action, reason: str, shares: float | None = None) -> bool:

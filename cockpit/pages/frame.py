@@ -107,16 +107,26 @@ def open_page(pages: Sequence[Any], chosen: Any) -> None:
     components.light(key=live_key("light"), data=live_data())
 
 
-def controls(paths: DeskPaths, *, only_stop: bool = False) -> Any:
-    """The row of controls; in a dialog, which covers it, STOP alone. Its `ask` names the dialog that was asked for."""
+def control_data(paths: DeskPaths) -> dict[str, Any]:
+    """What every element with commands is given: its words, who commands, and the same in a shell."""
     shell = context.current().shell
-    words = {name: shell(f"{name} --desk {paths.desk}") for name in ("stop", "pause", "resume", "start", "flatten")}
-    return components.controls(
-        key=live_key("controls-dialog" if only_stop else "controls-page"),
-        data={
-            **live_data(),
-            "only_stop": only_stop,
-            "shell": {**words, "touch_stop": f"touch {shlex.quote(str(paths.control / 'stop'))}"},
+    return {
+        **live_data(),
+        "texts": current_reader().words.area("controls"),
+        "may_act": True,
+        "shell": {
+            **{name: shell(f"{name} --desk {paths.desk}") for name in ("stop", "pause")},
+            "touch_stop": f"touch {shlex.quote(str(paths.control / 'stop'))}",
         },
-        on_ask_change=lambda: None,
-    )
+    }
+
+
+def controls(paths: DeskPaths) -> Any:
+    """The row of controls. Its `ask` names the dialog that was asked for."""
+    return components.controls(key=live_key("controls-page"), data=control_data(paths), on_ask_change=lambda: None)
+
+
+def controls_in_dialog(paths: DeskPaths, *names: str) -> None:
+    """The instant commands for a dialog, which covers the page's own."""
+    data = {**control_data(paths), "only": list(names), "in_dialog": True}
+    components.controls(key=live_key("controls-dialog"), data=data)

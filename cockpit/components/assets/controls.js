@@ -1,127 +1,147 @@
 // The controls and their receipts. STOP and Pause are one POST each and wait for no script; the rest ask the page
-// to open a dialog. A control that may be dead must not look alive: then all are greyed and the shell line is shown.
+// to open a dialog. What may be dead must not look alive: without a daemon everything is grey and the shell line is
+// shown, though STOP still writes its file for as long as the server answers.
+import { give, probe } from "./command.js";
+import { copyable } from "./copy.js";
 import { component, make, setAttribute, setText, subscribe, svg } from "./live.js";
+import { buildReceipts, drawReceipts } from "./receipts.js";
 
+const PLAY = [["path", { d: "M7 4.5v15l12-7.5Z", fill: "currentColor" }]];
 const ICONS = {
   stop: [["path", { d: "M8 2h8l6 6v8l-6 6H8l-6-6V8Z", fill: "none", stroke: "currentColor", "stroke-width": 2 }], ["path", { d: "M8.5 8.5l7 7M15.5 8.5l-7 7", stroke: "currentColor", "stroke-width": 2.2 }]],
   pause: [["path", { d: "M8 5v14M16 5v14", stroke: "currentColor", "stroke-width": 3.4 }]],
-  resume: [["path", { d: "M7 4.5v15l12-7.5Z", fill: "currentColor" }]],
-  start: [["path", { d: "M7 4.5v15l12-7.5Z", fill: "currentColor" }]],
+  resume: PLAY,
+  start: PLAY,
+  reset: [["path", { d: "M5 12a7 7 0 1 0 2.2-5.1M5 3.5v4.2h4.2", fill: "none", stroke: "currentColor", "stroke-width": 2.2 }]],
   flatten: [["path", { d: "M12 3v11M7.5 10 12 14.5 16.5 10M4 20h16", fill: "none", stroke: "currentColor", "stroke-width": 2.2 }]],
 };
+const INSTANT = ["stop", "pause"];
+const ASKED = ["resume", "start", "reset", "flatten"];
+const PENDING_MS = 5000; // how long a written command may take to show in the stream before its button is free again
 
 function button(name) {
   const node = make("button", `command ${name}`);
   node.type = "button";
-  const label = make("span", "label");
-  node.append(svg(ICONS[name]), label);
+  node.append(svg(ICONS[name]), make("span", "label"));
   return node;
 }
 
-function build(root, onlyStop) {
+function build(root, data) {
+  const names = data.only ?? [...INSTANT, ...ASKED];
   const bar = make("section", "controls");
-  bar.setAttribute("aria-label", "Commands");
-  const buttons = Object.fromEntries(["stop", "pause", "resume", "start", "flatten"].map((name) => [name, button(name)]));
+  bar.setAttribute("aria-label", data.texts.region);
+  const buttons = Object.fromEntries(names.map((name) => [name, button(name)]));
   const row = make("div", "row");
-  row.append(buttons.stop, buttons.pause, buttons.resume, buttons.start, make("span", "gap"), buttons.flatten);
-  const note = make("p", "note");
-  const dead = make("p", "dead");
-  const problem = make("p", "problem");
+  for (const name of names) {
+    if (name === "flatten") row.append(make("span", "gap"));
+    row.append(buttons[name]);
+  }
+  const [dead, problem, note] = ["dead", "problem", "note"].map((name) => make("p", name));
   problem.setAttribute("role", "alert");
-  const receipts = make("ol", "receipts");
-  receipts.setAttribute("aria-label", "Receipts of the last commands");
-  bar.append(row, dead, problem, note, receipts);
-  bar.classList.toggle("only-stop", onlyStop);
+  const receipts = buildReceipts(data.texts);
+  bar.append(row, dead, problem, note, receipts.list, receipts.news);
+  bar.classList.toggle("in-dialog", Boolean(data.in_dialog));
   root.append(bar);
-  return { bar, buttons, note, dead, problem, receipts, receiptsDrawn: null, trouble: "", data: null };
+  const parts = { bar, buttons, note, dead, problem, receipts, told: "", trouble: "", pending: {}, data, link: null };
+  for (const name of names.filter((each) => INSTANT.includes(each))) buttons[name].onclick = () => press(parts, name);
+  return parts;
 }
 
-function drawReceipts(parts, receipts) {
-  const key = JSON.stringify(receipts);
-  if (key === parts.receiptsDrawn) return;
-  parts.receiptsDrawn = key;
-  parts.receipts.replaceChildren(
-    ...receipts.map((receipt) => {
-      const item = make("li", "receipt");
-      item.dataset.state = receipt.state;
-      item.append(make("strong", "", receipt.command));
-      if (receipt.by) item.append(make("span", "muted", receipt.by));
-      const chain = make("span", "chain num");
-      receipt.steps.forEach((step, index) => {
-        if (index > 0) chain.append(make("span", "arrow", "→"));
-        const part = make("span", `step ${step.state}`, step.word);
-        if (step.time) part.append(make("span", "time", step.time));
-        chain.append(part);
-      });
-      item.append(chain);
-      if (receipt.note) item.append(make("span", "remark", receipt.note));
-      if (receipt.shell) item.append(make("code", "", receipt.shell));
-      return item;
-    }),
+// What keeps the row from looking alive: null, or the text that says so.
+function deadness(parts, linked, told) {
+  const { texts } = parts.data;
+  if (!linked) return texts.page_dead;
+  if (!parts.data.may_act) return texts.viewer;
+  return told.dead ? texts.daemon_dead : null;
+}
+
+function draw(parts) {
+  const light = parts.link.verdict();
+  const page = parts.link.page;
+  const told = page ? page.controls : null;
+  const linked = light.linked && told !== null;
+  const connecting = light.linked && told === null;
+  // The server may still think the desk live while the browser already knows better.
+  const stale = linked && light.state === "not_live" && page.light.state !== "not_live";
+  const dead = connecting ? null : deadness(parts, linked, { dead: stale || (told && told.dead) });
+  for (const [name, node] of Object.entries(parts.buttons)) drawButton(parts, name, node, { told, linked, stale });
+  parts.bar.dataset.dead = String(dead !== null);
+  drawDead(parts, dead);
+  setText(parts.problem, parts.trouble);
+  if (parts.data.only) return;
+  setText(parts.note, told ? told.note : "");
+  drawReceipts(parts.receipts, told ? told.receipts : []);
+}
+
+function drawButton(parts, name, node, { told, linked, stale }) {
+  const state = told ? told.buttons[name] : { label: parts.data.texts[name] ?? name, enabled: false, shown: INSTANT.includes(name) };
+  const pending = parts.pending[name];
+  if (pending && (!state.enabled || performance.now() > pending)) delete parts.pending[name];
+  const sending = name in parts.pending;
+  setText(node.querySelector(".label"), sending ? parts.data.texts.sending : state.label);
+  node.hidden = !state.shown;
+  let enabled = state.enabled && parts.data.may_act && !sending;
+  // Its file is written for as long as the server answers, be the stream or the daemon silent.
+  if (INSTANT.includes(name)) enabled = enabled && (linked || (told !== null && probe.ask()));
+  else enabled = enabled && linked && !stale;
+  node.disabled = !enabled;
+  node.classList.toggle("hollow", !linked || stale || Boolean(told && told.dead));
+  setAttribute(node, "title", state.enabled ? null : state.why || null);
+}
+
+function drawDead(parts, text) {
+  if (parts.told === text) return;
+  parts.told = text;
+  if (text === null) return parts.dead.replaceChildren();
+  const { texts, shell } = parts.data;
+  parts.dead.replaceChildren(
+    make("span", "", text),
+    copyable(shell.stop, texts),
+    make("span", "", texts.or),
+    copyable(shell.touch_stop, texts),
   );
 }
 
-function draw(parts, link) {
-  const light = link.verdict();
-  const page = link.page;
-  const told = page ? page.controls : null;
-  // The server may still think the desk live while the browser already knows better.
-  const dead = !light.linked || !told || (light.state === "not_live" && page.light.state !== "not_live") || told.dead;
-  for (const [name, node] of Object.entries(parts.buttons)) {
-    const state = told ? told.buttons[name] : { label: name, enabled: false, shown: name !== "start" };
-    setText(node.querySelector(".label"), state.label);
-    node.hidden = !state.shown;
-    node.disabled = dead || !state.enabled;
-    setAttribute(node, "title", state.enabled ? null : state.why ?? null);
-  }
-  const connecting = light.word === "CONNECTING";
-  parts.bar.dataset.dead = String(dead && !connecting);
-  if (parts.bar.dataset.dead === "true" && parts.dead.childNodes.length === 0) {
-    parts.dead.append(
-      "No answer can be expected here. In a shell: ",
-      make("code", "", parts.data.shell.stop),
-      " or ",
-      make("code", "", parts.data.shell.touch_stop),
-    );
-  } else if (parts.bar.dataset.dead === "false") parts.dead.replaceChildren();
-  setText(parts.problem, parts.trouble);
-  if (parts.data.only_stop) return;
-  setText(parts.note, told ? told.note : "");
-  drawReceipts(parts, told ? told.receipts : []);
+async function press(parts, name) {
+  if (name in parts.pending) return;
+  parts.pending[name] = Infinity;
+  parts.trouble = "";
+  draw(parts);
+  const trouble = await give(name, parts.data);
+  parts.trouble = trouble === null ? "" : `${trouble} ${parts.data.texts.in_a_shell} ${parts.data.shell[name]}`;
+  if (trouble === null) parts.pending[name] = performance.now() + PENDING_MS;
+  else delete parts.pending[name];
+  draw(parts);
 }
 
-async function command(parts, name, link) {
-  parts.trouble = "";
-  const node = parts.buttons[name];
-  node.classList.add("pressed");
-  try {
-    const answer = await fetch(`/api/control/${name}?desk=${encodeURIComponent(parts.data.desk)}`, { method: "POST" });
-    if (!answer.ok) {
-      const told = await answer.json().catch(() => ({ error: `answer ${answer.status}` }));
-      parts.trouble = `${name} was NOT written: ${told.error}. In a shell: ${parts.data.shell[name]}`;
-    }
-  } catch {
-    parts.trouble = `${name} was NOT written: no answer from the server. In a shell: ${parts.data.shell[name]}`;
-  }
-  node.classList.remove("pressed");
-  draw(parts, link);
+function start(root, data) {
+  const parts = build(root, data);
+  parts.stop = subscribe(data, {
+    onTick: (link) => {
+      parts.link = link;
+      draw(parts);
+    },
+  });
+  return parts;
+}
+
+// STOP alone, for the frame around every page: it needs nothing of Streamlit. Gives back what takes it away again.
+export function mountStop(root, data) {
+  const parts = start(root, { ...data, only: ["stop"] });
+  return () => {
+    parts.stop();
+    parts.bar.remove();
+  };
 }
 
 export function run(context) {
   return component(context, {
     mount({ parentElement, data, setTriggerValue }) {
-      const parts = build(parentElement.querySelector(".bf"), Boolean(data.only_stop));
-      parts.data = data;
+      const parts = start(parentElement.querySelector(".bf"), data);
       parts.ask = setTriggerValue;
-      let link = null;
-      parts.stop = subscribe(data, {
-        onTick: (live) => {
-          link = live;
-          draw(parts, live);
-        },
-      });
-      for (const name of ["stop", "pause"]) parts.buttons[name].onclick = () => command(parts, name, link);
-      for (const name of ["resume", "start", "flatten"]) parts.buttons[name].onclick = () => parts.ask("ask", name);
+      for (const name of ASKED) {
+        if (parts.buttons[name]) parts.buttons[name].onclick = () => parts.ask("ask", name);
+      }
       return parts;
     },
     update(parts, { data, setTriggerValue }) {

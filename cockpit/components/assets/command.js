@@ -1,0 +1,55 @@
+// One command as one POST. It depends on no script of Streamlit's and on no other element of the page.
+//
+// The one rule: a press has one request id, whatever becomes of it, so that a repetition is never a second command.
+
+const PATIENCE_MS = 8000;
+
+// Resolves to what went wrong as text, null when it was written. Never throws.
+export async function give(name, data) {
+  const texts = data.texts;
+  const said = (error) => fill(texts.not_written, { command: name, error });
+  try {
+    const answer = await fetch(`/api/control/${name}?desk=${encodeURIComponent(data.desk)}&lang=${data.lang}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Bifrost-Token": data.token ?? "" },
+      body: JSON.stringify({ id: requestId() }),
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+    const told = await answer.json().catch(() => ({}));
+    if (!answer.ok) return said(told.error ?? fill(texts.answered, { status: answer.status }));
+    return told.warning ? fill(texts.unaudited, { command: name, error: told.warning }) : null;
+  } catch {
+    return said(texts.no_answer);
+  }
+}
+
+// crypto.randomUUID exists on https and on this machine only.
+function requestId() {
+  return [...crypto.getRandomValues(new Uint8Array(12))].map((each) => each.toString(16).padStart(2, "0")).join("");
+}
+
+export function fill(text, places) {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => places[name] ?? whole);
+}
+
+// Whether the server itself answers though its stream is silent: asked once a second, only while somebody wants to know.
+class Probe {
+  constructor() {
+    this.answers = false;
+    this.asking = false;
+    this.askedAt = -Infinity;
+  }
+
+  ask() {
+    if (this.asking || performance.now() - this.askedAt < 1000) return this.answers;
+    this.asking = true;
+    this.askedAt = performance.now();
+    fetch("/api/health", { cache: "no-store", signal: AbortSignal.timeout(900) })
+      .then((answer) => (this.answers = answer.ok))
+      .catch(() => (this.answers = false))
+      .finally(() => (this.asking = false));
+    return this.answers;
+  }
+}
+
+export const probe = new Probe();
