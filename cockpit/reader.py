@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from cockpit.language import Language, Words, words_of
+from cockpit.language import Language, Words, phrases_of, words_of
 from state.times import us_from_iso
 
 UTC: Final = "UTC"
@@ -42,6 +42,10 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         """The text of `area.name` where `name` comes from a file; `fallback` where no catalogue knows it."""
         found = self.words.find(f"{area}.{name}")
         return fallback if found is None else found
+
+    def phrase(self, text: str) -> str:
+        """A sentence that a desk wrote in English, in this language where the catalogue knows it; else as it is."""
+        return phrases_of(self.language)(text)
 
     def time_of_day(self, iso: str | None, *, milliseconds: bool = False) -> str:
         """`2014-06-05T14:31:07.123456Z` -> `14:31:07Z`, or `10:31:07 EDT`; a dash for what is no time."""

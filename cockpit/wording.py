@@ -11,7 +11,9 @@ from cockpit.reader import Reader
 from state.records import SessionState
 
 MINUS = "\N{MINUS SIGN}"
+ENGLISH = Reader()
 Kind = Literal["simulated", "paper", "live", "unknown"]
+Machine = Literal["trading", "hedge", "daemon", "link", "posture", "order"]
 
 
 def number(value: float | None, *, decimals: int = 0, signed: bool = False) -> str:
@@ -67,8 +69,10 @@ def session(state: SessionState | None, *, now_iso: str | None, reader: Reader) 
     """`OPEN until 20:00Z`, `CLOSED until 2014-06-06 13:30Z`, or a dash."""
     if state is None:
         return DASH
-    word = "OPEN" if state.is_open else "CLOSED"
-    return word if state.until is None else f"{word} until {reader.until(state.until, now_iso=now_iso)}"
+    name = "open" if state.is_open else "closed"
+    if state.until is None:
+        return reader.say(f"wording.session.{name}")
+    return reader.say(f"wording.session.{name}_until", until=reader.until(state.until, now_iso=now_iso))
 
 
 def account_kind(kind: str | None) -> Kind:
@@ -78,18 +82,31 @@ def account_kind(kind: str | None) -> Kind:
     return "unknown"
 
 
-def measured(value: str | float | None) -> str:
-    """A measured value or limit without a known unit: numbers short, text as it is."""
+def measured(value: str | float | None, reader: Reader = ENGLISH) -> str:
+    """A measured value or limit without a known unit: numbers short, a desk's sentence in the reader's language."""
     if value is None:
         return DASH
     if isinstance(value, str):
-        return value
+        return reader.phrase(value)
     if abs(value) >= 1000 or abs(value - round(value)) < 1e-9:
         return number(value)
     return f"{value:.4g}".replace("-", MINUS)
 
 
-_UNITS = {"_pct": "%", "_shares": "shares", "_usd": "USD", "_s": "s"}
+def unit(name: str, reader: Reader) -> str:
+    """A unit of the files (`share`, `contracts`, `pct`, `orders_per_minute`) in words; an unknown one as it is."""
+    return reader.say_known("units", name, name)
+
+
+def quantity(value: float | None, of: str | None, reader: Reader) -> str:
+    """`5 shares`, `1 contract`: a quantity with the unit that its record names in the singular; a dash when missing."""
+    text = shares(value)
+    if value is None or not of:
+        return text
+    return f"{text} {unit(of if value in (1, -1) else f'{of}s', reader)}"
+
+
+_UNITS = {"_pct": "pct", "_shares": "shares", "_usd": "usd", "_s": "s"}
 _KNOWN_CHECKS = {
     "quote_age": "_ms",
     "quote_age_near": "_ms",
@@ -97,28 +114,65 @@ _KNOWN_CHECKS = {
     "event_loop": "_ms",
     "order_age": "_ms",
     "probe": "_ms",
+    "wall_clock": "_ms",
+    "disk_speed": "_ms",
     "spread": "_pct",
     "spread_near": "_pct",
     "greeks": "_shares",
     "force_hedge": "_shares",
     "closed_delta": "_shares",
     "foreign_shares": "_shares",
+    "flatten_dust": "_shares",
+    "daily_loss": "_usd",
+    "max_delta_limit": "_shares",
 }
-"""Checks of our own daemon whose names do not end with their unit."""
+"""Checks and limits of our own daemon whose names do not end with their unit."""
 
 
-def with_unit(name: str, value: str | float | None) -> str:
+def with_unit(name: str, value: str | float | None, reader: Reader = ENGLISH) -> str:
     """A check's value in the unit that its name stands for: `quote_age`, 14210 -> `14 s`."""
     if value is None or isinstance(value, str):
-        return measured(value)
+        return measured(value, reader)
     ending = _KNOWN_CHECKS.get(name, name)
     if ending.endswith("_ms"):
         return age(value)
-    unit = next((unit for known, unit in _UNITS.items() if ending.endswith(known)), "")
-    return f"{measured(value)} {unit}".rstrip()
+    known = next((each for end, each in _UNITS.items() if ending.endswith(end)), None)
+    return measured(value) if known is None else f"{measured(value)} {unit(known, reader)}"
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, reader: Reader = ENGLISH) -> str:
     """`loop_age_ms` -> `loop age`: the unit is shown with the value."""
     ending = next((ending for ending in ("_ms", *_UNITS) if name.endswith(ending)), "")
-    return name.removesuffix(ending).removesuffix("_near").replace("_", " ")
+    plain = name.removesuffix(ending).removesuffix("_near").replace("_", " ")
+    halted_by = name.removeprefix("halt_")
+    if halted_by != name:
+        return reader.say_known("rules", halted_by, reader.say_known("reason_words", halted_by, plain))
+    return reader.say_known("checks", name, plain)
+
+
+def limit_name(name: str, reader: Reader) -> str:
+    """A limit of the snapshot: `drawdown_pct` -> `drawdown`."""
+    return reader.say_known("limits", name, check_name(name, reader))
+
+
+def rule(name: str, reader: Reader) -> str:
+    """What held a hedge back: a rule of the guard, a gate, or a reason code; English keeps the code, to search for."""
+    return reader.say_known("rules", name, reader.say_known("reason_words", name, name))
+
+
+def operation(kind: str, reader: Reader) -> str:
+    """A kind of operation of the journal: `order_sent` -> `order sent`."""
+    return reader.say_known("journal_types", kind, kind.replace("_", " "))
+
+
+def state(machine: Machine, name: str | None, reader: Reader) -> str:
+    """A state of one of the daemon's machines; English keeps the machine's own word."""
+    return DASH if name is None else reader.say_known(f"states.{machine}", name, name.replace("_", " "))
+
+
+def state_code(code: str | None, reader: Reader) -> tuple[tuple[str, str, str], ...]:
+    """`O1 D2 …` -> (`O1`, `Options`, `long gamma`) each; a part that is no known code says nothing more."""
+    return tuple(
+        (part, reader.say_known("codes", part[:1], ""), reader.say_known("codes", part, ""))
+        for part in (code or "").split()
+    )

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from cockpit.language.phrases import Phrases
+
 Language = Literal["en", "zh"]
 LANGUAGES: Final[dict[Language, str]] = {"en": "English", "zh": "简体中文"}
 """What the page's switch calls each of them, in its own words."""
@@ -50,6 +52,12 @@ def words_of(language: Language) -> Words:
     for path in sorted((_FOLDER / language).glob("*.toml")):
         _flatten(tomllib.loads(path.read_text(encoding="utf-8")), path.stem, texts)
     return Words(texts)
+
+
+@cache
+def phrases_of(language: Language) -> Phrases:
+    """The sentences of desks' files that a language can say; none in English, which the files are in."""
+    return Phrases(words_of(language).area("phrases"))
 
 
 def chosen(wanted: str | None) -> Language:
