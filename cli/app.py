@@ -18,6 +18,7 @@ from cli import (
     run_commands,
     salvage_command,
     test_command,
+    top_command,
     up_command,
     verify_command,
     why_command,
@@ -58,6 +59,7 @@ for _module in (
     maintain_command,
     profile_commands,
     doctor_command,
+    top_command,
     test_command,
 ):
     _module.register(app)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from state.look import Look
     from state.records import Snapshot
 
-_EXIT = {"green": 0, "yellow": 1, "red": 2, "not_live": 3}
+EXIT_OF_LIGHT = {"green": 0, "yellow": 1, "red": 2, "not_live": 3}
 NOT_LIVE = 3
 FRESH_WITHIN_S = 5.0
 """How long `--fresh` waits; a desk with a slow heartbeat gets three periods."""
@@ -49,7 +49,7 @@ def status(
         say_json(_as_object(chosen.desk, seen))
     else:
         _print(chosen, seen.snapshot, seen.light)
-    return _EXIT[seen.light.state]
+    return EXIT_OF_LIGHT[seen.light.state]
 
 
 def look(paths: "DeskPaths", *, fresh: bool = False) -> "Look":
@@ -80,7 +80,7 @@ def _as_object(desk: str, seen: "Look") -> dict[str, Any]:
         "desk": desk,
         "light": verdict.state,
         "word": verdict.word,
-        "exit_code": _EXIT[verdict.state],
+        "exit_code": EXIT_OF_LIGHT[verdict.state],
         "age_ms": verdict.age_ms,
         "reasons": verdict.reasons,
         "snapshot": seen.snapshot,

@@ -1,21 +1,17 @@
 """Reads one desk's files and makes the Now page's value of them. Keeps only its place in the journal."""
 
-from collections import deque
-from itertools import islice
-
 import msgspec
 
 from cockpit import now_view
 from cockpit.context import CockpitContext
 from cockpit.reader import Reader
 from cockpit.receipts import Receipt, receipts
+from cockpit.recent_lines import RecentLines
 from state.audit import newest_audit
 from state.control import ControlRead
-from state.follow import JournalTail
-from state.journal_reader import lines_backwards
 from state.layout import DeskPaths
 from state.look import Look, look_at
-from state.records import AuditLine, JournalLine, JournalType
+from state.records import AuditLine, JournalType
 
 _RECEIPT_TYPES = frozenset(
     {
@@ -28,8 +24,6 @@ _RECEIPT_TYPES = frozenset(
     }
 )
 _KEPT = 60
-_LOOK_BACK_LINES = 5000
-"""How far back the first look goes for commands; later ones only read what is new."""
 
 
 class DeskView:
@@ -39,10 +33,7 @@ class DeskView:
         self._context = context
         self._reader = reader
         self._paths = paths
-        self._tail: JournalTail | None = None
-        self._commands: deque[JournalLine] = deque(maxlen=_KEPT)
-        self._known = 0
-        """`seq` of the newest line among them."""
+        self._commands = RecentLines(paths.journal, _RECEIPT_TYPES, _KEPT)
 
     def encoded(self, now_us: int) -> bytes:
         """The page as one line of JSON."""
@@ -66,36 +57,14 @@ class DeskView:
         )
 
     def _receipts(self, control: ControlRead, now_us: int) -> tuple[Receipt, ...]:
-        try:
-            self._follow_journal()
-        except OSError:
-            # An unreadable journal is the daemon's and the light's matter; receipts then stay as they were.
-            self._tail = None
         return receipts(
-            list(self._commands),
+            self._commands.oldest_first(),
             self._audit(),
             control.files.values(),
             now_us=now_us,
             reader=self._reader,
             command_line=lambda command: self._context.shell(f"{command} --desk {self._paths.desk}"),
         )
-
-    def _follow_journal(self) -> None:
-        if self._tail is None:
-            # The tail stands at the end before we look back, so that no line falls between the two.
-            self._tail = JournalTail(self._paths.journal)
-            back = islice(lines_backwards(self._paths.journal), _LOOK_BACK_LINES)
-            found = [line for line in back if line.type in _RECEIPT_TYPES]
-            self._commands = deque(found[:_KEPT][::-1], maxlen=_KEPT)
-            self._known = self._commands[-1].seq if self._commands else 0
-        for line in self._tail.poll():
-            if line.seq == 1:
-                self._known = 0  # the journal was put away and begun anew, as a salvage does
-            if line.type in _RECEIPT_TYPES and line.seq > self._known:
-                self._commands.append(line)
-                self._known = line.seq
-        if self._tail.has_more or self._tail.gap is not None:
-            self._tail = None  # too far behind, or lines are gone: the next look goes back from the end again
 
     def _history_version(self) -> str:
         """Changes when a sample was added."""

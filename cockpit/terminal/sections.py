@@ -1,0 +1,215 @@
+"""What each block of the terminal's page says, made from the Now page's value and the snapshot behind it. Pure."""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final
+
+from cockpit import wording
+from cockpit.now_view import NowView, ShownReason, Tile
+from cockpit.reader import Reader
+from cockpit.receipts import Receipt
+from cockpit.tables import Table
+from cockpit.terminal.fit import Section
+from cockpit.terminal.grid import grid
+from cockpit.terminal.text import Line, Span, Style, between, clip, line, pad, width_of, wrap
+from state.control import COMMANDS, ControlRead
+from state.light import LightState
+from state.look import Look
+from state.records import Snapshot
+from state.times import iso_from_us
+
+SHAPES: Final[dict[str, str]] = {
+    "green": "\N{BLACK CIRCLE}",
+    "yellow": "\N{BLACK UP-POINTING TRIANGLE}",
+    "red": "\N{BLACK SQUARE}",
+    "not_live": "\N{DOTTED CIRCLE}",
+}
+_SIDE_BY_SIDE: Final = 140
+"""Columns from which on two tables stand beside each other."""
+_REASON_LINES: Final = 3
+
+_FIRST: Final[dict[str, tuple[str, ...]]] = {
+    "legs": ("leg", "quantity", "price", "delta", "pnl", "gamma", "theta", "volatility", "moneyness", "value"),
+    "orders": ("instrument", "side", "quantity", "filled", "status", "limit", "age", "owner", "order"),
+    "positions": ("instrument", "own", "foreign", "price", "pnl", "value"),
+    "operations": ("time", "type", "side", "quantity", "price", "reason", "instrument", "status"),
+}
+"""Of each table, the columns that are kept where there is no room for all."""
+
+
+def heading(view: NowView, look: Look, width: int, reader: Reader) -> list[Line]:
+    """The light, what the desk does, how old that is, and the state behind it. Always the first lines."""
+    light = view.light
+    state: LightState = light.state
+    colour = reader.say(f"top.states.{state}")
+    word = colour if light.word.upper() == colour else f"{colour}  {light.word}"
+    money: Style = "live_money" if view.mode.kind in ("live", "unknown") else "bold"
+    account = f"{view.mode.word} {view.mode.account}".strip()
+    right = line(Span(f" {view.desk} ", "plain"), Span(f" {account} ", money))
+    lines = [between(line(Span(f" {SHAPES[state]} {word} ", state)), right, width)]
+    if light.headline:
+        lines += [line(text) for text in wrap(light.headline, width, most=2)]
+    lines.append(between(_age(view, reader), line(Span(reader.time_of_day(_iso(view)), "dim")), width))
+    lines += [clip(each, width) for each in (_market(view, reader), _state(look.snapshot, reader)) if each]
+    return lines
+
+
+def _iso(view: NowView) -> str:
+    return iso_from_us(int(view.made_ms * 1000))
+
+
+def _age(view: NowView, reader: Reader) -> Line:
+    light = view.light
+    if light.age_ms is None:
+        return line(Span(reader.say("top.no_data"), "alarm"))
+    values = {"age": wording.age(light.age_ms), "limit": wording.age(light.age_limit_ms)}
+    if light.state == "not_live":
+        return line(Span(reader.say("top.old_data", **values), "alarm"))
+    return line(reader.say("top.data_age", **values))
+
+
+def _market(view: NowView, reader: Reader) -> Line:
+    parts = [part for part in (view.session, view.market_time) if part]
+    return line(f"{reader.say('top.session')} {' · '.join(parts)}") if parts else ()
+
+
+def _state(snapshot: Snapshot | None, reader: Reader) -> Line:
+    """Link, posture, latency and loop: what stands behind the light, each with its unit."""
+    if snapshot is None:
+        return ()
+    client = "" if snapshot.client_id is None else f", {reader.say('top.client', n=snapshot.client_id)}"
+    link = reader.say_known("link_states", snapshot.link_state or "", snapshot.link_state or wording.DASH)
+    posture = wording.DASH
+    if snapshot.posture is not None:
+        name = snapshot.posture.name
+        posture = reader.say_known("postures", name, name)
+        posture += f" ({snapshot.posture.reason})" if snapshot.posture.reason else ""
+    latency = snapshot.latency_ms
+    decided = wording.DASH if latency is None else f"{wording.age(latency.p50)} / {wording.age(latency.p99)}"
+    return line(
+        f"{reader.say('top.link')} {link}{client} · {reader.say('top.posture')} {posture} · "
+        f"{reader.say('top.loop')} {wording.age(snapshot.loop_age_ms)} · {reader.say('top.latency')} {decided}"
+    )
+
+
+def reasons(found: Sequence[ShownReason], width: int, reader: Reader) -> Section:
+    """Why the light is not green, worst first, each with its numbers."""
+    lines: list[Line] = []
+    firsts = 0
+    for reason in found:
+        style: Style = "warn" if reason.severity == "yellow" else "alarm"
+        measured = f" [{reason.measured}]" if reason.measured else ""
+        words = wrap(
+            f"{SHAPES[reason.severity]} {reason.code}{measured}: {reason.text}", width, most=_REASON_LINES, indent=2
+        )
+        lines += [line(Span(text, style)) for text in words]
+        firsts = firsts or len(words)
+    if not lines:
+        lines = [line(Span(reader.say("top.no_reason"), "dim"))]
+        firsts = 1
+    return Section(name="reasons", rank=0, lines=tuple(lines), least=max(firsts, min(4, len(lines))))
+
+
+def commands(control: ControlRead, width: int, reader: Reader) -> Section:
+    """The control files that stand, by whom and why; that none stands is said in one line."""
+    lines: list[Line] = []
+    for name in COMMANDS:
+        file = control.files.get(name)
+        if file is None:
+            continue
+        by = reader.say("top.by", who=file.by or reader.say("top.nobody"))
+        why = f": {file.reason}" if file.reason else ""
+        text = reader.say("top.asserted", name=name.upper(), age=wording.age(file.age_ms), by=by)
+        lines.append(clip(line(Span(text + why, "warn")), width))
+    if not control.readable:
+        lines.append(clip(line(Span(control.problem or reader.say("top.control_unreadable"), "warn")), width))
+    if control.unknown_names:
+        names = ", ".join(control.unknown_names)
+        lines.append(clip(line(Span(reader.say("top.unknown_files", names=names), "warn")), width))
+    if not lines:
+        lines.append(line(Span(reader.say("top.no_command"), "dim")))
+    return Section(name="commands", rank=1, lines=tuple(lines), least=len(lines))
+
+
+def receipts(found: Sequence[Receipt], width: int, reader: Reader) -> Section:
+    """What became of the last commands: written, seen, started, done; in red where nobody saw it."""
+    lines: list[Line] = []
+    for receipt in found:
+        style: Style = "alarm" if receipt.state == "failed" else "plain"
+        steps = " → ".join(
+            f"{step.word} {step.time}".strip() if step.time else f"({step.word})" for step in receipt.steps
+        )
+        note = f" · {receipt.note}" if receipt.note else ""
+        text = f"{receipt.command} {receipt.by} · {steps}{note}"
+        lines += [line(Span(each, style)) for each in wrap(text, width, most=2, indent=2)]
+        if receipt.shell:
+            lines.append(clip(line(Span(f"  {receipt.shell}", "bold")), width))
+    if lines:
+        lines.insert(0, line(Span(reader.say("top.sections.receipts"), "bold")))
+    return Section(name="receipts", rank=2, lines=tuple(lines), least=min(2, len(lines)))
+
+
+def figures(tiles: Sequence[Tile], width: int, reader: Reader) -> Section:
+    """The key figures, one to a line: label, value with unit, and what it is measured against."""
+    label = max((width_of(tile.label) for tile in tiles), default=0)
+    value = max((width_of(_value(tile)) for tile in tiles), default=0)
+    lines = []
+    for tile in tiles:
+        style: Style = {"calm": "bold", "warn": "warn", "alarm": "alarm"}[tile.tone]  # type: ignore[assignment]
+        word = "" if tile.tone == "calm" else f"{reader.say(f'top.tones.{tile.tone}')} · "
+        lines.append(
+            clip(
+                line(
+                    f"{pad(tile.label, label)}  ",
+                    Span(pad(_value(tile), value, right=True), style),
+                    Span(f"  {word}{tile.note}", "plain" if tile.tone == "calm" else style),
+                ),
+                width,
+            )
+        )
+    return Section(name="figures", rank=3, lines=tuple(lines), least=len(lines))
+
+
+def _value(tile: Tile) -> str:
+    return f"{tile.value} {tile.unit}".rstrip()
+
+
+def table(name: str, shown: Table | None, width: int, *, rank: int) -> Section:
+    """One table under its title; an empty one is one line that says what will appear."""
+    if shown is None:
+        return Section(name=name, rank=rank, lines=())
+    title = line(Span(shown.title, "bold"), Span(f"  {shown.aside}" if shown.aside else "", "dim"))
+    if not shown.rows:
+        empty = line(Span(shown.title, "bold"), Span(f"  {shown.empty}", "dim"))
+        return Section(name=name, rank=rank, lines=(clip(empty, width),))
+    body = grid(shown, width, first=_FIRST.get(name, ()))
+    return Section(name=name, rank=rank, lines=(clip(title, width), *body), least=min(4, len(body) + 1))
+
+
+def pair(left: Section, right: Section, width: int, *, name: str) -> Section:
+    """Two sections beside each other, where the screen is wide enough for both."""
+    half = (width - 3) // 2
+    lines: list[Line] = []
+    for at in range(max(len(left.lines), len(right.lines))):
+        one = clip(left.lines[at], half) if at < len(left.lines) else ()
+        other = clip(right.lines[at], width - half - 3) if at < len(right.lines) else ()
+        lines.append((*one, Span(" " * (half - width_of(one) + 3)), *other) if other else one)
+    return Section(name=name, rank=min(left.rank, right.rank), lines=tuple(lines), least=min(4, len(lines)))
+
+
+def spaced(sections: Sequence[Section]) -> list[Section]:
+    """A blank line before each table, where there is room enough for everything."""
+    return [
+        Section(name=each.name, rank=each.rank, lines=((), *each.lines), least=each.least + 1) if each.lines else each
+        for each in sections
+    ]
+
+
+def is_wide(width: int) -> bool:
+    """Whether two tables fit beside each other."""
+    return width >= _SIDE_BY_SIDE
+
+
+def count_lines(sections: Sequence[Section]) -> int:
+    """How many lines they would take in full."""
+    return len(list(chain.from_iterable(section.lines for section in sections)))
