@@ -315,6 +315,8 @@ class Snapshot(_Record, frozen=True, kw_only=True):
     drawdown_pct: float | None = None
     pnl_parts: PnlParts | None = None
     account_summary: dict[str, float] | None = None
+    account_summary_age_ms: float | None = None
+    """How long ago the venue told these values, at `ts`."""
     counters: dict[str, Any] | None = None
     limits: tuple[Limit, ...] = ()
     latency_ms: LatencyMs | None = None
@@ -333,6 +335,8 @@ class HistorySample(_Record, frozen=True, kw_only=True):
     run_id: str
     ts: str
     wall_ts: str
+    session_date: str | None = None
+    """The desk's day, which `daily_pnl_usd` counts: a night after the close belongs to it until the next open."""
     equity_usd: float | None = None
     daily_pnl_usd: float | None = None
     drawdown_pct: float | None = None

@@ -58,7 +58,7 @@ def _counts(paths: DeskPaths, index: JournalIndex, wanted: Filter, by: GroupBy) 
     except TooManyGroups as error:
         st.warning(str(error))
         return
-    table = tables.counts(counted, by, quantity=wanted.types is not None)
+    table = tables.counts(counted, by, frame.current_reader(), quantity=wanted.types is not None)
     components.table(key=f"counts-{paths.desk}", data={"table": tables.plain(table)}, on_follow_change=lambda: None)
     _warn(counted.problems)
 
@@ -143,5 +143,5 @@ def _follow(key: str) -> None:
 
 
 def _table(lines: Sequence[JournalLine], *, key: str, title: str, aside: str, empty: str) -> None:
-    table = tables.journal(lines, title=title, aside=aside, empty=empty)
+    table = tables.journal(lines, frame.current_reader(), title=title, aside=aside, empty=empty)
     components.table(key=key, data={"table": tables.plain(table)}, on_follow_change=lambda: _follow(key))

@@ -208,6 +208,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     """Instrument -> kind -> values that the boundary refused in this run."""
     account_positions: dict[str, float] = {}
     account_values_usd: dict[str, float] = {}
+    account_values_us: int | None = None
+    """When the venue last told account values."""
     orders: dict[str, OwnOrder] = {}
     foreign_orders: dict[int, OrderReport] = {}
     strategy: Any = None

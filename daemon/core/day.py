@@ -244,7 +244,7 @@ def _since(before_us: int | None, now_us: int, *, breached: bool) -> int | None:
 
 def on_account(turn: Turn, values_usd: dict[str, float]) -> None:
     """Take the account's values; the first net liquidation is what the desk's equity curve starts from."""
-    turn.put(account_values_usd={**turn.book.account_values_usd, **values_usd})
+    turn.put(account_values_usd={**turn.book.account_values_usd, **values_usd}, account_values_us=turn.book.ts_us)
     worth = values_usd.get("NetLiquidation")
     if worth is None or turn.book.ledger.base_equity_usd is not None or not math.isfinite(worth):
         return

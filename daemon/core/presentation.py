@@ -54,6 +54,9 @@ def present(core: Core, book: Book) -> dict[str, Any]:
         "drawdown_pct": None if day.drawdown_pct is None else round(day.drawdown_pct, 4),
         "pnl_parts": pnl_parts(book),
         "account_summary": dict(book.account_values_usd) if book.account_values_usd else None,
+        "account_summary_age_ms": None
+        if book.account_values_us is None
+        else (book.ts_us - book.account_values_us) / 1000,
         "counters": _counters(book),
         "limits": (*_limits(profile, book), *strategy.limits(book.strategy, book)),
         "control": _control(book),

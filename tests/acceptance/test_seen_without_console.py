@@ -62,6 +62,8 @@ async def test_r_a1_r_m6_account_positions_and_prices_stand_in_the_snapshot_and_
         assert (snapshot.account, snapshot.account_kind) == ("DU0000001", "simulated")
         assert snapshot.account_summary is not None
         assert {"NetLiquidation", "TotalCashValue"} <= set(snapshot.account_summary)
+        assert snapshot.account_summary_age_ms is not None
+        assert 0 <= snapshot.account_summary_age_ms < 600_000
 
         assert snapshot.instruments is not None
         stock, *options = snapshot.instruments

@@ -8,18 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cockpit import figures, flatten_preview, journal_view, now_view, tables, wording
+from cockpit import figures, flatten_preview, now_view, wording
 from cockpit.reader import Reader
 from state.control import AssertedCommand, ControlRead
 from state.light import Light, light
-from state.query import ROUTINE, Filter, JournalIndex, newest
 from state.records import (
     SCHEMA_VERSION,
     Check,
     HistorySample,
     InstrumentQuote,
-    JournalLine,
-    JournalType,
     SelfCheck,
     SessionState,
     Snapshot,
@@ -72,46 +69,6 @@ def test_a_command_in_a_sentence_names_the_desk_of_the_page() -> None:
     shown = now_view.shown_light(BARE, verdict, desk="second", now_iso=iso_from_us(0), reader=Reader())
     paused = next(reason for reason in shown.reasons if reason.code == "paused")
     assert "./bifrost --desk second resume" in paused.text
-
-
-def test_another_desks_strategy_is_left_alone() -> None:
-    assert tables.strategy_state(msgspec.structs.replace(BARE, strategy={"name": "market maker", "quotes": 3})) is None
-
-
-def test_every_row_has_a_cell_per_column(player: DeskPlayer) -> None:
-    shown = view(player.write())
-    lines = [player.record(JournalType.FILL), player.record(JournalType.HALT, quantity=1.0, unit="share")]
-    journal = tables.journal(lines, title="", aside="", empty="")
-    for table in (*shown.tables.values(), journal):
-        assert table.rows or table.title == "Working orders"
-        assert all(len(row.cells) == len(table.columns) for row in table.rows)
-
-
-def test_the_days_pnl_adds_up_in_its_row(player: DeskPlayer) -> None:
-    snapshot = player.write()
-    table = view(snapshot).tables["day_pnl"]
-    figures = [float(cell.replace(",", "").replace("\N{MINUS SIGN}", "-")) for cell in table.rows[0].cells]
-    total, *parts, wear = figures
-    assert [column.name for column in table.columns][6:8] == ["slippage", "commission"]
-    assert round(sum(parts), 2) == total == 1046.3
-    assert wear == -18.4
-    unpriced = msgspec.structs.replace(snapshot, pnl_parts=None)
-    assert view(unpriced).tables["day_pnl"].rows == ()
-    assert snapshot.pnl_parts is not None
-    of_another_bot = msgspec.structs.replace(snapshot.pnl_parts, other_usd=None)
-    assert view(msgspec.structs.replace(snapshot, pnl_parts=of_another_bot)).tables["day_pnl"].rows == ()
-
-
-def test_why_is_asked_for_a_lines_own_time() -> None:
-    words = journal_view.why_words("2014-06-05T14:03:00.000000Z", "demo")
-    assert words == "why --desk demo --at 2014-06-05T14:03:00.000000Z"
-
-
-def test_numbers_stand_right_and_foreign_is_told_apart(player: DeskPlayer) -> None:
-    table = view(player.write()).tables["positions"]
-    assert [column.align for column in table.columns] == ["left"] + ["right"] * 5
-    assert {row.cells[0]: row.tone for row in table.rows}["IBM"] == "foreign"
-    assert {row.cells[0]: row.tone for row in table.rows}["TWX"] is None
 
 
 def test_the_key_figures_carry_their_limits(player: DeskPlayer) -> None:
@@ -242,125 +199,3 @@ def test_thinning_keeps_the_ends_and_the_extremes(count: int, most: int) -> None
     assert len(kept) <= max(most, count if count <= most else 0) + 4
     assert [sample.ts for sample in kept] == sorted(sample.ts for sample in kept)
 
-
-def test_a_refusal_tells_the_numbers_of_the_rules_that_refused(player: DeskPlayer) -> None:
-    rules = {
-        "cooldown": {"ok": False, "measured": 22.4, "limit": 60.0, "unit": "s"},
-        "max_position": {"ok": True, "measured": 1.0, "limit": 2.0, "unit": "shares"},
-        "min_price_move": {"ok": False, "measured": 0.1, "limit": 0.2, "unit": "%", "waived": True},
-    }
-    line = player.record(JournalType.REFUSED, reason="cooldown", data={"rules": rules})
-    assert tables.what_and_why(line) == "cooldown 22.4, limit 60 s"
-    assert tables.what_and_why(msgspec.structs.replace(line, data=rules)) == "cooldown 22.4, limit 60 s"
-
-
-@pytest.mark.parametrize(
-    ("kind", "tone"),
-    [
-        (JournalType.REJECTED, "bad"),
-        (JournalType.REFUSED, "warn"),
-        (JournalType.FILL, "good"),
-        (JournalType.INTENT, None),
-    ],
-)
-def test_what_went_wrong_is_emphasised(kind: JournalType, tone: str | None) -> None:
-    assert tables.tone_of(kind) == tone
-
-
-def asked(types: tuple[str, ...] = (), newest_us: int | None = None, **values: str) -> journal_view.Asked:
-    return journal_view.ask(values, types, newest_us=newest_us)
-
-
-def test_filters_come_from_the_address() -> None:
-    found = asked(("fill", "refused"), since="2014-06-05 14:30", until="2014-06-05", intent="r-4", limit="200")
-    assert found.wanted == Filter(
-        since_us=journal_view.parse_time("2014-06-05T14:30:00Z"),
-        until_us=journal_view.parse_time("2014-06-05"),
-        types=frozenset({JournalType.FILL, JournalType.REFUSED}),
-        intent_id="r-4",
-    )
-    assert found.limit == 200
-
-
-def test_a_span_counts_back_from_the_newest_operation() -> None:
-    assert asked(newest_us=10_000_000_000, span="1 h").wanted.since_us == 6_400_000_000
-    assert asked(newest_us=None, span="1 h").wanted.since_us is None
-
-
-@pytest.mark.parametrize("text", ["soon", "2014-13-05", "2014-06-05 25:00", "5.6.2014"])
-def test_an_odd_time_is_a_sentence(text: str) -> None:
-    found = asked(since=text)
-    assert found.wanted.since_us is None
-    assert len(found.problems) == 1
-    assert text in found.problems[0]
-
-
-def test_odd_values_in_the_address_do_no_harm() -> None:
-    found = asked(("fil",), limit="-1; drop", span="?")
-    assert found.limit == journal_view.LIMITS[0]
-    assert found.problems == ("type: there is no 'fil'",)
-
-
-def test_the_shell_twin_asks_the_same() -> None:
-    found = asked(("refused", "fill"), since="2014-06-05 14:30", intent="r-4")
-    words = journal_view.cli_words(found, "demo")
-    assert words == "ops --desk demo --since 2014-06-05T14:30:00Z --type fill --type refused --intent r-4 --limit 50"
-    assert journal_view.cli_words(asked(()), "demo") == "ops --desk demo --limit 50"
-    shown = journal_view.ask({"routine": "yes"}, (), newest_us=None)
-    assert journal_view.cli_words(shown, "demo") == "ops --desk demo --all --limit 50"
-
-
-def test_routine_lines_are_left_out_and_counted_unless_asked_for(player: DeskPlayer) -> None:
-    player.tell_a_day()
-    player.record(JournalType.TRANSITION, status="ARMED", reason="in_band")
-    player.record(JournalType.LEDGER_CHECKPOINT, status="checkpoint")
-    index = JournalIndex.of(player.paths)
-    every = journal_view.look_up(index, journal_view.ask({"routine": "yes"}, (), newest_us=None)).lines
-    found = journal_view.look_up(index, journal_view.ask({}, (), newest_us=None))
-    routine = [line for line in every if line.type in ROUTINE]
-    assert len(routine) == 2
-    assert found.lines == tuple(line for line in every if line.type not in ROUTINE)
-    assert found.left_out == len(routine)
-
-
-def test_counts_are_a_table_with_the_whole_in_its_head(player: DeskPlayer) -> None:
-    player.tell_a_day()
-    found = asked(count="type", side="BUY")
-    assert found.count_by == "type"
-    assert found.wanted.side == "BUY"
-    counted = JournalIndex.of(player.paths).count_by(found.wanted, ("type",))
-    table = tables.counts(counted, "type", quantity=False)
-    assert [column.name for column in table.columns] == ["group", "count"]
-    assert [row.cells[0] for row in table.rows] == sorted(row.cells[0] for row in table.rows)
-    total = sum(int(row.cells[1]) for row in table.rows)
-    assert table.aside == f"{total} operations in {len(table.rows)} groups"
-    assert total == len(newest(player.paths.journal, found.wanted, 1000))
-    assert journal_view.cli_words(found, "demo") == "ops --desk demo --side BUY --count-by type"
-
-
-def test_lines_are_shown_with_their_units() -> None:
-    line = JournalLine(
-        seq=1, ts="2014-06-05T14:31:07.123456Z", wall_ts="2014-06-05T14:31:07.123456Z", type=JournalType.FILL, desk="d",
-        run_id="r", quantity=1.0, unit="share", price=70.125,
-    )  # fmt: skip
-    (row,) = tables.journal([line], title="", aside="", empty="").rows
-    assert "2014-06-05 14:31:07.123" in row.cells
-    assert "1 share" in row.cells
-    assert "70.1250" in row.cells
-
-
-@pytest.mark.parametrize(
-    ("source", "shown"), [("fixed", "profile"), ("implied", "its quote"), ("ib", "IB's model"), (None, wording.DASH)]
-)
-def test_each_leg_says_where_its_volatility_comes_from_and_whether_it_was_adopted(
-    source: str | None, shown: str
-) -> None:
-    leg = {
-        "instrument": "TWX 20140719 C 70", "right": "C", "strike": 70.0, "expiry": "2014-07-19",
-        "volatility_source": source, "adopted": source == "ib",
-    }  # fmt: skip
-    machine = {"trading_state": "ARMED", "hedge_state": "EXEC_IDLE", "state_code": "O1", "words": ""}
-    snapshot = msgspec.structs.replace(BARE, strategy={"name": "gamma_scalper", **machine, "legs": [leg]})
-    cells = tables.legs(snapshot).rows[0].cells
-    assert cells[[column.name for column in tables.LEG_COLUMNS].index("source")] == shown
-    assert ("(adopted)" in cells[0]) is (source == "ib")

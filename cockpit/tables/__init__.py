@@ -1,0 +1,41 @@
+"""Tables as values: what the present and the journal show, as columns and rows of text.
+
+`model` says what a table is, `present` and `account` make those of the snapshot, `journal` those of operations.
+"""
+
+from cockpit.tables.account import is_adoptable
+from cockpit.tables.journal import (
+    counts,
+    is_refusal,
+    journal,
+    quantity_words,
+    rule_words,
+    rules_of,
+    tone_of,
+    type_name,
+    what_and_why,
+)
+from cockpit.tables.model import Column, Columns, Row, Table, Tone, plain, sortable
+from cockpit.tables.present import present, strategy_state
+
+__all__ = [
+    "Column",
+    "Columns",
+    "Row",
+    "Table",
+    "Tone",
+    "counts",
+    "is_adoptable",
+    "is_refusal",
+    "journal",
+    "plain",
+    "present",
+    "quantity_words",
+    "rule_words",
+    "rules_of",
+    "sortable",
+    "strategy_state",
+    "tone_of",
+    "type_name",
+    "what_and_why",
+]

@@ -1,0 +1,328 @@
+"""Tables of the present: what the desk hedges, holds, works at, and earned today. Pure: the snapshot in, text out."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from cockpit import wording
+from cockpit.reader import Reader
+from cockpit.tables.account import account, book, delta
+from cockpit.tables.model import Column, Columns, Row, Table, sortable
+from state.records import GammaScalperState, InstrumentQuote, Leg, Snapshot
+
+
+def present(snapshot: Snapshot | None, reader: Reader) -> dict[str, Table]:
+    """Every table that pages show live, by the name that a page's element asks for."""
+    return {
+        "legs": legs(snapshot, reader),
+        "legs_full": legs_full(snapshot, reader),
+        "underlying": underlying(snapshot, reader),
+        "positions": positions(snapshot, reader),
+        "day_pnl": day_pnl(snapshot, reader),
+        "orders": working_orders(snapshot, reader),
+        "account": account(snapshot, reader),
+        "book": book(snapshot, reader),
+        "delta": delta(snapshot, strategy_state(snapshot), reader),
+    }
+
+
+def strategy_state(snapshot: Snapshot | None) -> GammaScalperState | None:
+    """The snapshot's strategy section, where it is a gamma scalper's; another desk's is not ours to read."""
+    if snapshot is None or snapshot.strategy is None:
+        return None
+    try:
+        return msgspec.convert(snapshot.strategy, GammaScalperState)
+    except msgspec.ValidationError:
+        return None
+
+
+def legs(snapshot: Snapshot | None, reader: Reader) -> Table:
+    """The options that the desk hedges, as wide as a laptop shows."""
+    state = strategy_state(snapshot)
+    to = Columns(reader, "legs")
+    return _legs_table(
+        snapshot,
+        state,
+        reader,
+        columns=(
+            to.left("leg"),
+            to.right("quantity", "contracts"),
+            to.right("price", "usd"),
+            to.right("value", "usd"),
+            to.right("pnl", "usd"),
+            to.right("moneyness", "pct"),
+            to.right("volatility", "pct_year"),
+            to.left("source"),
+            to.right("delta", "shares"),
+            to.right("gamma", "shares_per_usd"),
+            to.right("theta", "usd_day"),
+        ),
+        rows=() if state is None else tuple(_leg_row(leg, reader) for leg in state.legs),
+    )
+
+
+def legs_full(snapshot: Snapshot | None, reader: Reader) -> Table:
+    """The same options with all that is known of their price: its two sides, its age and where it comes from."""
+    state = strategy_state(snapshot)
+    to = Columns(reader, "legs")
+    quotes = {} if snapshot is None else {quote.symbol: quote for quote in snapshot.instruments}
+    modelled = _modelled(snapshot)
+    return _legs_table(
+        snapshot,
+        state,
+        reader,
+        columns=(
+            to.left("leg"),
+            to.right("quantity", "contracts"),
+            to.right("price", "usd"),
+            to.left("price_source"),
+            to.right("bid", "usd"),
+            to.right("ask", "usd"),
+            to.right("age"),
+            to.right("value", "usd"),
+            to.right("pnl", "usd"),
+            to.right("moneyness", "pct"),
+            to.right("volatility", "pct_year"),
+            to.left("source"),
+            to.right("volatility_age"),
+            to.right("delta", "shares"),
+            to.right("gamma", "shares_per_usd"),
+            to.right("theta", "usd_day"),
+            to.right("vega", "usd_vol_point"),
+        ),
+        rows=()
+        if state is None
+        else tuple(_full_row(leg, quotes.get(leg.instrument), modelled, reader) for leg in state.legs),
+    )
+
+
+def _legs_table(
+    snapshot: Snapshot | None,
+    state: GammaScalperState | None,
+    reader: Reader,
+    *,
+    columns: tuple[Column, ...],
+    rows: tuple[Row, ...],
+) -> Table:
+    is_others = snapshot is not None and state is None
+    return Table(
+        title=reader.say("tables.legs.title"),
+        aside="" if state is None else _whole_book(state, reader),
+        columns=sortable(columns),
+        rows=rows,
+        empty=reader.say("tables.legs.none" if is_others else "tables.legs.empty"),
+    )
+
+
+def _whole_book(state: GammaScalperState, reader: Reader) -> str:
+    greeks = state.greeks
+    return reader.say(
+        "tables.legs.aside",
+        n=len(state.legs),
+        delta=wording.shares(greeks.net_delta_shares, signed=True),
+        gamma=wording.number(greeks.gamma, decimals=1),
+        theta=wording.number(greeks.theta_usd_day, decimals=2),
+        vega=wording.number(greeks.vega, decimals=1),
+    )
+
+
+def _leg_name(leg: Leg, reader: Reader) -> str:
+    right = reader.say("tables.legs.call" if leg.right == "C" else "tables.legs.put")
+    adopted = f"  ({reader.say('tables.legs.adopted')})" if leg.adopted else ""
+    return f"{leg.expiry}  {leg.strike:g} {right}{adopted}"
+
+
+def _volatility(leg: Leg) -> str:
+    return wording.number(None if leg.implied_volatility is None else leg.implied_volatility * 100, decimals=1)
+
+
+def _source(leg: Leg, reader: Reader) -> str:
+    """Where the volatility comes from."""
+    source = leg.volatility_source
+    return wording.DASH if source is None else reader.say(f"tables.legs.sources.{source}")
+
+
+def _leg_row(leg: Leg, reader: Reader) -> Row:
+    return Row(
+        key=leg.instrument,
+        cells=(
+            _leg_name(leg, reader),
+            wording.shares(leg.quantity, signed=True),
+            wording.number(leg.price, decimals=3),
+            wording.usd(leg.value_usd),
+            wording.usd(leg.pnl_usd, signed=True),
+            wording.number(leg.moneyness_pct, decimals=2, signed=True),
+            _volatility(leg),
+            _source(leg, reader),
+            wording.number(leg.delta_shares, decimals=1, signed=True),
+            wording.number(leg.gamma, decimals=1),
+            wording.number(leg.theta_usd_day, decimals=2, signed=True),
+        ),
+    )
+
+
+def _full_row(leg: Leg, quote: InstrumentQuote | None, modelled: frozenset[str], reader: Reader) -> Row:
+    priced_by = None if leg.price is None else "model" if leg.instrument in modelled else "quote"
+    volatility_age_ms = None if leg.volatility_age_s is None else leg.volatility_age_s * 1000
+    return Row(
+        key=leg.instrument,
+        cells=(
+            _leg_name(leg, reader),
+            wording.shares(leg.quantity, signed=True),
+            wording.number(leg.price, decimals=3),
+            wording.DASH if priced_by is None else reader.say(f"tables.legs.priced_by.{priced_by}"),
+            wording.number(None if quote is None else quote.bid, decimals=3),
+            wording.number(None if quote is None else quote.ask, decimals=3),
+            wording.age(None if quote is None else quote.quote_age_ms),
+            wording.usd(leg.value_usd),
+            wording.usd(leg.pnl_usd, signed=True),
+            wording.number(leg.moneyness_pct, decimals=2, signed=True),
+            _volatility(leg),
+            _source(leg, reader),
+            wording.age(volatility_age_ms),
+            wording.number(leg.delta_shares, decimals=1, signed=True),
+            wording.number(leg.gamma, decimals=1),
+            wording.number(leg.theta_usd_day, decimals=2, signed=True),
+            wording.number(leg.vega, decimals=1),
+        ),
+    )
+
+
+def _modelled(snapshot: Snapshot | None) -> frozenset[str]:
+    """Instruments whose mark is a model's, because they have no quote of two sides."""
+    counters: Mapping[str, object] = {} if snapshot is None or snapshot.counters is None else snapshot.counters
+    names = counters.get("modelled_marks")
+    return frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
+
+
+def underlying(snapshot: Snapshot | None, reader: Reader) -> Table:
+    """What the desk's underlying is quoted at, and every other instrument that has a price."""
+    to = Columns(reader, "underlying")
+    found = () if snapshot is None else snapshot.instruments
+    return Table(
+        title=reader.say("tables.underlying.title"),
+        aside=reader.say("tables.underlying.aside") if found else "",
+        columns=(
+            to.left("instrument"),
+            to.right("bid", "usd"),
+            to.right("ask", "usd"),
+            to.right("last", "usd"),
+            to.right("spread", "pct"),
+            to.right("age"),
+        ),
+        rows=tuple(
+            Row(
+                key=quote.symbol,
+                cells=(
+                    quote.symbol,
+                    wording.number(quote.bid, decimals=2 if quote.kind == "stock" else 3),
+                    wording.number(quote.ask, decimals=2 if quote.kind == "stock" else 3),
+                    wording.number(quote.last, decimals=2 if quote.kind == "stock" else 3),
+                    wording.number(quote.spread_pct, decimals=3),
+                    wording.age(quote.quote_age_ms),
+                ),
+            )
+            for quote in found
+        ),
+        empty=reader.say("tables.underlying.empty"),
+    )
+
+
+def day_pnl(snapshot: Snapshot | None, reader: Reader) -> Table:
+    """Where the day's P&L came from: costs with their minus, so that the row adds up to the day's total."""
+    parts = None if snapshot is None else snapshot.pnl_parts
+    rows: tuple[Row, ...] = ()
+    if parts is not None and parts.other_usd is not None:
+        slippage = None if parts.slippage_usd is None else -parts.slippage_usd
+        earned = (parts.delta_usd, parts.gamma_usd, parts.theta_usd, parts.vega_usd, parts.other_usd)
+        figures = (parts.total_usd, *earned, slippage, -parts.commission_usd)
+        cells = tuple(wording.usd(figure, signed=True) for figure in figures)
+        rows = (Row(key="today", cells=(*cells, wording.number(parts.wear_per_10k, decimals=2, signed=True))),)
+    to = Columns(reader, "day_pnl")
+    names = ("total", "delta", "gamma", "theta", "vega", "other", "slippage", "commission")
+    return Table(
+        title=reader.say("tables.day_pnl.title"),
+        aside=reader.say("tables.day_pnl.aside"),
+        columns=(*(to.right(name, "usd") for name in names), to.right("wear", "usd_per_10k")),
+        rows=rows,
+        empty=reader.say("tables.day_pnl.empty"),
+    )
+
+
+def positions(snapshot: Snapshot | None, reader: Reader) -> Table:
+    """The account's positions, this desk's share of each apart from everybody else's."""
+    to = Columns(reader, "positions")
+    found = () if snapshot is None else snapshot.positions
+    rows = tuple(
+        Row(
+            key=position.instrument,
+            cells=(
+                position.instrument,
+                wording.shares(position.own, signed=True),
+                wording.shares(position.foreign, signed=True),
+                wording.number(position.price, decimals=3),
+                wording.usd(position.value_usd),
+                wording.usd(position.pnl_usd, signed=True),
+            ),
+            tone="foreign" if position.own == 0 and position.foreign != 0 else None,
+        )
+        for position in found
+    )
+    is_without_account = snapshot is not None and snapshot.account is None
+    return Table(
+        title=reader.say("tables.positions.title"),
+        aside=reader.say("tables.positions.aside", n=len(rows)),
+        columns=sortable(
+            (
+                to.left("instrument"),
+                to.right("own"),
+                to.right("foreign"),
+                to.right("price", "usd"),
+                to.right("value", "usd"),
+                to.right("pnl", "usd"),
+            )
+        ),
+        rows=rows,
+        empty=reader.say("tables.positions.no_account" if is_without_account else "tables.positions.empty"),
+    )
+
+
+def working_orders(snapshot: Snapshot | None, reader: Reader) -> Table:
+    """Orders at the venue, ours first."""
+    to = Columns(reader, "orders")
+    found = () if snapshot is None else snapshot.working_orders
+    rows = tuple(
+        Row(
+            key=order.order_ref,
+            cells=(
+                order.order_ref or wording.DASH,
+                order.instrument,
+                order.side,
+                wording.shares(order.quantity),
+                wording.shares(order.filled),
+                wording.number(order.limit_price, decimals=2),
+                order.status,
+                wording.age(order.age_ms),
+                reader.say("tables.orders.own" if order.own else "tables.orders.foreign"),
+            ),
+            tone=None if order.own else "foreign",
+        )
+        for order in sorted(found, key=lambda order: not order.own)
+    )
+    return Table(
+        title=reader.say("tables.orders.title"),
+        aside=f"n = {len(rows)}" if rows else "",
+        columns=(
+            to.left("order"),
+            to.left("instrument"),
+            to.left("side"),
+            to.right("quantity", "shares"),
+            to.right("filled", "shares"),
+            to.right("limit", "usd"),
+            to.left("status"),
+            to.right("age"),
+            to.left("owner"),
+        ),
+        rows=rows,
+        empty=reader.say("tables.orders.empty"),
+    )
