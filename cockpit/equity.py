@@ -3,7 +3,7 @@
 from typing import Any
 
 from cockpit import figures
-from cockpit.now_view import DRAWDOWN_LIMIT, limit_named
+from cockpit.tiles_view import DRAWDOWN_LIMIT, limit_named
 from cockpit.reader import Reader
 from state.history import read_history
 from state.layout import DeskPaths

@@ -217,13 +217,18 @@ def _from_limits(limits: tuple[Limit, ...]) -> Iterator[LightReason]:
 
     A limit of zero is always used up.
     """
-    near = [
-        _used(each)
+    near = near_limits(limits)
+    if near:
+        yield _reason("limit_near", "yellow", "; ".join(_used(each) for each in near))
+
+
+def near_limits(limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+    """The limits that are used, or would be by the next order, to 85 % or more."""
+    return tuple(
+        each
         for each in limits
         if _is_near(each.used, each.limit) or (each.projected is not None and _is_near(each.projected, each.limit))
-    ]
-    if near:
-        yield _reason("limit_near", "yellow", "; ".join(near))
+    )
 
 
 def _is_near(amount: float, limit: float) -> bool:

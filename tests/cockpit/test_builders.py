@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cockpit import figures, flatten_preview, now_view, wording
+from cockpit import figures, flatten_preview, light_view, now_view, wording
 from cockpit.reader import Reader
 from state.control import AssertedCommand, ControlRead
 from state.light import Light, light
@@ -66,7 +66,7 @@ def test_a_snapshot_with_only_what_any_desk_must_write_shows_dashes() -> None:
 
 def test_a_command_in_a_sentence_names_the_desk_of_the_page() -> None:
     verdict = light(BARE, ControlRead(files={"pause": AssertedCommand(name="pause", since_us=0, age_ms=0)}), 0)
-    shown = now_view.shown_light(BARE, verdict, desk="second", now_iso=iso_from_us(0), reader=Reader())
+    shown = light_view.shown_light(BARE, verdict, desk="second", now_iso=iso_from_us(0), reader=Reader())
     paused = next(reason for reason in shown.reasons if reason.code == "paused")
     assert "./bifrost --desk second resume" in paused.text
 
