@@ -5,7 +5,7 @@ from html import escape
 
 import streamlit as st
 
-from cockpit import commands, context, flatten_preview, now_view, wording
+from cockpit import commands, context, flatten_preview, light_view, wording
 from cockpit.clock import wall_us
 from cockpit.pages import frame
 from state.layout import DeskPaths
@@ -65,7 +65,7 @@ def _html(text: str) -> None:
 
 def _checklist(desk: str, look: Look, *, apart_from: tuple[str, ...]) -> None:
     """What else blocks, each with its numbers."""
-    shown = now_view.shown_light(
+    shown = light_view.shown_light(
         look.snapshot, look.light, desk=desk, now_iso=iso_from_us(wall_us()), reader=frame.current_reader()
     )
     others = [reason for reason in shown.reasons if reason.code not in apart_from]
