@@ -91,8 +91,9 @@ class Screen:
         """
         if self._ended is not None:
             return ""
-        ready, _, _ = select.select([self._keyboard, self._woken], [], [], max(0.0, timeout_s))
-        if self._woken in ready:
+        woken = self._woken.fileno()
+        ready, _, _ = select.select([self._keyboard, woken], [], [], max(0.0, timeout_s))
+        if woken in ready:
             self._woken.recv(4096)
         if self._keyboard not in ready:
             return ""

@@ -16,6 +16,9 @@ NARROWEST = 20
 """A narrower screen is drawn as if it had so many columns, and cut by the terminal."""
 
 
+_OPERATIONS_LINES = 8
+
+
 class Size(NamedTuple):
     """A screen. `height` None has no end: a pipe."""
 
@@ -42,12 +45,14 @@ def frame(
     width = max(NARROWEST, size.width)
     top = made.heading(view, look, width, reader)
     bottom = _footer(shell, notice, width, reader, has_keys=has_keys)
-    body = _body(view, look, lines, width, reader)
+    body = _body(view, lines, width, reader)
     if size.height is None:
         return (*top, *fit(_spread(body), None, reader), *bottom)
     room = size.height - len(top) - len(bottom)
     spread = _spread(body)
-    wanted = spread if made.count_lines(spread) <= room else body
+    # The operations take what room there is; the blank lines must not cost any other section its own.
+    others = made.count_lines([section for section in spread if section.name != "operations"])
+    wanted = spread if others + _OPERATIONS_LINES <= room else body
     shown = [*top, *fit(wanted, room, reader)]
     if room < 0:
         return tuple(clip(each, width) for each in top[: size.height])
@@ -56,7 +61,7 @@ def frame(
     return tuple(clip(each, width) for each in [*shown, *bottom])
 
 
-def _body(view: NowView, look: Look, lines: Sequence[JournalLine], width: int, reader: Reader) -> list[Section]:
+def _body(view: NowView, lines: Sequence[JournalLine], width: int, reader: Reader) -> list[Section]:
     tables = view.tables
     legs = made.table("legs", tables.get("legs"), width, rank=4)
     half = (width - 3) // 2 if made.is_wide(width) else width
@@ -64,13 +69,12 @@ def _body(view: NowView, look: Look, lines: Sequence[JournalLine], width: int, r
     held = made.table("positions", tables.get("positions"), half, rank=7)
     told = made.table("operations", operations(lines, reader), width, rank=6)
     beside = [made.pair(held, orders, width, name="positions")] if made.is_wide(width) else [orders, held]
+    present = [made.figures(view.tiles, width, reader), legs, *beside]
     return [
         made.reasons(view.light.reasons, width, reader),
-        made.commands(look.control, width, reader),
-        made.receipts(view.controls.receipts, width, reader),
-        made.figures(view.tiles, width, reader),
-        legs,
-        *beside,
+        made.commands(view, width, reader),
+        made.receipts(view.controls.receipts, width),
+        *(map(made.faded, present) if view.light.state == "not_live" else present),
         told,
     ]
 

@@ -8,16 +8,28 @@ from cockpit.terminal.text import Line, Span, Style, clean, pad, width_of
 _GAP = 2
 _WIDEST = 44
 """No cell takes more, so that one long text does not push every other column out."""
+_LEAST_STRETCHED = 16
 _TONES: dict[str, Style] = {"bad": "alarm", "warn": "warn", "foreign": "dim"}
 
 
-def grid(table: Table, width: int, *, first: Sequence[str] = (), rows: Sequence[Row] | None = None) -> list[Line]:
-    """Head and rows. `first` names the columns that are kept before all others; the order shown is the table's."""
-    shown = table.rows if rows is None else rows
+def grid(table: Table, width: int, *, first: Sequence[str] = (), stretch: str | None = None) -> list[Line]:
+    """Head and rows. `first` names the columns that are kept before all others; the order shown is the table's.
+
+    `stretch` names the column that takes less where there is little room, and all the room that is left.
+    """
+    shown = table.rows
     if not shown:
         return []
     sizes = [_size(index, column, shown) for index, column in enumerate(table.columns)]
+    elastic = next((at for at, column in enumerate(table.columns) if column.name == stretch), None)
+    longest = 0
+    if elastic is not None:
+        longest = max(width_of(_cell(row, elastic)) for row in shown)
+        sizes[elastic] = min(sizes[elastic], _LEAST_STRETCHED)
     kept = _kept(table.columns, sizes, width, first)
+    if elastic in kept:
+        left = width - sum(sizes[at] for at in kept) - _GAP * (len(kept) - 1)
+        sizes[elastic] = min(sizes[elastic] + left, max(longest, sizes[elastic]))
     lines: list[Line] = [(Span("  ".join(_head(table.columns[at], sizes[at]) for at in kept), "dim"),)]
     for row in shown:
         style = _TONES.get(str(row.tone), "plain")

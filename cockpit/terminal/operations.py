@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cockpit import wording
 from cockpit.reader import Reader
-from cockpit.tables import Column, Row, Table, tone_of
+from cockpit.tables import Column, Row, Table, quantity_words, tone_of, what_and_why
 from state.records import JournalLine
 
 
@@ -31,17 +31,16 @@ def operations(lines: Sequence[JournalLine], reader: Reader) -> Table:
 
 
 def _row(line: JournalLine, reader: Reader) -> Row:
-    kind = line.type.value
     return Row(
         cells=(
             reader.time_of_day(line.ts),
-            reader.say_known("journal_types", kind, kind.replace("_", " ")),
+            wording.operation(line.type, reader),
             line.side or "",
-            "" if line.quantity is None else wording.shares(line.quantity),
+            quantity_words(line, reader),
             line.instrument or "",
             "" if line.price is None else wording.number(line.price, decimals=4),
             line.status or "",
-            line.reason or "",
+            what_and_why(line, reader),
         ),
         tone=tone_of(line.type),
     )

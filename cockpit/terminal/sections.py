@@ -5,14 +5,15 @@ from itertools import chain
 from typing import Final
 
 from cockpit import wording
-from cockpit.now_view import NowView, ShownReason, Tile
+from cockpit.light_view import ShownReason
+from cockpit.now_view import NowView
 from cockpit.reader import Reader
 from cockpit.receipts import Receipt
 from cockpit.tables import Table
 from cockpit.terminal.fit import Section
 from cockpit.terminal.grid import grid
 from cockpit.terminal.text import Line, Span, Style, between, clip, line, pad, width_of, wrap
-from state.control import COMMANDS, ControlRead
+from cockpit.tiles_view import Tile
 from state.light import LightState
 from state.look import Look
 from state.records import Snapshot
@@ -59,13 +60,17 @@ def _iso(view: NowView) -> str:
 
 
 def _age(view: NowView, reader: Reader) -> Line:
-    light = view.light
-    if light.age_ms is None:
+    if view.age_ms is None:
         return line(Span(reader.say("top.no_data"), "alarm"))
-    values = {"age": wording.age(light.age_ms), "limit": wording.age(light.age_limit_ms)}
-    if light.state == "not_live":
+    values = {"age": wording.age(view.age_ms), "limit": wording.age(view.light.age_limit_ms)}
+    if view.light.state == "not_live":
         return line(Span(reader.say("top.old_data", **values), "alarm"))
-    return line(reader.say("top.data_age", **values))
+    parts: list[Span | str] = [reader.say("top.data_age", **values)]
+    for feed in view.light.feeds:
+        age_ms = None if feed.age_ms is None else feed.age_ms + view.age_ms
+        late = age_ms is not None and feed.limit_ms is not None and age_ms > feed.limit_ms
+        parts.append(Span(f" · {feed.symbol} {wording.age(age_ms)}", "warn" if late else "plain"))
+    return line(*parts)
 
 
 def _market(view: NowView, reader: Reader) -> Line:
@@ -78,12 +83,11 @@ def _state(snapshot: Snapshot | None, reader: Reader) -> Line:
     if snapshot is None:
         return ()
     client = "" if snapshot.client_id is None else f", {reader.say('top.client', n=snapshot.client_id)}"
-    link = reader.say_known("link_states", snapshot.link_state or "", snapshot.link_state or wording.DASH)
+    link = wording.DASH if snapshot.link_state is None else wording.state("link", snapshot.link_state, reader)
     posture = wording.DASH
     if snapshot.posture is not None:
-        name = snapshot.posture.name
-        posture = reader.say_known("postures", name, name)
-        posture += f" ({snapshot.posture.reason})" if snapshot.posture.reason else ""
+        posture = wording.state("posture", snapshot.posture.name, reader)
+        posture += f" ({reader.phrase(snapshot.posture.reason)})" if snapshot.posture.reason else ""
     latency = snapshot.latency_ms
     decided = wording.DASH if latency is None else f"{wording.age(latency.p50)} / {wording.age(latency.p99)}"
     return line(
@@ -99,9 +103,8 @@ def reasons(found: Sequence[ShownReason], width: int, reader: Reader) -> Section
     for reason in found:
         style: Style = "warn" if reason.severity == "yellow" else "alarm"
         measured = f" [{reason.measured}]" if reason.measured else ""
-        words = wrap(
-            f"{SHAPES[reason.severity]} {reason.code}{measured}: {reason.text}", width, most=_REASON_LINES, indent=2
-        )
+        text = f"{reason.text} {reason.remedy}".strip()
+        words = wrap(f"{SHAPES[reason.severity]} {reason.code}{measured}: {text}", width, most=_REASON_LINES, indent=2)
         lines += [line(Span(text, style)) for text in words]
         firsts = firsts or len(words)
     if not lines:
@@ -110,28 +113,20 @@ def reasons(found: Sequence[ShownReason], width: int, reader: Reader) -> Section
     return Section(name="reasons", rank=0, lines=tuple(lines), least=max(firsts, min(4, len(lines))))
 
 
-def commands(control: ControlRead, width: int, reader: Reader) -> Section:
-    """The control files that stand, by whom and why; that none stands is said in one line."""
-    lines: list[Line] = []
-    for name in COMMANDS:
-        file = control.files.get(name)
-        if file is None:
-            continue
-        by = reader.say("top.by", who=file.by or reader.say("top.nobody"))
-        why = f": {file.reason}" if file.reason else ""
-        text = reader.say("top.asserted", name=name.upper(), age=wording.age(file.age_ms), by=by)
-        lines.append(clip(line(Span(text + why, "warn")), width))
-    if not control.readable:
-        lines.append(clip(line(Span(control.problem or reader.say("top.control_unreadable"), "warn")), width))
-    if control.unknown_names:
-        names = ", ".join(control.unknown_names)
-        lines.append(clip(line(Span(reader.say("top.unknown_files", names=names), "warn")), width))
+def commands(view: NowView, width: int, reader: Reader) -> Section:
+    """What stands until somebody lifts it, by whom and why; that nothing stands is said in one line."""
+    lines = [
+        clip(line(Span(f"{each.word} {each.text}", "alarm" if each.code == "halted" else "warn")), width)
+        for each in view.light.standing
+    ]
+    if view.controls.note:
+        lines.append(clip(line(view.controls.note), width))
     if not lines:
         lines.append(line(Span(reader.say("top.no_command"), "dim")))
     return Section(name="commands", rank=1, lines=tuple(lines), least=len(lines))
 
 
-def receipts(found: Sequence[Receipt], width: int, reader: Reader) -> Section:
+def receipts(found: Sequence[Receipt], width: int) -> Section:
     """What became of the last commands: written, seen, started, done; in red where nobody saw it."""
     lines: list[Line] = []
     for receipt in found:
@@ -144,9 +139,7 @@ def receipts(found: Sequence[Receipt], width: int, reader: Reader) -> Section:
         lines += [line(Span(each, style)) for each in wrap(text, width, most=2, indent=2)]
         if receipt.shell:
             lines.append(clip(line(Span(f"  {receipt.shell}", "bold")), width))
-    if lines:
-        lines.insert(0, line(Span(reader.say("top.sections.receipts"), "bold")))
-    return Section(name="receipts", rank=2, lines=tuple(lines), least=min(2, len(lines)))
+    return Section(name="receipts", rank=2, lines=tuple(lines), least=min(3, len(lines)))
 
 
 def figures(tiles: Sequence[Tile], width: int, reader: Reader) -> Section:
@@ -182,7 +175,7 @@ def table(name: str, shown: Table | None, width: int, *, rank: int) -> Section:
     if not shown.rows:
         empty = line(Span(shown.title, "bold"), Span(f"  {shown.empty}", "dim"))
         return Section(name=name, rank=rank, lines=(clip(empty, width),))
-    body = grid(shown, width, first=_FIRST.get(name, ()))
+    body = grid(shown, width, first=_FIRST.get(name, ()), stretch="reason")
     return Section(name=name, rank=rank, lines=(clip(title, width), *body), least=min(4, len(body) + 1))
 
 
@@ -203,6 +196,12 @@ def spaced(sections: Sequence[Section]) -> list[Section]:
         Section(name=each.name, rank=each.rank, lines=((), *each.lines), least=each.least + 1) if each.lines else each
         for each in sections
     ]
+
+
+def faded(section: Section) -> Section:
+    """The same in a faint type: what it says was true once."""
+    lines = tuple(tuple(Span(span.text, "dim") for span in each) for each in section.lines)
+    return Section(name=section.name, rank=section.rank, lines=lines, least=section.least)
 
 
 def is_wide(width: int) -> bool:

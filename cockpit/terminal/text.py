@@ -96,7 +96,8 @@ def between(left: Line, right: Line, width: int) -> Line:
 
 def wrap(text: str, width: int, *, most: int, indent: int = 0) -> list[str]:
     """The text in at most `most` lines of `width` columns, broken at blanks; all but the first are indented."""
-    rest, found = clean(text).strip(), []
+    rest = clean(text).strip()
+    found: list[str] = []
     while rest and len(found) < most:
         room = max(1, width - (indent if found else 0))
         lead = " " * (indent if found else 0)
