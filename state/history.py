@@ -11,7 +11,9 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -81,6 +83,33 @@ def history_days(folder: Path) -> tuple[str, ...]:
     return tuple(sorted({match.group(1) for name in names if (match := _NAME.fullmatch(name)) is not None}))
 
 
+class FileStamp(NamedTuple):
+    """What tells that a file is still the same: a growing one keeps name and inode."""
+
+    name: str
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+def history_stamps(folder: Path) -> dict[str, tuple[FileStamp, ...]]:
+    """Day -> its files as they are now, the plain one before the compressed one; days sorted. Raises OSError."""
+    found: dict[str, list[FileStamp]] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                match = _NAME.fullmatch(entry.name)
+                if match is None:
+                    continue
+                with suppress(FileNotFoundError):
+                    status = entry.stat()
+                    stamp = FileStamp(entry.name, status.st_ino, status.st_size, status.st_mtime_ns)
+                    found.setdefault(match.group(1), []).append(stamp)
+    except FileNotFoundError:
+        return {}
+    return {day: tuple(sorted(found[day])) for day in sorted(found)}
+
+
 def history_files(folder: Path, day: str) -> tuple[Path, ...]:
     """The files of one day that are there: the compressed one, the plain one."""
     plain = _plain_path(folder, day)
@@ -97,14 +126,18 @@ def read_history(folder: Path, *, since_us: int | None = None, until_us: int | N
     for day in history_days(folder):
         if not first <= day <= last:
             continue
-        try:
-            content = _read_day(folder, day)
-        except JournalDamaged as error:
-            raise OSError(str(error)) from error
-        for raw in content.splitlines():
+        for raw in read_lines(folder, day):
             sample = _decode(raw)
             if sample is not None and _within(sample, since_us, until_us):
                 yield sample
+
+
+def read_lines(folder: Path, day: str) -> list[bytes]:
+    """The lines of one day as they stand in its files, those of no sample included. Raises OSError."""
+    try:
+        return _read_day(folder, day).splitlines()
+    except JournalDamaged as error:
+        raise OSError(str(error)) from error
 
 
 def compress_day(folder: Path, day: str) -> Sizes | None:

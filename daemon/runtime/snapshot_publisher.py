@@ -119,7 +119,8 @@ class SnapshotPublisher:
         samples = []
         while self._samples:
             sample, book = self._samples.popleft()
-            samples.append(self._history_line(sample, self._snapshot(book, latest.journal_head, loop_age_ms=0.0)))
+            shown = self._snapshot(book, latest.journal_head, loop_age_ms=0.0)
+            samples.append(self._history_line(sample, shown, day=book.ledger.day))
         # Without samples, or when the history takes none: the present must still be seen.
         written = bool(samples) and self._write("history", snapshot, samples, sync=sync)
         if written or self._write("snapshot", snapshot, (), sync=sync):
@@ -145,7 +146,7 @@ class SnapshotPublisher:
             loop_age_ms=loop_age_ms,
         )
 
-    def _history_line(self, sample: Sample, snapshot: Snapshot) -> HistorySample:
+    def _history_line(self, sample: Sample, snapshot: Snapshot, *, day: str) -> HistorySample:
         control = read_control(self._paths.control, wall_us())
         return HistorySample(
             schema=SCHEMA_VERSION,
@@ -154,6 +155,7 @@ class SnapshotPublisher:
             run_id=snapshot.run_id,
             ts=snapshot.ts,
             wall_ts=snapshot.wall_ts,
+            session_date=day or None,
             equity_usd=snapshot.equity_usd,
             daily_pnl_usd=snapshot.daily_pnl_usd,
             drawdown_pct=snapshot.drawdown_pct,

@@ -119,7 +119,7 @@ def test_samples_become_history_lines_with_the_light(paths: DeskPaths) -> None:
 def test_a_sample_keeps_the_days_parts_and_what_was_traded(paths: DeskPaths) -> None:
     published = Published(paths)
     pnl = DayPnl(realised_usd=12.0, unrealised_usd=-2.5, legs_usd=40.0, commission_usd=3.0)
-    ledger = msgspec.structs.replace(published.book.ledger, traded_usd=20_000.0, slippage_usd=1.25)
+    ledger = msgspec.structs.replace(published.book.ledger, traded_usd=20_000.0, slippage_usd=1.25, day="2026-11-20")
     attribution = Attribution(delta_usd=10.0, gamma_usd=35.0, theta_usd=-6.0, vega_usd=0.5)
     day = msgspec.structs.replace(published.book.day, pnl=pnl, attribution=attribution)
     published.book = msgspec.structs.replace(published.book, ledger=ledger, day=day)
@@ -128,6 +128,7 @@ def test_a_sample_keeps_the_days_parts_and_what_was_traded(paths: DeskPaths) -> 
     line = next(iter(read_history(paths.history)))
     assert line.pnl_parts == published.read().pnl_parts
     assert line.traded_usd == 20_000.0
+    assert line.session_date == "2026-11-20"
     assert line.pnl_parts == PnlParts(
         realised_usd=12.0,
         unrealised_usd=-2.5,
