@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from cockpit.routes import assets, assets_version
+from cockpit.assets import assets, assets_version
 
 
 def _element(name: str, *, isolated: bool = True) -> Callable[..., Any]:

@@ -1,14 +1,13 @@
-"""The routes beside Streamlit's: the light, its event stream, the equity figure, commands, health, and our files."""
+"""The routes beside Streamlit's: what pages hear and command, the runbook, this server's health, and our files."""
 
 from starlette.routing import Route
 
 from cockpit.hub import Hub
 from cockpit.routes.answers import guarded
-from cockpit.routes.assets import asset, assets, assets_version
+from cockpit.routes.assets import asset
 from cockpit.routes.control import ControlRoutes
 from cockpit.routes.live import LiveRoutes
-
-__all__ = ["assets", "assets_version", "routes"]
+from cockpit.routes.runbook import RunbookRoute
 
 
 def routes(hub: Hub) -> list[Route]:
@@ -20,5 +19,6 @@ def routes(hub: Hub) -> list[Route]:
         Route("/api/equity", guarded(live.equity)),
         Route("/api/control/{name}", guarded(control.control), methods=["POST"]),
         Route("/api/health", live.health),
+        Route("/runbook", guarded(RunbookRoute(hub.context).runbook)),
         Route("/assets/{version}/{name}", asset),
     ]

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from streamlit import config as streamlit_config
 
+from cockpit.assets import assets, assets_version
 from cockpit.server import cli_words, serve, streamlit_options
 from state.audit import read_audit
 from state.control import read_control
@@ -147,8 +148,6 @@ def test_an_unknown_desk_is_named_with_those_that_are(served: CockpitProcess) ->
 
 
 def test_assets_are_ours_and_kept_for_ever(served: CockpitProcess) -> None:
-    from cockpit.routes import assets, assets_version
-
     status, headers, body = ask(served, "GET", f"/assets/{assets_version()}/plotly.min.js", {"Accept-Encoding": "gzip"})
     assert (status, body) == (200, assets()["plotly.min.js"])
     assert "immutable" in headers["cache-control"]

@@ -1,0 +1,77 @@
+"""The runbook as one plain page: an index by severity, then an entry per reason. Pure: the document in, markup out."""
+
+from html import escape
+from typing import Final
+from urllib.parse import urlencode
+
+from cockpit.language import HTML_LANGUAGE, LANGUAGES
+from cockpit.reader import Reader
+from cockpit.runbook import Runbook
+from cockpit.standalone import document
+from state.reasons import REASONS, Reason, Severity
+
+_SHAPES: Final[dict[Severity, str]] = {"not_live": "◌", "red": "■", "yellow": "▲"}
+"""The light's own shapes: colour alone says nothing."""
+
+
+def page(runbook: Runbook, *, desk: str, query: dict[str, str], reader: Reader) -> str:
+    """The page. `query` is what links into the cockpit keep of the address (desk, zone), without the language."""
+    title = reader.say("runbook.title")
+    return document(
+        reader=reader,
+        title=title,
+        styles=("runbook.css",),
+        body=f"{_bar(desk, query, reader)}<main><h1>{escape(title)}</h1>"
+        f"<p>{escape(reader.say('runbook.about'))}</p>{_index(reader)}"
+        f"{''.join(_entry(reason, runbook, reader) for reason in REASONS.values())}"
+        f'<section class="panel entry" id="besides"><h2>{escape(reader.say("runbook.besides"))}</h2>'
+        f"<div{_lang(runbook, reader)}>{runbook.introduction}</div></section></main>",
+    )
+
+
+def _bar(desk: str, query: dict[str, str], reader: Reader) -> str:
+    back = urlencode({**query, "lang": reader.language})
+    others = "".join(
+        f'<a href="/runbook?{escape(urlencode({**query, "lang": language}))}" lang="{HTML_LANGUAGE[language]}" '
+        f'hreflang="{HTML_LANGUAGE[language]}">{escape(name)}</a>'
+        for language, name in LANGUAGES.items()
+        if language != reader.language
+    )
+    to_desk = escape(reader.say("runbook.to_desk", desk=desk))
+    label = escape(reader.say("runbook.navigation"))
+    return (
+        f'<nav class="bar" aria-label="{label}"><strong>Bifrost</strong><a href="/?{escape(back)}">{to_desk}</a>'
+        f'<span class="push">{escape(LANGUAGES[reader.language])}</span>{others}</nav>'
+    )
+
+
+def _index(reader: Reader) -> str:
+    groups = []
+    for severity, shape in _SHAPES.items():
+        links = "".join(
+            f'<li><a href="#{code}">{code}</a></li>' for code, reason in REASONS.items() if reason.severity == severity
+        )
+        heading = escape(reader.say(f"runbook.severity.{severity}"))
+        groups.append(f'<h2><span aria-hidden="true">{shape}</span> {heading}</h2><ul>{links}</ul>')
+    label = escape(reader.say("runbook.index"))
+    return f'<nav class="index" aria-label="{label}">{"".join(groups)}</nav>'
+
+
+def _entry(reason: Reason, runbook: Runbook, reader: Reader) -> str:
+    word = reader.say_known("reason_words", reason.code, reason.word)
+    sentence = reader.say_known("reasons", reason.code, reason.sentence)
+    remedy = reader.say_known("remedies", reason.code, "")
+    text = runbook.entries.get(reason.code, f"<p>{escape(reader.say('runbook.missing'))}</p>")
+    return (
+        f'<section class="panel entry" id="{reason.code}" data-severity="{reason.severity}">'
+        f'<h2><span class="shape" aria-hidden="true">{_SHAPES[reason.severity]}</span>'
+        f'<span class="word">{escape(word)}</span> <code>{reason.code}</code></h2>'
+        f"<p>{escape(sentence)}</p>"
+        f'<p class="remedy"><strong>{escape(reader.say("runbook.first"))}</strong> {escape(remedy)}</p>'
+        f'<div class="original"{_lang(runbook, reader)}>{text}</div></section>'
+    )
+
+
+def _lang(runbook: Runbook, reader: Reader) -> str:
+    """Says so where the document is in another language than the page."""
+    return "" if runbook.language == reader.language else f' lang="{HTML_LANGUAGE[runbook.language]}"'
