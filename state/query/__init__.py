@@ -9,20 +9,26 @@ from state.query.aggregates import GROUPS, Count, GroupBy, TooManyGroups
 from state.query.build import Built
 from state.query.engine import CacheStatus, Counted, Found, JournalIndex
 from state.query.filters import ROUTINE, Filter, matches
+from state.query.formats import MEDIA_TYPES, Format, encode
+from state.query.running_count import RunningCount
 from state.query.tail import newest
 
 __all__ = [
     "GROUPS",
+    "MEDIA_TYPES",
     "ROUTINE",
     "Built",
     "CacheStatus",
     "Count",
     "Counted",
     "Filter",
+    "Format",
     "Found",
     "GroupBy",
     "JournalIndex",
+    "RunningCount",
     "TooManyGroups",
+    "encode",
     "matches",
     "newest",
 ]

@@ -16,18 +16,19 @@ from state.layout import DeskPaths
 from state.query.aggregates import Count, GroupBy, Tally, columns_of
 from state.query.build import Built, Progress, build
 from state.query.cache import Cache, Part
+from state.query.export import each_line
 from state.query.filters import ROUTINE, Filter, Sieve, matches
-from state.query.lookup import Place, newest_places, places_of_life, tallied
+from state.query.forward import Oldest
+from state.query.lookup import nearest_places, places_of_life, tallied
 from state.query.parquet import CacheFailed
-from state.query.reading import Problems, blocks_backward, lines_at, size_bytes
+from state.query.places import growing, read_places
+from state.query.reading import Problems, blocks_backward, size_bytes
 from state.query.tail import belongs, life_in_segment, matching_backward, matching_forward
 from state.records import JournalLine
 from state.segments import Segment, list_segments
 
 TAIL_LINES = 5000
 """So many lines of the newest closed segment are read before the cache is asked: about what loading DuckDB costs."""
-_FIRST_LOOK = 8
-"""Segments that are looked up at once, newest first; then twice as many, and so on."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,12 +82,33 @@ class JournalIndex:
         search.run(list_segments(self.journal))
         return Found(lines=tuple(search.lines), left_out=search.left_out, problems=search.problems.all())
 
+    def oldest(self, wanted: Filter, limit: int, *, routine: bool = True) -> Found:
+        """The oldest `limit` matching lines, oldest first. Raises OSError.
+
+        With `after_seq` these are the next ones behind a line, as a reader who turns a page back needs them.
+        """
+        problems = Problems()
+        search = Oldest(wanted, limit, routine=routine, problems=problems)
+        search.run(self.parts(wanted, problems))
+        return Found(lines=tuple(search.lines), left_out=search.left_out, problems=problems.all())
+
+    def each(
+        self, wanted: Filter, *, routine: bool = True, intent: str | None = None
+    ) -> Iterator[tuple[bytes, JournalLine]]:
+        """Every matching line, oldest first, with its own bytes (line break included), however many. Raises OSError.
+
+        With `intent` only of that intent's life: its own lines and those of its orders.
+        """
+        problems = Problems()
+        parts = self.parts(wanted if intent is None else None, problems)
+        return each_line([part.segment for part in parts], wanted, routine=routine, intent=intent, problems=problems)
+
     def life_of_intent(self, intent_id: str) -> Found:
         """Everything about one intent in journal order: its own lines and those of its orders. Raises OSError."""
         problems = Problems()
         order_refs: set[str] = set()
         life: list[JournalLine] = []
-        for is_cached, run in groupby(self._parts(None, problems), lambda part: part.parquet is not None):
+        for is_cached, run in groupby(self.parts(None, problems), lambda part: part.parquet is not None):
             parts = list(run)
             if is_cached:
                 before = frozenset(order_refs)
@@ -96,7 +118,7 @@ class JournalIndex:
                 except CacheFailed:
                     order_refs = set(before)
             for part in parts:
-                life += life_in_segment(part.segment, intent_id, order_refs, problems)
+                life += (line for _, line in life_in_segment(part.segment, intent_id, order_refs, problems))
         return Found(lines=tuple(life), problems=problems.all())
 
     def count_by(self, wanted: Filter, by: Sequence[GroupBy] = ()) -> Counted:
@@ -104,7 +126,7 @@ class JournalIndex:
         problems = Problems()
         columns = columns_of(by)
         tally = Tally(columns)
-        parts = self._parts(wanted, problems)
+        parts = self.parts(wanted, problems)
         cached = [part.parquet for part in parts if part.parquet is not None]
         if cached:
             try:
@@ -138,7 +160,7 @@ class JournalIndex:
         """Bring the cache up to date in this thread: some ten seconds for a million operations. Never raises."""
         return build(self.journal, self.cache, progress=progress, should_stop=should_stop)
 
-    def _parts(self, wanted: Filter | None, problems: Problems) -> list[Part]:
+    def parts(self, wanted: Filter | None, problems: Problems) -> list[Part]:
         """Every segment that may hold an answer, in chain order; the open one is always read."""
         segments = list_segments(self.journal)
         for problem in self._cache.problems(segments[:-1]):
@@ -170,7 +192,8 @@ class _Newest:
         if self._wanted == Filter():
             self._read_all(closed[::-1])  # every line is an answer: nothing is faster than reading them
             return
-        if self._missing and closed and self._wanted.until_us is None and self._try(closed[-1]):
+        is_of_the_end = self._wanted.until_us is None and self._wanted.before_seq is None
+        if self._missing and closed and is_of_the_end and self._try(closed[-1]):
             closed.pop()
         if self._missing and closed:
             self._search(closed)
@@ -180,7 +203,7 @@ class _Newest:
             self.problems.add(problem)
         parts = self._cache.parts(closed[::-1], self._wanted)
         for is_cached, run in groupby(parts, lambda part: part.parquet is not None):
-            for look in _growing(list(run)):
+            for look in growing(list(run)):
                 if not self._missing:
                     return
                 if not (is_cached and self._look_up(look)):
@@ -227,8 +250,8 @@ class _Newest:
         """Take what the cache names in these parts; False where it cannot tell, or not the truth."""
         files = [part.parquet for part in look if part.parquet is not None]
         try:
-            places, left_out = newest_places(files, self._wanted, self._missing, routine=self._routine)
-            lines = _read_places(look, places[::-1], self.problems)
+            places, left_out = nearest_places(files, self._wanted, self._missing, routine=self._routine, newest=True)
+            lines = read_places(look, places[::-1], self.problems)
         except CacheFailed:
             return False
         if not all(matches(line, self._wanted) for line in lines):
@@ -238,31 +261,10 @@ class _Newest:
         return True
 
 
-def _growing(parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
-    """A few first, then twice as many, and so on: what is asked for is mostly near."""
-    parts = list(parts)
-    size = _FIRST_LOOK
-    while parts:
-        yield parts[:size]
-        del parts[:size]
-        size *= 2
-
-
-def _read_places(parts: Sequence[Part], places: Sequence[Place], problems: Problems) -> list[JournalLine]:
-    """The lines at these places, which are in chain order. Raises CacheFailed where one is not there, OSError."""
-    segments = {part.segment.number: part.segment for part in parts}
-    lines: list[JournalLine] = []
-    for number, run in groupby(places, lambda place: place[0]):
-        lines += lines_at(segments[number], [at for _, at in run], problems)
-    if len(lines) != len(places):
-        raise CacheFailed("not every line is where the cache says")
-    return lines
-
-
 def _life_in_cache(
     parts: Sequence[Part], intent_id: str, order_refs: set[str], problems: Problems
 ) -> list[JournalLine]:
     """What cached segments hold of an intent's life; adds its orders to `order_refs`. Raises CacheFailed, OSError."""
     files = [part.parquet for part in parts if part.parquet is not None]
     places = places_of_life(files, intent_id, order_refs)
-    return [line for line in _read_places(parts, places, problems) if belongs(line, intent_id, order_refs)]
+    return [line for line in read_places(parts, places, problems) if belongs(line, intent_id, order_refs)]

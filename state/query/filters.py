@@ -30,6 +30,9 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     instrument: str | None = None
     text: str | None = None
     """Anywhere in reason, status or state code, whatever the case."""
+    after_seq: int | None = None
+    before_seq: int | None = None
+    """Only lines whose number lies between these two, both left out: how a reader turns pages."""
 
 
 EQUAL_FIELDS = ("side", "reason", "intent_id", "order_ref", "run_id", "instrument")
@@ -39,6 +42,8 @@ EQUAL_FIELDS = ("side", "reason", "intent_id", "order_ref", "run_id", "instrumen
 def matches(line: JournalLine, wanted: Filter) -> bool:
     """Whether a line answers the filter."""
     if wanted.types is not None and line.type not in wanted.types:
+        return False
+    if not _between(line, wanted):
         return False
     for name in EQUAL_FIELDS:
         asked = getattr(wanted, name)
@@ -54,7 +59,7 @@ def words_of(line: JournalLine) -> list[str]:
     return [word.casefold() for word in (line.reason, line.status, line.state_code) if word is not None]
 
 
-def time_of(line: "JournalLine | _Timed") -> int | None:
+def time_of(line: "JournalLine | _Placed") -> int | None:
     """The line's `ts` in microseconds; None where it is no time."""
     try:
         ts_us = us_from_iso(line.ts)
@@ -63,7 +68,13 @@ def time_of(line: "JournalLine | _Timed") -> int | None:
     return ts_us if _FIRST_US <= ts_us <= _LAST_US else None  # an offset may lead out of the calendar
 
 
-def _within(line: "JournalLine | _Timed", wanted: Filter) -> bool:
+def _between(line: "JournalLine | _Placed", wanted: Filter) -> bool:
+    return (wanted.after_seq is None or line.seq > wanted.after_seq) and (
+        wanted.before_seq is None or line.seq < wanted.before_seq
+    )
+
+
+def _within(line: "JournalLine | _Placed", wanted: Filter) -> bool:
     if wanted.since_us is None and wanted.until_us is None:
         return True
     ts_us = time_of(line)
@@ -78,15 +89,16 @@ class Sieve:
     """Tells by the bytes that lines cannot answer a filter, at a fraction of the cost of reading them.
 
     Only what is sure is left out: JSON without any backslash holds its texts as they are, so a text that is asked
-    for must stand there; and a line whose `ts` alone is outside the asked time need not be read as a whole.
+    for must stand there; and a line whose `ts` or number alone is outside of what is asked need not be read as a whole.
     """
 
     def __init__(self, wanted: Filter) -> None:
         asked = [getattr(wanted, name) for name in EQUAL_FIELDS]
         self._texts = [value.encode("utf-8", "surrogatepass") for value in asked if value]
         self._kinds = None if wanted.types is None else [kind.value.encode() for kind in wanted.types]
-        self._times = wanted if wanted.since_us is not None or wanted.until_us is not None else None
-        self._lets_all_pass = not self._texts and self._kinds is None and self._times is None
+        bounds = (wanted.since_us, wanted.until_us, wanted.after_seq, wanted.before_seq)
+        self._placed = wanted if any(bound is not None for bound in bounds) else None
+        self._lets_all_pass = not self._texts and self._kinds is None and self._placed is None
         sure = self._texts or self._kinds or []
         self._landmark = sure[0] if self._texts or len(sure) == 1 else None
         """What stands in every line that matches."""
@@ -120,10 +132,11 @@ class Sieve:
         """False only where this line surely does not match."""
         if not self._may_hold(raw):
             return False
-        if self._times is None:
+        if self._placed is None:
             return True
         try:
-            return _within(_timed.decode(raw), self._times)
+            line = _placed.decode(raw)
+            return _between(line, self._placed) and _within(line, self._placed)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return False
 
@@ -139,10 +152,11 @@ def _lines_with(block: bytes, text: bytes) -> list[bytes]:
     return lines
 
 
-class _Timed(msgspec.Struct, frozen=True):
-    """As much of a line as tells when it was."""
+class _Placed(msgspec.Struct, frozen=True):
+    """As much of a line as tells where it stands and when it was."""
 
+    seq: int
     ts: str
 
 
-_timed = msgspec.json.Decoder(_Timed)
+_placed = msgspec.json.Decoder(_Placed)

@@ -14,13 +14,16 @@ Place = tuple[int, int]
 _ROUTINE = [kind.value for kind in sorted(ROUTINE)]
 
 
-def newest_places(files: Sequence[Path], wanted: Filter, limit: int, *, routine: bool) -> tuple[list[Place], int]:
-    """The newest `limit` matching lines, newest first; without `routine`, how many of those lie between them as well.
+def nearest_places(
+    files: Sequence[Path], wanted: Filter, limit: int, *, routine: bool, newest: bool
+) -> tuple[list[Place], int]:
+    """The first `limit` matching lines from the end (`newest`) or from the start, in that order.
 
-    Raises CacheFailed.
+    Without `routine`, how many of those lie between them as well. Raises CacheFailed.
     """
     where, values = _where(wanted)
-    order = "ORDER BY number DESC, byte_at DESC LIMIT ?"
+    way, nearer = ("DESC", ">") if newest else ("ASC", "<")
+    order = f"ORDER BY number {way}, byte_at {way} LIMIT ?"
     if routine:
         return list(ask("number, byte_at", files, where, [*values, limit], order)), 0
     others = f"{where} AND NOT list_contains(?, type)"
@@ -28,10 +31,19 @@ def newest_places(files: Sequence[Path], wanted: Filter, limit: int, *, routine:
     between = f"{where} AND list_contains(?, type)"
     values.append(_ROUTINE)
     if len(found) == limit:
-        between += " AND (number, byte_at) > (?, ?)"
+        between += f" AND (number, byte_at) {nearer} (?, ?)"
         values += found[-1]
     [(left_out,)] = ask("count(*)", files, between, values)
     return found, left_out
+
+
+def counts_by_segment(files: Sequence[Path], wanted: Filter, *, routine: bool) -> dict[int, int]:
+    """How many lines match in each segment, by its number; segments without any are left out. Raises CacheFailed."""
+    where, values = _where(wanted)
+    if not routine:
+        where += " AND NOT list_contains(?, type)"
+        values.append(_ROUTINE)
+    return dict(ask("number, count(*)", files, where, values, "GROUP BY number"))
 
 
 def places_of_life(files: Sequence[Path], intent_id: str, order_refs: set[str]) -> list[Place]:
@@ -72,6 +84,8 @@ def _where(wanted: Filter) -> tuple[str, list[Any]]:
 
     also("ts_us >= ?", wanted.since_us)
     also("ts_us < ?", wanted.until_us)
+    also("seq > ?", wanted.after_seq)
+    also("seq < ?", wanted.before_seq)
     also("list_contains(?, type)", None if wanted.types is None else sorted(kind.value for kind in wanted.types))
     for name in EQUAL_FIELDS:
         also(f"{name} = ?", getattr(wanted, name))

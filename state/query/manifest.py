@@ -18,7 +18,7 @@ from state.records import JournalLine, JournalType
 from state.segments import Segment
 
 MANIFEST_NAME = "manifest.json"
-_FORM = 1
+_FORM = 2
 _CHUNK_BYTES = 256 * 1024
 _GZIP_TRAILER_BYTES = 8
 
@@ -63,6 +63,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         """False only where no line of the segment can match."""
         if wanted.types is not None and not (self.types & wanted.types):
             return False
+        if not self._may_hold_numbers(wanted):
+            return False
         if wanted.since_us is None and wanted.until_us is None:
             return self.rows > 0
         if self.from_us is None or self.to_us is None:
@@ -70,6 +72,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return (wanted.since_us is None or self.to_us >= wanted.since_us) and (
             wanted.until_us is None or self.from_us < wanted.until_us
         )
+
+    def _may_hold_numbers(self, wanted: Filter) -> bool:
+        """A cached segment's lines are numbered without a gap from one head to the next."""
+        if wanted.after_seq is not None and self.after is not None and self.after.seq <= wanted.after_seq:
+            return False
+        return wanted.before_seq is None or self.before is None or self.before.seq + 1 < wanted.before_seq
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ _FETCH_ROWS = 2048
 _COLUMNS = {
     "number": "INTEGER",
     "byte_at": "BIGINT",
+    "seq": "BIGINT",
     "ts_us": "BIGINT",
     "day": "INTEGER",
     "type": "VARCHAR",
@@ -55,6 +56,7 @@ class Row(msgspec.Struct, frozen=True):
     """Of the segment."""
     byte_at: int
     """The byte of the segment's plain content at which the line begins."""
+    seq: int
     ts_us: int | None
     day: int | None
     type: str
@@ -76,6 +78,7 @@ def row_of(line: JournalLine, number: int, byte_at: int) -> Row:
     return Row(
         number=number,
         byte_at=byte_at,
+        seq=line.seq,
         ts_us=ts_us,
         day=None if ts_us is None else day_of_us(ts_us),
         type=line.type.value,

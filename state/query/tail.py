@@ -37,18 +37,25 @@ def matching_backward(segment: Segment, wanted: Filter, problems: Problems) -> I
 
 def matching_forward(segment: Segment, wanted: Filter, problems: Problems) -> Iterator[JournalLine]:
     """The matching lines of one segment, oldest first. Raises OSError."""
+    return (line for _, line in raw_matching_forward(segment, wanted, problems))
+
+
+def raw_matching_forward(segment: Segment, wanted: Filter, problems: Problems) -> Iterator[tuple[bytes, JournalLine]]:
+    """As `matching_forward`, each line with its bytes, without the line break."""
     sieve = Sieve(wanted)
     for block in blocks_forward(segment, problems):
         for raw in sieve.sift(block):
             line = decode_line(raw)
             if line is not None and matches(line, wanted):
-                yield line
+                yield raw, line
 
 
 def life_in_segment(
     segment: Segment, intent_id: str, order_refs: set[str], problems: Problems
-) -> Iterator[JournalLine]:
+) -> Iterator[tuple[bytes, JournalLine]]:
     """What one segment holds of an intent's life; adds the orders that it names to `order_refs`. Raises OSError.
+
+    Each line comes with its bytes, without the line break.
 
     A commission or a late fill may name only the order, so order_refs are collected on the way.
     """
@@ -58,7 +65,7 @@ def life_in_segment(
         for raw in block.split(b"\n"):
             line = decode_line(raw) if _may_belong(raw, intent_id, order_refs) else None
             if line is not None and belongs(line, intent_id, order_refs):
-                yield line
+                yield raw, line
 
 
 def belongs(line: JournalLine, intent_id: str, order_refs: set[str]) -> bool:

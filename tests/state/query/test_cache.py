@@ -58,7 +58,7 @@ def test_the_newest_are_read_back_without_asking_the_cache(
     index: JournalIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.build()
-    monkeypatch.setattr(engine, "newest_places", None)
+    monkeypatch.setattr(engine, "nearest_places", None)
     assert len(index.newest(ALL, 60).lines) == 60
     assert len(index.newest(FILLS, 5, routine=False).lines) == 5
 
@@ -265,7 +265,7 @@ def test_a_cache_that_cannot_be_written_is_a_problem_in_words(
 
 def before_the_cache_is_asked(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
     """Between the check of a file and its use, something happens."""
-    for name in ("tallied", "newest_places"):
+    for name in ("tallied", "nearest_places"):
         real = getattr(engine, name)
 
         def disturbed(*asked: object, real: Callable[..., object] = real, **named: object) -> object:

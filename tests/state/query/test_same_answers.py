@@ -11,7 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.query import GROUPS, ROUTINE, Count, Filter, GroupBy, JournalIndex, engine, reading
+from state.query import (
+    GROUPS,
+    ROUTINE,
+    Count,
+    Filter,
+    GroupBy,
+    JournalIndex,
+    RunningCount,
+    engine,
+    places,
+    reading,
+)
 from state.query.filters import time_of
 from state.query.manifest import read_manifest
 from state.records import JournalType
@@ -35,6 +46,8 @@ filters = st.builds(
     run_id=st.sampled_from([None, None, "run-1", "run-2"]),
     instrument=st.sampled_from([None, None, "TWX", "XÄ"]),
     text=st.sampled_from([None, None, None, "", "STRASSE", "cool", "d2 m", "filled", "\x1f", "\n", "\x00"]),
+    after_seq=st.none() | st.integers(min_value=-1, max_value=150),
+    before_seq=st.none() | st.integers(min_value=-1, max_value=150),
 )
 groups = st.lists(st.sampled_from(GROUPS), max_size=3, unique=True)
 
@@ -82,7 +95,7 @@ def spoil(cache: Path, state: str) -> None:
 def no_look_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the small journal would be answered from its end before any cache is asked."""
     monkeypatch.setattr(engine, "TAIL_LINES", 0)
-    monkeypatch.setattr(engine, "_FIRST_LOOK", 2)
+    monkeypatch.setattr(places, "FIRST_LOOK", 2)
     monkeypatch.setattr(reading, "BLOCK_BYTES", 700)
 
 
@@ -97,6 +110,33 @@ def test_newest(indexes: dict[str, JournalIndex], state: str, wanted: Filter, li
     found = index.newest(wanted, limit, routine=routine)
     assert list(found.lines) == shown
     assert found.left_out == len(expected) - len(shown)
+
+
+@settings(max_examples=100, deadline=None)
+@given(state=STATES, wanted=filters, limit=st.integers(min_value=1, max_value=60), routine=st.booleans())
+def test_oldest(indexes: dict[str, JournalIndex], state: str, wanted: Filter, limit: int, routine: bool) -> None:
+    index = indexes[state]
+    expected = plain_scan(index.journal, wanted)
+    shown = [line for line in expected if routine or line.type not in ROUTINE][:limit]
+    if len(shown) == limit:
+        expected = expected[: expected.index(shown[-1]) + 1]
+    found = index.oldest(wanted, limit, routine=routine)
+    assert list(found.lines) == shown
+    assert found.left_out == len(expected) - len(shown)
+
+
+@settings(max_examples=60, deadline=None)
+@given(state=STATES, wanted=filters, routine=st.booleans(), newer_than=st.integers(min_value=-1, max_value=150))
+def test_a_running_count(
+    indexes: dict[str, JournalIndex], state: str, wanted: Filter, routine: bool, newer_than: int
+) -> None:
+    index = indexes[state]
+    expected = [line for line in plain_scan(index.journal, wanted) if routine or line.type not in ROUTINE]
+    running = RunningCount(index, wanted, routine=routine)
+    for _ in range(2):
+        total = running.count(newer_than=newer_than)
+        assert total.total == len(expected)
+        assert total.newer == sum(line.seq > newer_than for line in expected)
 
 
 @settings(max_examples=150, deadline=None)
