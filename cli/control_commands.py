@@ -10,8 +10,6 @@ from cli.flatten_run import helper
 from cli.options import DeskOption, JsonOption, ReasonOption, RootOption, WaitOption, settings
 from cli.output import complain
 
-SUPERVISOR = "supervisor"
-"""Who signs a stop that no human asserted."""
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask; needed where no terminal can be asked.")]
 HelperProfileOption = Annotated[
     str | None,
@@ -135,11 +133,13 @@ def start(
     as_json: JsonOption = False,
 ) -> int:
     """Remove stop; the supervisor then starts the daemon. After a stop that a machine asserted it comes up paused."""
+    from state.control import BY_SUPERVISOR
+
     chosen = settings(context, desk, root, as_json=as_json)
     paths = chosen.existing_paths()
     given = Commanding(chosen, paths, reason, wait)
     standing = given.standing("stop")
-    if standing is not None and standing.by == SUPERVISOR:
+    if standing is not None and standing.by == BY_SUPERVISOR:
         # Pause stands before the stop goes: between the two no hedge may leave.
         given.write("pause", reason=f"start after a stop by the supervisor{': ' + reason if reason else ''}")
         complain("bifrost: the stop was the supervisor's: the desk comes up paused; look why, then `bifrost resume`")

@@ -2,14 +2,12 @@
 
 import msgspec
 
+from cockpit.flatten_preview import UNDONE
 from cockpit.reader import Reader
 from cockpit.receipts import Receipt
 from state.control import ControlRead
 from state.light import Light
 from state.records import Snapshot
-
-UNDONE = frozenset({"stale_flatten", "flatten_refused", "flatten_conflict", "flatten_unconfirmed"})
-"""A flatten that stands with one of these does nothing any more until it is asked for again."""
 
 
 class Button(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -19,6 +19,8 @@ from state.records import ControlNote, OperatorRequest
 
 Command = Literal["stop", "pause", "flatten"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
+BY_SUPERVISOR: Final = "supervisor"
+"""Who signs a stop that no human asserted."""
 
 _KNOWN_NAMES = frozenset((*COMMANDS, "requests"))
 _MAX_NOTE_BYTES = 64 * 1024

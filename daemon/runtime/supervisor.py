@@ -23,7 +23,7 @@ from daemon.runtime.signals import on_stop_signal
 from daemon.runtime.supervised import FD_VARIABLE
 from daemon.runtime.supervision import Supervision, Timing, Verdict
 from daemon.runtime.tasks import TaskDiedError, TaskOwner
-from state.control import ControlError, assert_command
+from state.control import BY_SUPERVISOR, ControlError, assert_command
 from state.layout import DeskPaths
 from state.query import Filter, newest
 from state.records import JournalType
@@ -35,7 +35,6 @@ _log = structlog.stdlib.get_logger("bifrost.runtime.supervisor")
 Watched = Literal["stop", "flatten"]
 """Commands that a daemon must be seen to have noticed."""
 FLATTEN_ONLY: Final = "--flatten-only"
-BY_SUPERVISOR: Final = "supervisor"
 
 
 def run_supervisor(command: Sequence[str], paths: DeskPaths, *, timing: Timing | None = None) -> int:
