@@ -144,7 +144,7 @@ class _Source:
             self._newest.oldest_first()[::-1],
             size,
             self._reader,
-            shell=self._chosen.shell(),
+            command=self._chosen.shell(),
             notice=notice,
             has_keys=has_keys,
         )

@@ -33,19 +33,19 @@ def frame(
     size: Size,
     reader: Reader,
     *,
-    shell: str,
+    command: str,
     notice: str = "",
     has_keys: bool = True,
 ) -> tuple[Line, ...]:
     """The whole screen, the most important first.
 
-    `lines` are the newest operations, newest first; `shell` begins every further command about this desk; `notice` is
+    `lines` are the newest operations, newest first; `command` begins every further command about this desk; `notice` is
     what became of the last key. Gives at most `size.height` lines of at most `size.width` columns.
     """
     width = max(NARROWEST, size.width)
     top = made.heading(view, look, width, reader)
-    bottom = _footer(shell, notice, width, reader, has_keys=has_keys)
-    body = _body(view, lines, width, reader)
+    bottom = _footer(command, notice, width, reader, has_keys=has_keys)
+    body = _body(view, lines, size, reader)
     if size.height is None:
         return (*top, *fit(_spread(body), None, reader), *bottom)
     room = size.height - len(top) - len(bottom)
@@ -61,17 +61,19 @@ def frame(
     return tuple(clip(each, width) for each in [*shown, *bottom])
 
 
-def _body(view: NowView, lines: Sequence[JournalLine], width: int, reader: Reader) -> list[Section]:
+def _body(view: NowView, lines: Sequence[JournalLine], size: Size, reader: Reader) -> list[Section]:
+    width = max(NARROWEST, size.width)
+    most = None if size.height is None else size.height // 4
     tables = view.tables
     legs = made.table("legs", tables.get("legs"), width, rank=4)
     half = (width - 3) // 2 if made.is_wide(width) else width
     orders = made.table("orders", tables.get("orders"), half, rank=5)
-    held = made.table("positions", tables.get("positions"), half, rank=7)
-    told = made.table("operations", operations(lines, reader), width, rank=6)
+    held = made.table("positions", tables.get("positions"), half, rank=8)
+    told = made.table("operations", operations(lines, reader), width, rank=7)
     beside = [made.pair(held, orders, width, name="positions")] if made.is_wide(width) else [orders, held]
     present = [made.figures(view.tiles, width, reader), legs, *beside]
     return [
-        made.reasons(view.light.reasons, width, reader),
+        made.reasons(view.light.reasons, width, reader, most=most),
         made.commands(view, width, reader),
         made.receipts(view.controls.receipts, width),
         *(map(made.faded, present) if view.light.state == "not_live" else present),
@@ -85,10 +87,10 @@ def _spread(body: Sequence[Section]) -> list[Section]:
     return [section if section.name in calm else made.spaced([section])[0] for section in body]
 
 
-def _footer(shell: str, notice: str, width: int, reader: Reader, *, has_keys: bool) -> list[Line]:
+def _footer(command: str, notice: str, width: int, reader: Reader, *, has_keys: bool) -> list[Line]:
     """What became of the last key, and the keys; the commands that one key must not give are named."""
     lines = [line(Span(text, "bold")) for text in wrap(notice, width, most=2)]
-    more = reader.say("top.commands", shell=shell)
+    more = reader.say("top.commands", command=command)
     if not has_keys:
         return lines + [line(Span(text, "dim")) for text in wrap(more, width, most=3, indent=2)]
     keys = line(Span("q", "bold"), f" {reader.say('top.quit')}   ", Span("S", "bold"), f" {reader.say('top.stop')}   ",

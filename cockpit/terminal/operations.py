@@ -22,7 +22,7 @@ def operations(lines: Sequence[JournalLine], reader: Reader) -> Table:
         Column(name="reason", label=say("top.columns.reason")),
     )
     return Table(
-        title=say("top.sections.operations"),
+        title=say("top.last_operations"),
         aside=say("top.newest_first"),
         columns=columns,
         rows=tuple(_row(line, reader) for line in lines),

@@ -96,21 +96,26 @@ def _state(snapshot: Snapshot | None, reader: Reader) -> Line:
     )
 
 
-def reasons(found: Sequence[ShownReason], width: int, reader: Reader) -> Section:
-    """Why the light is not green, worst first, each with its numbers."""
-    lines: list[Line] = []
-    firsts = 0
-    for reason in found:
-        style: Style = "warn" if reason.severity == "yellow" else "alarm"
-        measured = f" [{reason.measured}]" if reason.measured else ""
-        text = f"{reason.text} {reason.remedy}".strip()
-        words = wrap(f"{SHAPES[reason.severity]} {reason.code}{measured}: {text}", width, most=_REASON_LINES, indent=2)
-        lines += [line(Span(text, style)) for text in words]
-        firsts = firsts or len(words)
-    if not lines:
-        lines = [line(Span(reader.say("top.no_reason"), "dim"))]
-        firsts = 1
-    return Section(name="reasons", rank=0, lines=tuple(lines), least=max(firsts, min(4, len(lines))))
+def reasons(found: Sequence[ShownReason], width: int, reader: Reader, *, most: int | None) -> Section:
+    """Why the light is not green, worst first, each with its numbers.
+
+    Where all of it takes more than `most` lines, the worst reason is told in full and each other one in a line.
+    """
+    if not found:
+        return Section(name="reasons", rank=0, lines=(line(Span(reader.say("top.no_reason"), "dim")),))
+    told = [_reason(reason, width, _REASON_LINES) for reason in found]
+    if most is not None and sum(map(len, told)) > most:
+        told = [told[0], *(_reason(reason, width, 1) for reason in found[1:])]
+    lines = tuple(chain.from_iterable(told))
+    return Section(name="reasons", rank=0, lines=lines, least=min(len(lines), len(told[0]) + 3))
+
+
+def _reason(reason: ShownReason, width: int, most: int) -> list[Line]:
+    style: Style = "warn" if reason.severity == "yellow" else "alarm"
+    measured = f" [{reason.measured}]" if reason.measured else ""
+    told = reason.text if reason.remedy in reason.text else f"{reason.text} {reason.remedy}"
+    text = f"{SHAPES[reason.severity]} {reason.code}{measured}: {told}"
+    return [line(Span(each, style)) for each in wrap(text, width, most=most, indent=2)]
 
 
 def commands(view: NowView, width: int, reader: Reader) -> Section:
@@ -139,7 +144,9 @@ def receipts(found: Sequence[Receipt], width: int) -> Section:
         lines += [line(Span(each, style)) for each in wrap(text, width, most=2, indent=2)]
         if receipt.shell:
             lines.append(clip(line(Span(f"  {receipt.shell}", "bold")), width))
-    return Section(name="receipts", rank=2, lines=tuple(lines), least=min(3, len(lines)))
+    # A command on its way comes before every figure; one that is done is history.
+    is_open = any(receipt.state != "done" for receipt in found)
+    return Section(name="receipts", rank=2 if is_open else 6, lines=tuple(lines), least=min(2, len(lines)))
 
 
 def figures(tiles: Sequence[Tile], width: int, reader: Reader) -> Section:
@@ -160,7 +167,7 @@ def figures(tiles: Sequence[Tile], width: int, reader: Reader) -> Section:
                 width,
             )
         )
-    return Section(name="figures", rank=3, lines=tuple(lines), least=len(lines))
+    return Section(name="figures", rank=3, lines=tuple(lines))
 
 
 def _value(tile: Tile) -> str:
