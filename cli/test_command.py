@@ -14,8 +14,9 @@ from cli.errors import CommandError
 from cli.options import CHECKOUT
 from cli.output import coloured, say
 
-WORKERS = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-"""A file's tests share expensive desks, so a file stays with one worker; the long stories come first by name."""
+WORKERS = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+"""Three for two cores: the tests of processes mostly wait. A file's tests share expensive desks, so a file stays with
+one worker; the long stories come first by name."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _tools(pytest_arguments: list[str], *, nightly: bool) -> list[_Tool]:
 
 
 def pytest_defaults(arguments: list[str], *, nightly: bool) -> list[str]:
-    """The arguments for pytest: two workers and no nightly tests, unless the caller says otherwise."""
+    """The arguments for pytest: three workers and no nightly tests, unless the caller says otherwise."""
     chosen = list(arguments)
     if not any(_is_option(each, "-n", "--numprocesses", "--dist") for each in arguments) and "--pdb" not in arguments:
         chosen = [*WORKERS, *chosen]

@@ -1,6 +1,7 @@
 """A journal that is damaged before its tail: no trading, readable pages, a salvage, and a flatten by its number."""
 
 import json
+import shutil
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,16 +19,26 @@ from tests.support.system import System, running, wait_for
 JOURNAL_DAMAGED = 5
 
 
-@pytest.fixture
-def stopped(tmp_path: Path) -> Iterator[System]:
-    """A desk that has hedged, in an account that holds foreign shares too, and was stopped; the simulator goes on."""
-    with running(System(tmp_path, WITH_FOREIGN)) as system:
+@pytest.fixture(scope="module")
+def hedged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of a desk that has hedged, in an account that holds foreign shares too, and was stopped."""
+    with running(System(tmp_path_factory.mktemp("hedged"), WITH_FOREIGN)) as system:
         start(system)
         acknowledge(system)
         hedging(system, beyond=2)
         assert system.cli("stop", "--reason", "for the night", "--wait", "15").returncode == 0
         system.end("supervise")
         assert system.cli("start").returncode == 0
+    assert_invariants(system)
+    return system.paths.root
+
+
+@pytest.fixture
+def stopped(hedged: Path, tmp_path: Path) -> Iterator[System]:
+    """That desk, a copy for each test, with its simulator: this one goes on from its own saved book."""
+    shutil.copytree(hedged, tmp_path / "var")
+    with running(System(tmp_path, WITH_FOREIGN)) as system:
+        system.start_simulator()
         yield system
     assert_invariants(system)
 

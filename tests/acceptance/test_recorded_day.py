@@ -18,6 +18,8 @@ from tests.support.recount import recount
 from tests.support.system import System, running, wait_for
 
 BAND_SHARES = 10.0
+FAST = 3000
+"""Times life's pace: lock-step lets the simulator wait for the daemon. The nightly days take 600 and 1200."""
 FILLS = (JournalType.FILL, JournalType.PARTIAL_FILL)
 
 
@@ -63,10 +65,9 @@ def _stopped(system: System) -> Snapshot | None:
 
 @pytest.fixture(scope="module", params=["0.35", "implied"])
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, day: Day) -> Iterator[Played]:
-    """The day with a fixed volatility at 600 times life's pace, and with implied volatilities faster."""
+    """The day with a fixed volatility, and with implied ones, as fast as the two of them can."""
     root = tmp_path_factory.mktemp(f"day-{request.param}")
-    speed = 600 if request.param == "0.35" else 1200
-    with running(System(root, day.profile(volatility=request.param, speed=speed))) as system:
+    with running(System(root, day.profile(volatility=request.param, speed=FAST))) as system:
         yield play(system)
     assert_invariants(system)
 
@@ -130,9 +131,10 @@ def test_r_m1_after_the_stop_the_light_says_stopped(played: Played) -> None:
     assert "STOPPED" in status.stdout
 
 
+@pytest.mark.parametrize("played", ["0.35", pytest.param("implied", marks=pytest.mark.nightly)], indirect=True)
 def test_a_killed_daemon_changes_nothing_about_the_day(played: Played, day: Day, tmp_path: Path) -> None:
     volatility = "implied" if "implied" in str(played.system.root) else "0.35"
-    with running(System(tmp_path, day.profile(volatility=volatility, speed=1200))) as system:
+    with running(System(tmp_path, day.profile(volatility=volatility, speed=FAST))) as system:
         again = play(system, kills_at=(2, 4))
         assert len(again.of(JournalType.RUN_STARTED)) == 3
         assert system.cli("verify").returncode == 0

@@ -4,6 +4,9 @@ Two levels. Line by line, exhaustively: what a reader sees as line n of the chan
 is put to `chain.check` with the true head before it, which is all that any reader does. Through real files, in
 `verify`, `verify_closed` and `JournalWriter.open`: every bit and byte of a small journal, and places spread over the
 large one.
+
+Nothing is sampled under `--nightly`. A usual run takes every tenth of the lines whose bits are flipped (all types, all
+bits) and, through real files, places so far apart that all eight bits and all lines have their turn.
 """
 
 import gzip
@@ -33,6 +36,7 @@ TURNS = 101
 KINDS = len(JournalType)
 COMPRESSED = 2
 LINE_KINDS = {"not_a_line", "hash", "sequence", "torn"}
+NIGHTLY = pytest.mark.nightly
 
 
 class Row(NamedTuple):
@@ -156,16 +160,17 @@ def test_the_journal_has_a_hundred_records_of_every_type_in_all_different_lines(
     assert len({row.segment for row in rows}) == 6
 
 
+@pytest.mark.parametrize("every", [10, pytest.param(1, marks=NIGHTLY)])
 @pytest.mark.parametrize("type_", JournalType)
-def test_every_single_bit_flip_of_every_line_is_found_at_that_line(rows: list[Row], type_: JournalType) -> None:
-    """All bits of all lines of the large journal, 100 and more of each type; nothing is sampled.
+def test_every_single_bit_flip_of_every_line_is_found_at_that_line(
+    rows: list[Row], type_: JournalType, every: int
+) -> None:
+    """All bits of lines of the large journal, which holds 100 and more of each type.
 
     A flip that destroys a line break joins two lines, one that makes a line break parts one: both are found at the
     line that was changed. The very last line break of the last segment is the exception: the next test.
     """
-    for place in range(len(rows)):
-        if type_of(1 + place) is not type_:
-            continue
+    for place in [place for place in range(len(rows)) if type_of(1 + place) is type_][::-1][::every]:
         following = rows[place + 1].raw if place + 1 < len(rows) else b""
         assert undetected_flips(rows[place], following) == [], rows[place]
 
@@ -199,16 +204,18 @@ def test_every_byte_truncation_of_every_line_is_found_in_a_closed_segment(rows: 
             assert kind_of(row.before, following.raw) == "sequence"
 
 
+@pytest.mark.parametrize("every", [11, pytest.param(1, marks=NIGHTLY)])
 def test_every_byte_truncation_of_the_last_segment_is_repaired_and_missed_by_the_anchor(
-    journal: Path, rows: list[Row]
+    journal: Path, rows: list[Row], every: int
 ) -> None:
-    """Through real files: all bytes of the last segment of the large journal, one turn of all types."""
+    """Through real files: the last segment of the large journal, one turn of all types, cut around every line break."""
     segment = list_segments(journal)[-1].path
     content = segment.read_bytes()
     anchor = anchor_of(rows)
     ends = [0, *(row.offset + len(row.raw) for row in rows if row.segment == rows[-1].segment)]
     before = rows[-1].segment * 20 * KINDS
-    for length in range(len(content)):
+    around = {end + beside for end in ends for beside in (-1, 0, 1)}
+    for length in sorted(around & set(range(len(content))) | set(range(0, len(content), every))):
         segment.write_bytes(content[:length])
         whole = sum(end <= length for end in ends) - 1
         writer = JournalWriter(journal, wall_us=lambda: NOON_US)
@@ -257,13 +264,14 @@ def flip(path: Path, bit: int) -> None:
         file.write(bytes([byte ^ 1 << (bit & 7)]))
 
 
-def test_every_bit_of_a_small_journal_is_found_through_real_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=NIGHTLY)])
+def test_every_bit_of_a_small_journal_is_found_through_real_files(tmp_path: Path, every: int) -> None:
     """One record of every type in one closed segment, checked by `verify`; the line that follows is in the next one."""
     write_every_type(tmp_path, turns=2, turns_per_segment=1)
     rows = rows_of(tmp_path)
     segment = list_segments(tmp_path)[0].path
     for row in rows[:KINDS]:
-        for bit in range(row.offset * 8, (row.offset + len(row.raw)) * 8):
+        for bit in range(row.offset * 8, (row.offset + len(row.raw)) * 8, every):
             flip(segment, bit)
             found = verify(tmp_path)
             assert (found.ok, found.file, found.line) == (False, str(segment), row.number), (row, bit)
@@ -273,13 +281,13 @@ def test_every_bit_of_a_small_journal_is_found_through_real_files(tmp_path: Path
 
 
 def test_bits_spread_over_the_large_journal_are_found_by_command_and_start(journal: Path, rows: list[Row]) -> None:
-    """Four bits in every 23rd line, in a seeded order, closed segments and the last; not the last line break."""
+    """Two bits in every 23rd line, in a seeded order, closed segments and the last; not the last line break."""
     segments = list_segments(journal)
     chance = random.Random(3)
     for row in rows[::23]:
         if row.segment == COMPRESSED:
             continue
-        for bit in chance.sample(range(len(row.raw) * 8 - 8), 4):
+        for bit in chance.sample(range(len(row.raw) * 8 - 8), 2):
             flip(segments[row.segment].path, row.offset * 8 + bit)
             found_at(journal, segments[row.segment], row.number, LINE_KINDS)
             flip(segments[row.segment].path, row.offset * 8 + bit)
@@ -426,12 +434,13 @@ def verdicts_of_an_archive(folder: Path, changes: Iterator[bytes]) -> Iterator[t
         yield verify(folder), content
 
 
-def test_every_bit_of_a_compressed_segment_is_found_or_harmless(tmp_path: Path) -> None:
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=NIGHTLY)])
+def test_every_bit_of_a_compressed_segment_is_found_or_harmless(tmp_path: Path, every: int) -> None:
     """Bits of gzip's header that carry no content (times, names) may flip: the content is then the same."""
     packed, plain = small_archive(tmp_path)
 
     def flips() -> Iterator[bytes]:
-        for bit in range(len(packed) * 8):
+        for bit in range(0, len(packed) * 8, every):
             changed_bytes = bytearray(packed)
             changed_bytes[bit >> 3] ^= 1 << (bit & 7)
             yield bytes(changed_bytes)
