@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from cockpit import now_view
+from cockpit import now_view, receipt_stories
 from cockpit.context import CockpitContext
 from cockpit.files_seen import Print, print_of
 from cockpit.reader import Reader
@@ -15,18 +15,7 @@ from state.layout import DeskPaths
 from state.look import Look, look_at
 from state.records import AuditLine, JournalLine, JournalType
 
-_KEPT_TYPES = frozenset(
-    {
-        JournalType.CONTROL_SEEN,
-        JournalType.CONTROL_STARTED,
-        JournalType.CONTROL_DONE,
-        JournalType.CONTROL_REFUSED,
-        JournalType.FLATTEN_ABORTED,
-        JournalType.RUN_STARTED,
-        JournalType.HALT,
-        JournalType.RESET,
-    }
-)
+_KEPT_TYPES = receipt_stories.TYPES | {JournalType.HALT, JournalType.RESET}
 _KEPT = 60
 _COMMANDS = ("stop", "pause", "flatten")
 
@@ -52,7 +41,8 @@ class DeskFiles:
         self._audit: tuple[AuditLine, ...] = ()
         self._audit_print: object = None
         self._looked_at = tuple(
-            str(path) for path in (paths.snapshot, paths.control, *(paths.control / name for name in _COMMANDS))
+            str(path)
+            for path in (paths.snapshot, paths.control, paths.requests, *(paths.control / name for name in _COMMANDS))
         )
 
     def fingerprint(self) -> tuple[Print, ...]:
@@ -85,6 +75,8 @@ class DeskFiles:
                 now_us=read.now_us,
                 reader=reader,
                 command_line=lambda command: self._context.shell(f"{command} --desk {self.name}"),
+                snapshot=look.snapshot,
+                is_live=look.light.state != "not_live",
             ),
             reader=reader,
             history_version=read.history_version,
