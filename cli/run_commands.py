@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.access_options import (
+    AllowedHostOption,
+    BehindProxyOption,
+    HostOption,
+    TlsCertOption,
+    TlsKeyOption,
+    access_options,
+)
 from cli.errors import CommandError, ExitCode
 from cli.options import CHECKOUT, DeskOption, ProfileOption, RootOption, Settings, settings
 
@@ -24,7 +32,6 @@ IbPortOption = Annotated[
     int | None,
     typer.Option("--ib-port", min=1, max=65535, help="Instead of the profile's ib.port.", show_default=False),
 ]
-HOST_HELP = "A loopback address; access from the home network comes with the password feature."
 
 
 def register(app: typer.Typer) -> None:
@@ -77,7 +84,7 @@ def daemon(
     remember_stop_signals()
     loaded = load(profile)  # a bad profile is said at once: the parts below take seconds to import
 
-    from cli.version import version
+    from config.version import version
     from daemon.core.step import Core
     from daemon.runtime.app import run_daemon
     from daemon.strategies.gamma_scalper.strategy import GammaScalper
@@ -183,12 +190,19 @@ def simulator(
 def cockpit(
     context: typer.Context,
     *,
-    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help=HOST_HELP)] = "127.0.0.1",
+    host: HostOption = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8501,
+    allowed_host: AllowedHostOption = None,
+    behind_proxy: BehindProxyOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
     desk: DeskOption = None,
     root: RootOption = None,
 ) -> int:
-    """Serve the cockpit's pages for every desk under the root."""
+    """Serve the cockpit's pages for every desk under the root; to this machine only, unless told otherwise.
+
+    docs/security.md says how to reach it from the home network.
+    """
     chosen = settings(context, desk, root)
     paths = chosen.paths()
     if not chosen.root.is_dir():
@@ -198,7 +212,8 @@ def cockpit(
         )
     from cockpit.server import serve
 
-    return serve(root=chosen.root, desk=paths.desk, host=host, port=port)
+    given = access_options(allowed_host=allowed_host, behind_proxy=behind_proxy, tls_cert=tls_cert, tls_key=tls_key)
+    return serve(root=chosen.root, desk=paths.desk, host=host, port=port, options=given)
 
 
 def with_port(profile: "Profile", ib_port: int | None) -> "Profile":

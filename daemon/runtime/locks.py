@@ -14,6 +14,8 @@ from typing import Final
 import platformdirs
 from filelock import FileLock, Timeout
 
+from state.lock_holder import DAEMON_LOCK, SUPERVISOR_LOCK
+
 RUN_DIR_VARIABLE: Final = "BIFROST_RUN_DIR"
 TAKE_WITHIN_S: Final = 0.3
 """So long a lock is tried: whoever only asks whether it is held has it for a moment."""
@@ -37,12 +39,12 @@ def run_directory() -> Path:
 
 def desk_lock_path(desk_folder: Path) -> Path:
     """The lock of one desk's folder."""
-    return desk_folder / ".daemon.lock"
+    return desk_folder / DAEMON_LOCK
 
 
 def supervisor_lock_path(desk_folder: Path) -> Path:
     """The lock of the one supervisor of a desk."""
-    return desk_folder / ".supervisor.lock"
+    return desk_folder / SUPERVISOR_LOCK
 
 
 def client_lock_path(host: str, port: int, client_id: int) -> Path:

@@ -7,8 +7,8 @@ import pytest
 from cli.errors import CommandError
 from cli.options import CHECKOUT
 from cli.run_commands import daemon_command, python_path, simulated_market, with_port
-from cli.version import version
 from config.loader import load_profile
+from config.version import version
 from state.layout import DeskPaths
 from tests.cli.conftest import Cli
 

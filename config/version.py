@@ -1,9 +1,9 @@
-"""What is running: the version of the project and, in a checkout, the commit."""
+"""Which program lies here: the version of the project and, in a checkout, the commit."""
 
 import tomllib
 from pathlib import Path
 
-from cli.options import CHECKOUT
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def version(checkout: Path = CHECKOUT) -> str:
