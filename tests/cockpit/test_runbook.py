@@ -48,13 +48,20 @@ def test_the_chinese_page_says_sentence_and_first_step_in_chinese() -> None:
         assert reader.say_known("reasons", code, "") in page
 
 
-def test_a_translated_runbook_has_the_same_entries_in_the_same_order() -> None:
+def codes_in(markup: str) -> list[str]:
+    return sorted(re.findall(r"<code>(.*?)</code>", markup, re.DOTALL))
+
+
+def test_a_translated_runbook_has_the_same_entries_with_the_same_commands_and_names() -> None:
     english = runbook.read("en")
     for language in LANGUAGES:
         other = runbook.read(language)
+        assert other.language == language
         assert list(other.entries) == list(english.entries) == list(REASONS)
         for code, text in english.entries.items():
             assert other.entries[code].count("<li>") == text.count("<li>"), code
+            assert other.entries[code].count("<strong>") == text.count("<strong>"), code
+            assert set(codes_in(other.entries[code])) == set(codes_in(text)), code
 
 
 def test_the_document_is_text_and_no_markup() -> None:
