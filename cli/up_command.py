@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.access_options import (
+    AllowedHostOption,
+    BehindProxyOption,
+    HostOption,
+    TlsCertOption,
+    TlsKeyOption,
+    access_options,
+    as_words,
+)
 from cli.errors import CommandError, ExitCode
 from cli.options import DeskOption, ProfileOption, RootOption, settings
 from cli.output import complain, say
@@ -41,6 +50,11 @@ def up(
     *,
     profile: ProfileOption = "demo",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The cockpit's; 0 takes a free one.")] = 8501,
+    host: HostOption = "127.0.0.1",
+    allowed_host: AllowedHostOption = None,
+    behind_proxy: BehindProxyOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Put the desk's folder into the archive and start anew.")
     ] = False,
@@ -67,18 +81,32 @@ def up(
         raise CommandError(
             f"--faults {faults}: profile {profile} has no simulator that could obey it; leave it out", ExitCode.USAGE
         )
+    given = access_options(allowed_host=allowed_host, behind_proxy=behind_proxy, tls_cert=tls_cert, tls_key=tls_key)
     with DeskLease(paths):
-        _refuse_taken_port(port)
+        _refuse_taken_port(host, port)
+        _refuse_unsafe_listening(paths, host, given)
         archive_if_wanted(loaded, paths, fresh=fresh)
-        return _Up(loaded, paths, port, faults).run()
+        return _Up(loaded, paths, ["--port", str(port), *as_words(host, given)], faults).run()
 
 
-def _refuse_taken_port(port: int) -> None:
+def _refuse_unsafe_listening(paths: "DeskPaths", host: str, given: dict[str, object]) -> None:
+    """Raises CommandError (2) when the cockpit would refuse: better now than beside a desk that trades already."""
+    from cockpit.access.settings import SettingsError, check_start
+    from cockpit.access.users import UsersError
+    from state.layout import CockpitPaths
+
+    try:
+        check_start(CockpitPaths(paths.root), host, given, cli="./bifrost {}")
+    except (SettingsError, UsersError) as error:
+        raise CommandError(f"the cockpit {error}", ExitCode.USAGE) from error
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
     """Raises CommandError (2) when somebody listens on the cockpit's port."""
-    probe = socket.socket()
+    probe = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", port))
+        probe.bind((host, port))
     except OSError as error:
         raise CommandError(
             f"port {port} of the cockpit cannot be had ({error.strerror}); end its owner or choose another: --port N",
@@ -112,10 +140,12 @@ def archive_if_wanted(loaded: "LoadedProfile", paths: "DeskPaths", *, fresh: boo
 class _Up:
     """One `up`. The one rule: whatever happens after the first child has started, `run` ends them all."""
 
-    def __init__(self, loaded: "LoadedProfile", paths: "DeskPaths", port: int, faults: Path | None = None) -> None:
+    def __init__(
+        self, loaded: "LoadedProfile", paths: "DeskPaths", cockpit_words: list[str], faults: Path | None = None
+    ) -> None:
         self._loaded = loaded
         self._paths = paths
-        self._port = port
+        self._cockpit_words = cockpit_words
         self._faults = faults
         self._asked_to_end: str | None = None
 
@@ -158,11 +188,10 @@ class _Up:
             words += ["--ib-port", str(port)]
         supervisor = children.start("supervisor", words)
         desk = ["--desk", self._paths.desk, "--root", str(self._paths.root)]
-        cockpit = children.start(
-            "cockpit", [sys.executable, "-P", "-m", "cli", "cockpit", "--port", str(self._port), *desk]
-        )
+        cockpit = children.start("cockpit", [sys.executable, "-P", "-m", "cli", "cockpit", *self._cockpit_words, *desk])
         if self._await(cockpit, lambda: _address(cockpit) is not None):
-            say(f"cockpit: {_address(cockpit)}")
+            for line in _said_by(cockpit):
+                say(line)
             say(f"desk {self._paths.desk}: {self._paths.folder}   logs: {self._paths.logs}   Ctrl-C ends everything")
         return supervisor
 
@@ -258,7 +287,12 @@ def _port_in(file: Path) -> int | None:
 
 def _address(cockpit: "Child") -> str | None:
     """The address that the cockpit printed once it listens."""
-    for line in cockpit.output().splitlines():
+    for line in _said_by(cockpit):
         if line.startswith("cockpit: http"):
             return line.removeprefix("cockpit: ").strip()
     return None
+
+
+def _said_by(cockpit: "Child") -> list[str]:
+    """Its lines about itself: the address, what it listens on and who may come in, told together."""
+    return [line for line in cockpit.output().splitlines() if line.startswith("cockpit: ")]

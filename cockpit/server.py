@@ -4,12 +4,13 @@ Streamlit keeps its configuration in the process, so everything it needs is pass
 folder exists. Whatever a user's own configuration file says, the values below win.
 """
 
+import asyncio
 import os
 import shlex
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,41 +18,34 @@ from typing import Any
 
 import streamlit as st
 import uvicorn
-from starlette.middleware import Middleware
 from streamlit.web import bootstrap
 
-from cockpit import context
+from cockpit import context, theme
+from cockpit.access import door as doors
+from cockpit.access.addresses import LOOPBACK_NAMES, is_everywhere, is_loopback
+from cockpit.access.door import Door, Listening
+from cockpit.access.gate import Gate
+from cockpit.access.passwords import prepare
+from cockpit.access.settings import Settings, SettingsError, check_start
+from cockpit.access.users import Users, UsersError
 from cockpit.cache_keepers import keepers
 from cockpit.hub import Hub
-from cockpit.origin import LoopbackHostOnly, is_loopback
 from cockpit.routes import routes
+from state.layout import CockpitPaths
 
 ENTRY = Path(__file__).parent / "entry" / "main.py"
 EXIT_OK = 0
 EXIT_REFUSED = 2
-
-_THEME: dict[str, Any] = {
-    "theme.baseFontSize": 15,
-    "theme.baseRadius": "6px",
-    "theme.showWidgetBorder": True,
-    "theme.paddingTop": "0.6rem",
-    "theme.light.primaryColor": "#37506b",
-    "theme.light.backgroundColor": "#f3f4f6",
-    "theme.light.secondaryBackgroundColor": "#ffffff",
-    "theme.light.textColor": "#1b1f23",
-    "theme.light.codeTextColor": "#1b1f23",
-    "theme.light.borderColor": "#c9ced4",
-    "theme.dark.primaryColor": "#8fb3d9",
-    "theme.dark.backgroundColor": "#16191d",
-    "theme.dark.secondaryBackgroundColor": "#1f2429",
-    "theme.dark.textColor": "#e7eaed",
-    "theme.dark.codeTextColor": "#e7eaed",
-    "theme.dark.borderColor": "#3a424a",
-}
+_SWEEP_EVERY_S = 1.0
+_WEBSOCKET_BYTES = 4 * 1024 * 1024
+"""The longest message of a browser; a page's own are a few kilobytes."""
 
 
-def streamlit_options(*, host: str, port: int) -> dict[str, Any]:
-    """What Streamlit is told. No telemetry, no agent interface, no static folder, no tracebacks, no file watcher."""
+def streamlit_options(*, host: str, port: int, allowed_hosts: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What Streamlit is told. No telemetry, no agent interface, no static folder, no tracebacks, no file watcher.
+
+    The gate has judged names and origins before Streamlit does the same with `allowedHosts`.
+    """
     return {
         "server.headless": True,
         "server.address": host,
@@ -60,6 +54,10 @@ def streamlit_options(*, host: str, port: int) -> dict[str, Any]:
         "server.runOnSave": False,
         "server.enableStaticServing": False,
         "server.enableAgentApi": False,
+        "server.enableCORS": True,
+        "server.enableXsrfProtection": True,
+        "server.allowedHosts": [*LOOPBACK_NAMES, *allowed_hosts],
+        "server.scriptHealthCheckEnabled": False,
         "server.websocketPingInterval": 10,
         "server.disconnectedSessionTTL": 60,
         "browser.gatherUsageStats": False,
@@ -68,7 +66,7 @@ def streamlit_options(*, host: str, port: int) -> dict[str, Any]:
         "client.showErrorLinks": False,
         "runner.magicEnabled": False,
         "logger.level": "warning",
-        **_THEME,
+        **theme.streamlit_options(),
     }
 
 
@@ -95,27 +93,44 @@ def cli_words(root: Path, launcher: str | None) -> str:
     return f"./bifrost {{}} --root {shlex.quote(str(root))}"
 
 
-def make_app(hub: Hub) -> st.App:
-    """Streamlit's application with our routes beside it and the host check before everything."""
+def make_app(hub: Hub, door: Door | None = None) -> st.App:
+    """Streamlit's application with our routes beside it. The gate stands before it, see `serve`."""
 
     @asynccontextmanager
     async def lifespan(_app: st.App) -> AsyncIterator[None]:
+        sweeping = None if door is None else asyncio.create_task(_sweep(door), name="sweep sessions")
         yield
         hub.close()
+        if sweeping is not None:
+            sweeping.cancel()
 
-    return st.App(ENTRY, routes=routes(hub), middleware=[Middleware(LoopbackHostOnly)], lifespan=lifespan)
+    return st.App(ENTRY, routes=routes(hub), lifespan=lifespan)
 
 
-def serve(*, root: Path, desk: str, host: str, port: int) -> int:
+async def _sweep(door: Door) -> None:
+    """End sessions on time, also those that nobody asks anything of. Its death would keep them: it is told."""
+    while True:
+        await asyncio.sleep(_SWEEP_EVERY_S)
+        try:
+            await asyncio.to_thread(door.refresh)
+            await asyncio.to_thread(door.sweep)
+        except Exception as error:  # noqa: BLE001 - the next second tries again
+            _say(f"cockpit: sessions could not be looked through: {type(error).__name__}: {error}")
+
+
+def serve(*, root: Path, desk: str, host: str, port: int, options: Mapping[str, Any] | None = None) -> int:
     """Serve the cockpit until SIGINT or SIGTERM; port 0 takes a free one. Returns the exit code.
 
-    0 after a signal; 2 when the address is not a loopback one or the port is taken, with one line on stderr.
+    `options` are settings of `access.settings.Settings` that win over the file's. 0 after a signal; 2 when the
+    cockpit may not listen like this, or the port is taken, with one line on stderr.
     """
-    if not is_loopback(host):
-        _say(
-            f"cockpit: will not listen on {host}: for now it answers on this machine only (--host 127.0.0.1). "
-            "Access from the home network comes with the password feature."
-        )
+    root = root.resolve()
+    paths = CockpitPaths(root)
+    shell = cli_words(root, os.environ.get("BIFROST_LAUNCHER"))
+    try:
+        settings, users = check_start(paths, host, options or {}, cli=shell)
+    except (SettingsError, UsersError) as error:
+        _say(f"cockpit: {error}")
         return EXIT_REFUSED
     try:
         listener = _listen(host, port)
@@ -125,32 +140,76 @@ def serve(*, root: Path, desk: str, host: str, port: int) -> int:
         )
         return EXIT_REFUSED
     bound_port = listener.getsockname()[1]
-    root = root.resolve()
-    context.configure(
-        context.CockpitContext(root=root, desk=desk, cli=cli_words(root, os.environ.get("BIFROST_LAUNCHER")))
+    context.configure(context.CockpitContext(root=root, desk=desk, cli=shell))
+    listening = Listening(
+        port=bound_port,
+        beyond_this_machine=not is_loopback(host),
+        tls=settings.has_tls,
+        behind_proxy=settings.behind_proxy,
     )
-    bootstrap.load_config_options(streamlit_options(host=host, port=bound_port))
+    door = Door(paths, settings, listening)
+    doors.configure(door)
+    if door.needs_login:
+        prepare()
+    bootstrap.load_config_options(streamlit_options(host=host, port=bound_port, allowed_hosts=settings.allowed_hosts))
     hub = Hub(context.current())
-    config = uvicorn.Config(
-        make_app(hub),
-        ws="websockets-sansio",
-        ws_ping_interval=10,
-        ws_ping_timeout=10,
-        log_level="error",
-        access_log=False,
-        timeout_graceful_shutdown=1,
-    )
     # uvicorn raises the signal again once it has shut down; these keep that from ending us with a traceback.
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda _number, _frame: None)
-    shown_host = f"[{host}]" if ":" in host else host
-    sys.stdout.write(f"cockpit: http://{shown_host}:{bound_port}/?desk={desk}\n")
+    for line in self_audit(host=host, port=bound_port, desk=desk, settings=settings, users=users, cli=shell):
+        sys.stdout.write(f"cockpit: {line}\n")
     sys.stdout.flush()
     try:
-        _Server(config, hub).run(sockets=[listener])
+        _Server(_uvicorn_config(hub, door), hub).run(sockets=[listener])
     finally:
+        door.close()
         keepers.close()
     return EXIT_OK
+
+
+def _uvicorn_config(hub: Hub, door: Door) -> uvicorn.Config:
+    settings = door.settings
+    return uvicorn.Config(
+        Gate(make_app(hub, door), door),
+        ws="websockets-sansio",
+        ws_ping_interval=10,
+        ws_ping_timeout=10,
+        ws_max_size=_WEBSOCKET_BYTES,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+        # uvicorn would believe any process of this machine; here only a proxy that the operator named.
+        proxy_headers=settings.behind_proxy is not None,
+        forwarded_allow_ips=settings.behind_proxy or "",
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+
+
+def self_audit(*, host: str, port: int, desk: str, settings: Settings, users: Users, cli: str) -> list[str]:
+    """What is said at the start: the address, what is listened on, and who may come in."""
+    shown = settings.allowed_hosts[0] if is_everywhere(host) and settings.allowed_hosts else host
+    scheme = "https" if settings.has_tls else "http"
+    lines = [f"{scheme}://{_bracketed(shown)}:{port}/?desk={desk}"]
+    reach = "this machine only" if is_loopback(host) else "reached from the network"
+    if settings.has_tls:
+        reach += ", with TLS"
+    elif not is_loopback(host):
+        reach += ", WITHOUT TLS: passwords and pages can be read there (--tls-cert FILE --tls-key FILE)"
+    if settings.behind_proxy is not None:
+        reach += f", behind the proxy at {settings.behind_proxy}"
+    names = f"; answers to {', '.join(settings.allowed_hosts)} and localhost" if settings.allowed_hosts else ""
+    lines.append(f"listens on {_bracketed(host)}:{port}: {reach}{names}")
+    if users:
+        lines.append("may come in: " + ", ".join(f"{name} ({users[name].role})" for name in sorted(users)))
+    else:
+        lines.append(f"nobody needs to log in on this machine; to ask for a password: {cli.format('passwd NAME')}")
+    return lines
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -113,3 +113,38 @@ def desks(root: Path) -> tuple[str, ...]:
     if not root.is_dir():
         return ()
     return tuple(sorted(entry.name for entry in root.iterdir() if entry.is_dir() and _DESK_NAME.fullmatch(entry.name)))
+
+
+COCKPIT_FOLDER = "_cockpit"
+"""Beside the desks' folders; its name is none that a desk could have."""
+
+
+@dataclass(frozen=True)
+class CockpitPaths:
+    """What belongs to the cockpit of a root and to no desk."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        """Nobody else's business: mode 0700."""
+        return self.root / COCKPIT_FOLDER
+
+    @property
+    def users(self) -> Path:
+        """Who may log in, with the passwords' hashes."""
+        return self.folder / "users.json"
+
+    @property
+    def settings(self) -> Path:
+        """Where the cockpit listens and how long sessions last; may be missing."""
+        return self.folder / "settings.toml"
+
+    @property
+    def audit(self) -> Path:
+        """Who came in, and who was refused."""
+        return self.folder / "audit"
+
+    def create(self) -> None:
+        """Make the folder, for its owner only. Raises OSError."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -3,22 +3,36 @@
 from starlette.routing import Route
 
 from cockpit.hub import Hub
+from cockpit.routes import session
 from cockpit.routes.answers import guarded
 from cockpit.routes.assets import asset
 from cockpit.routes.control import ControlRoutes
+from cockpit.routes.index import PAGE_PATHS, IndexRoute
 from cockpit.routes.live import LiveRoutes
+from cockpit.routes.phone import PhoneRoute
 from cockpit.routes.runbook import RunbookRoute
 
 
 def routes(hub: Hub) -> list[Route]:
     """Every route of ours."""
-    live, control = LiveRoutes(hub), ControlRoutes(hub.context)
+    live, control, index = LiveRoutes(hub), ControlRoutes(hub.context), IndexRoute(hub.context)
     return [
+        *(Route(f"/{path}", index.index) for path in ("", *PAGE_PATHS)),
+        Route("/light", guarded(PhoneRoute(hub.context).page)),
         Route("/api/light", guarded(live.light)),
         Route("/api/events", guarded(live.events)),
+        Route("/api/fleet/events", guarded(live.fleet)),
         Route("/api/equity", guarded(live.equity)),
+        Route("/api/control/checklist", guarded(control.checklist)),
         Route("/api/control/{name}", guarded(control.control), methods=["POST"]),
+        Route("/api/book/{name}", guarded(control.book), methods=["POST"]),
+        Route("/api/flatten/preview", guarded(control.preview)),
         Route("/api/health", live.health),
+        Route("/api/session", session.tell_session),
+        Route("/login", session.show_login),
+        Route("/login", session.log_in, methods=["POST"]),
+        Route("/logout", session.show_logout),
+        Route("/logout", session.log_out, methods=["POST"]),
         Route("/runbook", guarded(RunbookRoute(hub.context).runbook)),
         Route("/assets/{version}/{name}", asset),
     ]
