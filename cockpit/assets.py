@@ -6,14 +6,26 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from cockpit import theme
+from cockpit.language import LANGUAGES, words_of
+
 FOLDER: Final = Path(__file__).parent / "components" / "assets"
 MEDIA_TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
+
+SPOKEN_AREAS: Final = ("browser", "controls")
+"""The areas of the catalogue that scripts need before Streamlit has said anything."""
 
 
 @cache
 def assets() -> dict[str, bytes]:
-    """Name -> bytes of every file that pages load: ours, and plotly's own bundle from its package."""
+    """Name -> bytes of every file that pages load: ours, plotly's own bundle, the theme, and a script's words."""
     found = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in MEDIA_TYPES}
+    found["theme.css"] = theme.style_sheet().encode()
+    for language in LANGUAGES:
+        words = {area: words_of(language).area(area) for area in SPOKEN_AREAS}
+        found[f"words-{language}.js"] = b"export default " + msgspec.json.encode(words) + b";\n"
     found["plotly.min.js"] = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
     return found
 
@@ -25,3 +37,8 @@ def assets_version() -> str:
     for name, content in assets().items():
         digest.update(name.encode() + b"\0" + content + b"\0")
     return digest.hexdigest()[:16]
+
+
+def asset_address(name: str) -> str:
+    """Where a page finds one of them."""
+    return f"/assets/{assets_version()}/{name}"

@@ -40,6 +40,8 @@ class NowView(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     market_time: str
     tiles: tuple[Tile, ...]
+    held: str
+    """The desk's own shares of its underlying."""
     controls: Controls
     tables: dict[str, Table]
     point: Point | None
@@ -73,6 +75,7 @@ def build(
         session=light_view.session(snapshot, reader),
         market_time=light_view.market_time(snapshot, reader),
         tiles=tiles_view.tiles(snapshot, reader),
+        held=tiles_view.held(snapshot),
         controls=controls(snapshot, light, control, receipts, reader),
         tables=tables.present(snapshot, reader),
         point=None if snapshot is None else _point(snapshot, reader),

@@ -37,6 +37,14 @@ def tiles(snapshot: Snapshot | None, reader: Reader) -> tuple[Tile, ...]:
     )
 
 
+def held(snapshot: Snapshot | None) -> str:
+    """`+240 TWX`: the desk's own shares of its underlying."""
+    if snapshot is None or snapshot.own_shares is None:
+        return wording.DASH
+    symbol = snapshot.instruments[0].symbol if snapshot.instruments else ""
+    return f"{wording.shares(snapshot.own_shares, signed=True)} {symbol}".rstrip()
+
+
 def limit_named(limits: tuple[Limit, ...], *names: str) -> Limit | None:
     """The first limit with one of these names."""
     return next((limit for name in names for limit in limits if limit.name == name), None)

@@ -12,8 +12,10 @@ import streamlit as st
 from cockpit.assets import assets, assets_version
 
 
-def _element(name: str, *, isolated: bool = True) -> Callable[..., Any]:
+def _element(name: str, *, isolated: bool = True, drawn: bool = True) -> Callable[..., Any]:
     """Register one element. `isolated` false where a library needs the page's own tree (plotly's style sheet).
+
+    `drawn` false for one that shows nothing in its own place.
 
     The shared styles are for shadow roots only: in the page's own tree they would reach Streamlit's elements.
     """
@@ -22,16 +24,17 @@ def _element(name: str, *, isolated: bool = True) -> Callable[..., Any]:
     registered: Callable[..., Any] = st.components.v2.component(
         f"bifrost_{name}",
         html='<div class="bf"></div>\n',
-        css=(text["base.css"] if isolated else "") + text[f"{name}.css"],
+        css=((text["base.css"] if isolated else "") + text[f"{name}.css"]) if drawn else "",
         js=boot,
         isolate_styles=isolated,
     )
     return registered
 
 
-light = _element("light")
+light = _element("light", drawn=False)
 controls = _element("controls")
 tiles = _element("tiles")
+fleet = _element("fleet")
 table = _element("tables")
 chart = _element("chart", isolated=False)
 switches = _element("switches")

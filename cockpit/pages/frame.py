@@ -7,8 +7,11 @@ from typing import Any
 import streamlit as st
 
 from cockpit import components, context
+from cockpit.access.actor import AccessError
+from cockpit.access.page import page_actor, page_token
 from cockpit.context import UnknownDeskError, desk_paths
 from cockpit.language import chosen as chosen_language
+from cockpit.pages import switches
 from cockpit.reader import Reader, zone_of
 from state.layout import DeskPaths, desks
 
@@ -16,18 +19,6 @@ _STYLE = """
 <style>
   .st-key-here { border-bottom: 3px solid currentColor; font-weight: 600; }
   .st-key-navigation { margin-bottom: -0.6rem; }
-  .st-key-flatten-plan table { width: 100%; border-collapse: collapse; }
-  .st-key-flatten-plan th, .st-key-flatten-plan td {
-    padding: 0.4rem 0.6rem 0.4rem 0; border-bottom: 1px solid rgb(128 128 128 / 35%); text-align: left;
-    vertical-align: top; line-height: 1.4;
-  }
-  .st-key-flatten-plan th { font-weight: 400; white-space: nowrap; }
-  .st-key-flatten-plan td { font-weight: 600; }
-  .st-key-confirm-flatten button, .st-key-confirm-resume button, .st-key-confirm-start button {
-    min-height: 2.8rem; border-width: 2px; font-weight: 700;
-  }
-  .st-key-confirm-flatten button:not(:disabled), .st-key-confirm-resume button:not(:disabled),
-  .st-key-confirm-start button:not(:disabled) { border-color: currentColor; }
   @media (max-width: 700px) {
     .st-key-navigation { gap: 0.5rem; }
     .st-key-filters { gap: 0.6rem; }
@@ -91,9 +82,9 @@ def open_page(pages: Sequence[Any], chosen: Any) -> None:
         for page in pages:
             with st.container(key="here" if page is chosen else f"to-{page.url_path}", width="content"):
                 st.page_link(page, query_params=carried(), width="content")
+        st.space("stretch")
         names = desks(context.current().root)
         if len(names) > 1:
-            st.space("stretch")
             picked = st.selectbox(
                 "Desk",
                 names,
@@ -104,7 +95,17 @@ def open_page(pages: Sequence[Any], chosen: Any) -> None:
             if picked is not None and picked != paths.desk:
                 st.query_params["desk"] = picked
                 st.rerun()
-    components.light(key=live_key("light"), data=live_data())
+        switches.draw(current_reader(), st.query_params.get("tz"))
+    stop = {name: value for name, value in control_data(paths).items() if name not in live_data()}
+    components.light(key=live_key("light"), data={**live_data(), "stop": stop})
+
+
+def may_act() -> bool:
+    """Whether to show commands as his to give; the server asks again at every one."""
+    try:
+        return page_actor().may_act
+    except AccessError:
+        return False
 
 
 def control_data(paths: DeskPaths) -> dict[str, Any]:
@@ -113,7 +114,8 @@ def control_data(paths: DeskPaths) -> dict[str, Any]:
     return {
         **live_data(),
         "texts": current_reader().words.area("controls"),
-        "may_act": True,
+        "may_act": may_act(),
+        "token": page_token(),
         "shell": {
             **{name: shell(f"{name} --desk {paths.desk}") for name in ("stop", "pause")},
             "touch_stop": f"touch {shlex.quote(str(paths.control / 'stop'))}",

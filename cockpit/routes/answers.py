@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cockpit.context import CockpitContext, UnknownDeskError, desk_paths
+from cockpit.hub import TooManyStreamsError
 from cockpit.language import chosen
 from cockpit.reader import Reader, zone_of
 from state.layout import DeskPaths
@@ -33,12 +34,14 @@ def reader_of(request: Request) -> Reader:
 
 
 def guarded(handler: Handler) -> Handler:
-    """Answer 404 with the sentence when the address names a desk that is not there."""
+    """Answer 404 with the sentence when the address names a desk that is not there, 503 for a page too many."""
 
     async def answer(request: Request) -> Response:
         try:
             return await handler(request)
         except UnknownDeskError as error:
             return json_answer({"ok": False, "error": str(error)}, 404)
+        except TooManyStreamsError as error:
+            return json_answer({"ok": False, "error": str(error)}, 503)
 
     return answer

@@ -1,5 +1,7 @@
 """What a page hears of the present: the light once or as a stream, the equity figure, and this server's health."""
 
+from collections.abc import AsyncIterator
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -28,11 +30,11 @@ class LiveRoutes:
 
     async def events(self, request: Request) -> Response:
         """The same as a stream of server-sent events, one at every change and at least one a second."""
-        return StreamingResponse(
-            self._hub.stream(paths_of(self._hub.context, request), reader_of(request)),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+        return _stream(self._hub.stream(paths_of(self._hub.context, request), reader_of(request)))
+
+    async def fleet(self, request: Request) -> Response:
+        """The same of every desk under the root."""
+        return _stream(self._hub.fleet(reader_of(request)))
 
     async def equity(self, request: Request) -> Response:
         """The equity and drawdown figure from the history."""
@@ -41,4 +43,12 @@ class LiveRoutes:
 
     async def health(self, _request: Request) -> Response:
         """This server is up; says nothing of any desk (that is what the light is for)."""
-        return json_answer({"ok": True, "desk": self._hub.context.desk})
+        return json_answer({"ok": True})
+
+
+def _stream(messages: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(
+        messages,
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )

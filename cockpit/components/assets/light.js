@@ -1,121 +1,88 @@
-// The light: shape, word and colour; calm when all is well. Also the tab's title and its small icon.
-import { ageWords, component, make, setAttribute, setText, subscribe, svg } from "./live.js";
+// The frame above every page: one light for the document, made before Streamlit runs and kept while it does.
+//
+// `early.js` makes it from the index page; the element inside Streamlit's page then says which desk, language and
+// theme hold now, for those change without a new document.
+import { buildBar, follow } from "./bar.js";
+import { component } from "./live.js";
 
-const SHAPES = {
-  green: [["circle", { cx: 12, cy: 12, r: 9, fill: "currentColor" }]],
-  yellow: [
-    ["path", { d: "M12 2.5 22.5 21.5H1.5Z", fill: "currentColor" }],
-    ["path", { d: "M12 9v6M12 17.4v1.8", stroke: "var(--mark)", "stroke-width": 2.2, fill: "none" }],
-  ],
-  red: [
-    ["path", { d: "M7.6 1.5h8.8l6.1 6.1v8.8l-6.1 6.1H7.6l-6.1-6.1V7.6Z", fill: "currentColor" }],
-    ["path", { d: "M7.5 12h9", stroke: "var(--mark)", "stroke-width": 3.2, fill: "none" }],
-  ],
-  not_live: [
-    ["circle", { cx: 12, cy: 12, r: 9, fill: "none", stroke: "currentColor", "stroke-width": 2.4, "stroke-dasharray": "4 3.1" }],
-    ["path", { d: "M7 17 17 7", stroke: "currentColor", "stroke-width": 2.4, fill: "none" }],
-  ],
-};
-const MARKS = { green: "●", yellow: "▲", red: "■", not_live: "◌" };
-const ICON_COLOURS = { green: "#2e7d32", yellow: "#e59a00", red: "#b71c1c", not_live: "#5d656d" };
-const ICON_SHAPES = {
-  green: '<circle cx="8" cy="8" r="6"/>',
-  yellow: '<path d="M8 1 15.5 15H.5Z"/>',
-  red: '<rect x="1.5" y="1.5" width="13" height="13"/>',
-  not_live: '<path d="M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1Zm0 3a4 4 0 1 1 0 8 4 4 0 0 1 0-8Z"/>',
-};
-const SHOWN_REASONS = 5;
+const HOST = "bifrost-frame";
+const THEME = ["--st-text-color", "--st-background-color", "--st-secondary-background-color", "--st-border-color", "--st-primary-color", "--st-font", "--st-code-font"];
+let frame = null;
 
-function build(root) {
-  const bar = make("section", "light");
-  bar.setAttribute("aria-label", "State of the desk");
-  const shape = make("span", "shape");
-  const said = make("div", "said");
-  const top = make("div", "top");
-  const word = make("strong", "word");
-  word.setAttribute("role", "status");
-  const headline = make("span", "headline");
-  top.append(word, headline);
-  const reasons = make("ul", "reasons");
-  said.append(top, reasons);
-  const side = make("div", "side");
-  const mode = make("span", "mode");
-  const facts = make("div", "facts");
-  const checked = make("span", "num checked");
-  const market = make("span", "num market");
-  const session = make("span", "num session");
-  facts.append(checked, session, market);
-  side.append(mode, facts);
-  bar.append(shape, said, side);
-  root.append(bar);
-  return { bar, shape, word, headline, reasons, mode, checked, market, session, drawn: null, reasonsDrawn: null };
+// Make the frame, or tell the one that is there whom it is for. `data`: desk, lang, tz, words and more for STOP.
+export function showFrame(data) {
+  if (!frame) frame = make();
+  const key = JSON.stringify([data.desk, data.lang, data.tz]);
+  if (frame.key !== key) {
+    if (frame.stop) frame.stop();
+    frame.key = key;
+    frame.inner.replaceChildren();
+    frame.parts = buildBar(frame.inner, data.words);
+    frame.stop = follow(frame.parts, { ...data, tab: () => !frame.tabTaken });
+  }
+  mountStop(data);
+  return frame;
 }
 
-function drawReasons(parts, reasons) {
-  const key = JSON.stringify(reasons.map((reason) => [reason.code, reason.text]));
-  if (key !== parts.reasonsDrawn) {
-    parts.reasonsDrawn = key;
-    parts.reasons.replaceChildren(
-      ...reasons.slice(0, SHOWN_REASONS).map((reason) => {
-        const item = make("li");
-        item.append(make("span", "text", reason.text), make("span", "measure num"));
-        if (reason.runbook) item.append(make("span", "runbook", reason.runbook));
-        return item;
-      }),
-    );
-    if (reasons.length > SHOWN_REASONS) {
-      parts.reasons.append(make("li", "more", `and ${reasons.length - SHOWN_REASONS} more: ./bifrost status lists all`));
-    }
+function make() {
+  let host = document.getElementById(HOST);
+  if (!host) {
+    host = document.createElement("div");
+    host.id = HOST;
+    document.body.prepend(host);
   }
-  reasons.slice(0, SHOWN_REASONS).forEach((reason, index) => {
-    const told = [];
-    if (reason.measured) told.push(reason.measured);
-    if (reason.limit) told.push(`limit ${reason.limit}`);
-    setText(parts.reasons.children[index].querySelector(".measure"), told.join(" · "));
+  const root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
+  for (const name of ["base.css", "light.css", "controls.css"]) {
+    const sheet = document.createElement("link");
+    sheet.rel = "stylesheet";
+    sheet.href = new URL(`./${name}`, import.meta.url).href;
+    root.append(sheet);
+  }
+  const inner = document.createElement("div");
+  inner.className = "bf";
+  root.append(inner);
+  return { host, root, inner, key: null, parts: null, stop: null, tabTaken: false, stopKey: null };
+}
+
+// STOP stands in the frame of every page as soon as it is known who looks.
+function mountStop(data) {
+  if (!data.stop || frame.stopKey === frame.key) return;
+  frame.stopKey = frame.key;
+  import("./controls.js").then((controls) => {
+    if (frame.stopGone) frame.stopGone();
+    frame.parts.stop.replaceChildren();
+    frame.stopGone = controls.mountStop(frame.parts.stop, { ...data, ...data.stop });
+    frame.host.dataset.hasStop = "true";
   });
 }
 
-function draw(parts, link, desk) {
-  const light = link.verdict();
-  if (parts.drawn !== light.state) {
-    parts.drawn = light.state;
-    parts.bar.dataset.state = light.state;
-    parts.shape.replaceChildren(svg(SHAPES[light.state], 34));
-  }
-  setText(parts.word, light.word);
-  setText(parts.headline, light.headline);
-  drawReasons(parts, light.reasons);
-  const page = link.page;
-  setText(parts.checked, light.age_ms === null || light.age_ms === undefined ? "" : `checked ${ageWords(light.age_ms)} ago`);
-  setText(parts.market, page ? page.market_time : "");
-  setText(parts.session, page ? page.session : "");
-  setText(parts.mode, page ? `${page.mode.word}${page.mode.account ? ` ${page.mode.account}` : ""}` : "");
-  setAttribute(parts.mode, "data-kind", page ? page.mode.kind : null);
-  parts.mode.hidden = !page;
-  title(light, page, desk);
+// A page that watches more than one desk speaks in the tab itself, as long as it is there.
+export function takeTab() {
+  if (frame) frame.tabTaken = true;
+  return () => {
+    if (frame) frame.tabTaken = false;
+  };
 }
 
-function title(light, page, desk) {
-  const live = page && page.mode.kind === "live" ? "LIVE · " : "";
-  const count = light.reasons.length > 0 && light.state !== "green" ? ` (${light.reasons.length})` : "";
-  const wanted = `${MARKS[light.state]} ${light.word}${count} · ${live}${page ? page.desk : desk} · Bifrost`;
-  if (document.title !== wanted) document.title = wanted;
-  let icon = document.querySelector('link[rel~="icon"]');
-  if (!icon) {
-    icon = document.createElement("link");
-    icon.rel = "icon";
-    document.head.append(icon);
+// The theme that Streamlit shows may be another than the system's.
+function copyTheme(node) {
+  const style = getComputedStyle(node.host ?? node);
+  for (const name of THEME) {
+    const value = style.getPropertyValue(name);
+    if (value && frame.host.style.getPropertyValue(name) !== value) frame.host.style.setProperty(name, value);
   }
-  const picture = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="${ICON_COLOURS[light.state]}">${ICON_SHAPES[light.state]}</svg>`;
-  const href = `data:image/svg+xml,${encodeURIComponent(picture)}`;
-  if (icon.getAttribute("href") !== href) icon.setAttribute("href", href);
 }
 
 export function run(context) {
   return component(context, {
     mount({ parentElement, data }) {
-      const parts = build(parentElement.querySelector(".bf"));
-      return { stop: subscribe(data, { onTick: (link) => draw(parts, link, data.desk) }) };
+      showFrame(data);
+      const timer = setInterval(() => copyTheme(parentElement), 1000);
+      copyTheme(parentElement);
+      return { stop: () => clearInterval(timer) };
+    },
+    update(_state, { data }) {
+      showFrame(data);
     },
   });
 }

@@ -1,20 +1,30 @@
-// The page's one link to the server: a single event stream per desk, shared by every component.
+// The page's one link to the server: a single event stream per desk and reader, shared by everything that ticks.
 //
-// A component must never show a value as live on its own judgement; it asks `verdict()`. Ages are measured from the
-// moment a message arrived, so the browser's clock may be wrong; both clocks of the browser are asked and the larger
-// age counts, because the monotonic one stands still while a laptop sleeps. A message that was long on its way is
-// older by that: the fastest message ever seen tells how far the two clocks are apart.
+// Nothing may show a value as live on its own judgement; it asks `verdict()`. Ages are measured from the moment a
+// message arrived, so the browser's clock may be wrong; both clocks of the browser are asked and the larger age
+// counts, because the monotonic one stands still while a laptop sleeps. A message that was long on its way is older
+// by that: the fastest message ever seen tells how far the two clocks are apart.
+import { say } from "./dom.js";
+
+export { component, make, say, setAttribute, setText, svg } from "./dom.js";
 
 const SILENT_MS = 3000;
 const TICK_MS = 250;
+const RETRY_MS = [400, 8000]; // the first and the longest wait before a new attempt
+const STUCK_MS = 6000; // an open stream that says nothing for this long is given up and opened anew
+const UNMOUNT_MS = 2000;
 
-class Link {
+export class Link {
   constructor(address) {
     this.address = address;
     this.page = null;
     this.readers = new Set();
     this.source = null;
     this.timer = null;
+    this.retry = null;
+    this.retryMs = RETRY_MS[0];
+    this.ended = null; // "login" when the server speaks to this page only after a new login
+    this.refused = null; // what else it said instead of a stream
     this.clocksApart = Infinity;
     this.lateMs = 0;
     this.mark();
@@ -25,14 +35,23 @@ class Link {
     this.heardWall = Date.now();
   }
 
+  // How long ago anything was heard.
   silentMs() {
     return Math.max(performance.now() - this.heardPerf, Date.now() - this.heardWall, 0);
+  }
+
+  // How much older than it said everything on the page is by now.
+  olderMs() {
+    return this.silentMs() + this.lateMs;
   }
 
   add(reader) {
     this.readers.add(reader);
     if (!this.timer) this.timer = setInterval(() => this.tick(), TICK_MS);
-    if (!this.source) this.open();
+    if (!this.source && !this.retry) {
+      if (!this.page) this.mark(); // an attempt is no sign of life for a page that once was heard
+      this.open();
+    }
     if (this.page && reader.onPage) reader.onPage(this.page);
     if (reader.onTick) reader.onTick(this);
     return () => this.remove(reader);
@@ -43,109 +62,156 @@ class Link {
     // Streamlit unmounts and mounts again within one run; only a link nobody came back for is closed.
     setTimeout(() => {
       if (this.readers.size > 0) return;
-      if (this.source) this.source.close();
-      if (this.timer) clearInterval(this.timer);
-      this.source = this.timer = null;
-    }, 2000);
+      this.close();
+      clearInterval(this.timer);
+      clearTimeout(this.retry);
+      this.timer = this.retry = null;
+      if (links.get(this.address) === this) links.delete(this.address);
+    }, UNMOUNT_MS);
   }
 
   open() {
-    this.mark();
-    const source = new EventSource(`/api/events?${this.address}`);
+    const source = new EventSource(this.address);
     this.source = source;
-    source.addEventListener("page", (event) => {
-      this.page = JSON.parse(event.data);
-      this.mark();
-      const apart = this.heardWall - this.page.made_ms;
-      this.clocksApart = Math.min(this.clocksApart, apart);
-      this.lateMs = apart - this.clocksApart;
-      for (const reader of this.readers) {
-        if (reader.onPage) reader.onPage(this.page);
-        if (reader.onTick) reader.onTick(this);
-      }
+    this.openedPerf = performance.now();
+    source.addEventListener("page", (event) => this.hear(JSON.parse(event.data)));
+    source.addEventListener("ended", (event) => {
+      if (JSON.parse(event.data).reason !== "closing") this.ended = "login";
+      this.again();
     });
     source.onerror = () => {
-      // The browser retries by itself unless the answer was not a stream at all.
-      if (source.readyState === EventSource.CLOSED && this.source === source) {
-        this.source = null;
-        setTimeout(() => {
-          if (!this.source && this.readers.size > 0) this.reopen();
-        }, 1000);
-      }
+      if (this.source === source) this.again();
     };
   }
 
-  reopen() {
-    const perf = this.heardPerf;
-    const wall = this.heardWall;
-    this.open();
-    this.heardPerf = perf; // an attempt is no sign of life
-    this.heardWall = wall;
+  close() {
+    if (this.source) this.source.close();
+    this.source = null;
+  }
+
+  // The server sends what changed; what it does not name is as it was, down to the same object.
+  hear(parts) {
+    this.page = { ...this.page, ...parts };
+    this.ended = this.refused = null;
+    this.retryMs = RETRY_MS[0];
+    this.mark();
+    const apart = this.heardWall - this.page.made_ms;
+    this.clocksApart = Math.min(this.clocksApart, apart);
+    this.lateMs = apart - this.clocksApart;
+    for (const reader of this.readers) {
+      if (reader.onPage) reader.onPage(this.page);
+      if (reader.onTick) reader.onTick(this);
+    }
+  }
+
+  // Try again later, and a little later still the next time; many pages must not knock in step.
+  again() {
+    this.close();
+    if (this.retry || this.readers.size === 0) return;
+    this.askWhy();
+    this.retry = setTimeout(() => {
+      this.retry = null;
+      if (this.readers.size > 0) this.open();
+    }, this.retryMs * (0.5 + Math.random() / 2));
+    this.retryMs = Math.min(this.retryMs * 2, RETRY_MS[1]);
+  }
+
+  // An event stream does not tell its status; the same address asked once does: no login, no such desk, too many pages.
+  async askWhy() {
+    const asking = new AbortController();
+    try {
+      const answer = await fetch(this.address, { cache: "no-store", signal: asking.signal });
+      this.ended = answer.status === 401 ? "login" : null;
+      this.refused = answer.ok || this.ended ? null : ((await answer.json()).error ?? `answer ${answer.status}`);
+    } catch {
+      this.refused = null; // no server: the silence says it
+    }
+    asking.abort();
+    this.tick();
   }
 
   tick() {
+    if (this.source && this.silentMs() > STUCK_MS && performance.now() - this.openedPerf > STUCK_MS) this.again();
     for (const reader of this.readers) if (reader.onTick) reader.onTick(this);
   }
 
   // What the light says, with the two ages that only the browser knows.
   verdict() {
+    return this.verdictOfLink() ?? judge(this.page.light, this.page.age_ms, this.olderMs(), this.words, this.query);
+  }
+
+  // The same where the link itself has the word; null where it is well.
+  verdictOfLink() {
+    const { words } = this;
     const silent = this.silentMs();
-    if (!this.page) {
-      if (silent <= SILENT_MS) return { state: "not_live", word: "CONNECTING", linked: true, reasons: [], headline: "" };
-      return lost(silent);
+    if (this.ended) return loggedOut(words);
+    if (this.refused) return { ...nothing(words), linked: true, headline: this.refused };
+    if (!this.page && silent <= SILENT_MS) {
+      return { ...nothing(words), word: words.connecting, linked: true, connecting: true };
     }
-    if (silent > SILENT_MS) return lost(silent);
-    const light = this.page.light;
-    const ageMs = light.age_ms === null ? null : light.age_ms + silent + this.lateMs;
-    if (light.state !== "not_live" && ageMs !== null && ageMs > light.age_limit_ms) {
-      return {
-        ...light,
-        state: "not_live",
-        word: "NOT LIVE",
-        linked: true,
-        age_ms: ageMs,
-        headline: "The daemon's snapshot has stopped",
-        reasons: [
-          {
-            code: "snapshot_old",
-            text: `Snapshot ${ageWords(ageMs)} old`,
-            measured: ageWords(ageMs),
-            limit: ageWords(light.age_limit_ms),
-            runbook: "runbook: snapshot_old",
-          },
-        ],
-      };
-    }
-    return { ...light, linked: true, age_ms: ageMs };
+    return !this.page || silent > SILENT_MS ? lost(words, silent, this.query) : null;
   }
 }
 
-function lost(silent) {
+// A light that the server judged `olderMs` ago: red or green then, it is not live once its snapshot is too old.
+export function judge(light, ageThen, olderMs, words, address) {
+  const ageMs = ageThen === null ? null : ageThen + olderMs;
+  if (light.state === "not_live" || ageMs === null || ageMs <= light.age_limit_ms) {
+    return { ...light, linked: true, age_ms: ageMs };
+  }
+  const measured = say(words, "measured", { value: ageWords(ageMs), limit: ageWords(light.age_limit_ms) });
   return {
-    state: "not_live",
-    word: "NOT LIVE",
-    linked: false,
-    age_ms: null,
-    headline: "This page has lost the cockpit's server",
-    reasons: [
-      {
-        code: "page_link_lost",
-        text: `Nothing heard for ${ageWords(silent)}`,
-        measured: ageWords(silent),
-        limit: ageWords(SILENT_MS),
-        runbook: "runbook: page_link_lost",
-      },
-    ],
+    ...nothing(words),
+    linked: true,
+    age_ms: ageMs,
+    standing: (light.standing ?? []).filter((each) => ["pause", "stop", "flatten"].includes(each.code)),
+    headline: words.daemon_silent,
+    reasons: [reason("snapshot_old", say(words, "snapshot_old", { age: ageWords(ageMs) }), measured, words, address)],
   };
+}
+
+function nothing(words) {
+  return {
+    state: "not_live", word: words.not_live, linked: false, age_ms: null,
+    headline: "", reasons: [], standing: [], posture: "", feeds: [],
+  };
+}
+
+function lost(words, silent, address) {
+  const measured = say(words, "measured", { value: ageWords(silent), limit: ageWords(SILENT_MS) });
+  const text = say(words, "nothing_heard", { age: ageWords(silent) });
+  return { ...nothing(words), headline: words.server_lost, reasons: [reason("page_link_lost", text, measured, words, address)] };
+}
+
+function loggedOut(words) {
+  const here = encodeURIComponent(location.pathname + location.search);
+  const login = { code: "login", severity: "not_live", text: words.log_in, measured: "", remedy: "", href: `/login?next=${here}` };
+  return { ...nothing(words), login: true, headline: words.session_over, reasons: [login] };
+}
+
+function reason(code, text, measured, words, address) {
+  return { code, severity: "not_live", text, measured, remedy: words[`remedy.${code}`] ?? "", href: `/runbook?${address}#${code}` };
 }
 
 const links = new Map();
 
+function linkOf(path, data) {
+  const address = `${path}?${query(data)}`;
+  if (!links.has(address)) links.set(address, new Link(address));
+  const link = links.get(address);
+  link.words = data.words;
+  link.query = query(data);
+  return link;
+}
+
 // `data` is what Streamlit gave the element: its desk, language and time zone choose the stream.
 export function subscribe(data, reader) {
-  const address = query(data);
-  if (!links.has(address)) links.set(address, new Link(address));
-  return links.get(address).add(reader);
+  return linkOf("/api/events", data).add(reader);
+}
+
+// The stream of all desks.
+export function subscribeFleet(data, reader) {
+  return linkOf("/api/fleet/events", data).add(reader);
 }
 
 // The part of an address that says which desk is meant and for whom its texts are made.
@@ -161,61 +227,4 @@ export function ageWords(ms) {
   if (s < 7200) return `${(s / 60).toFixed(0)} min`;
   if (s < 172800) return `${(s / 3600).toFixed(0)} h`;
   return `${(s / 86400).toFixed(0)} d`;
-}
-
-// --- drawing without markup: every text from the server becomes a text node, never HTML ---
-
-export function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined && text !== null) node.textContent = text;
-  return node;
-}
-
-export function setText(node, text) {
-  const wanted = text ?? "";
-  if (node.textContent !== wanted) node.textContent = wanted;
-}
-
-export function setAttribute(node, name, value) {
-  if (value === null || value === false) {
-    if (node.hasAttribute(name)) node.removeAttribute(name);
-  } else if (node.getAttribute(name) !== String(value)) {
-    node.setAttribute(name, String(value));
-  }
-}
-
-const SVG = "http://www.w3.org/2000/svg";
-
-export function svg(shapes, size = 20) {
-  const node = document.createElementNS(SVG, "svg");
-  node.setAttribute("viewBox", "0 0 24 24");
-  node.setAttribute("width", size);
-  node.setAttribute("height", size);
-  node.setAttribute("aria-hidden", "true");
-  for (const [tag, attributes] of shapes) {
-    const shape = document.createElementNS(SVG, tag);
-    for (const [name, value] of Object.entries(attributes)) shape.setAttribute(name, value);
-    node.append(shape);
-  }
-  return node;
-}
-
-// A component's frame: `mount` runs once per element, `update` at every later run with new data.
-// Returns what Streamlit wants back: the cleanup of the unmount.
-const mounted = new WeakMap();
-
-export function component(context, { mount, update }) {
-  const root = context.parentElement;
-  let state = mounted.get(root);
-  if (!state) {
-    state = mount(context);
-    mounted.set(root, state);
-  } else if (update) {
-    update(state, context);
-  }
-  return () => {
-    if (state.stop) state.stop();
-    mounted.delete(root);
-  };
 }

@@ -1,0 +1,133 @@
+// The light as a bar: lamps, word, what stands, the reasons with their numbers, and how old all of it is.
+import { ageWords, make, say, setAttribute, setText, subscribe } from "./live.js";
+import { buildLamps, light as lightUp, showInTab } from "./lamps.js";
+
+const SHOWN = { wide: 3, phone: 1 };
+const phone = matchMedia("(max-width: 700px)");
+
+export function buildBar(root, words) {
+  const bar = make("section", "light");
+  bar.setAttribute("aria-label", words.light_label);
+  const lamps = buildLamps(26);
+  const word = make("strong", "word");
+  word.setAttribute("role", "status");
+  const [headline, standing, reasons] = [make("span", "headline"), make("ul", "standing"), make("ul", "reasons")];
+  const more = make("button", "more");
+  more.type = "button";
+  const top = make("div", "top");
+  top.append(word, headline);
+  const said = make("div", "said");
+  said.append(top, standing, reasons, more);
+  const mode = make("span", "mode");
+  const facts = make("div", "facts");
+  const fact = Object.fromEntries(["checked", "session", "posture", "feeds", "market"].map((name) => [name, make("span", `num ${name}`)]));
+  facts.append(...Object.values(fact));
+  const side = make("div", "side");
+  side.append(mode, facts);
+  const stop = make("div", "stop-place");
+  bar.append(lamps, said, side, stop);
+  root.append(bar);
+  const parts = { bar, lamps, word, headline, standing, reasons, more, mode, fact, stop, all: false, drawn: {}, last: null };
+  more.onclick = () => {
+    parts.all = !parts.all;
+    if (parts.last) draw(parts, parts.last.link, parts.last.data);
+  };
+  return parts;
+}
+
+function drawReasons(parts, reasons, words) {
+  const count = parts.all ? reasons.length : Math.min(reasons.length, phone.matches ? SHOWN.phone : SHOWN.wide);
+  const shown = reasons.slice(0, count);
+  const key = JSON.stringify(shown.map((reason) => [reason.code, reason.text, reason.remedy, reason.href]));
+  if (key !== parts.drawn.reasons) {
+    parts.drawn.reasons = key;
+    parts.reasons.replaceChildren(...shown.map((reason) => reasonLine(reason, words)));
+  }
+  shown.forEach((reason, index) => setText(parts.reasons.children[index].querySelector(".measure"), reason.measured));
+  const hidden = reasons.length - count;
+  parts.more.hidden = hidden === 0 && !parts.all;
+  setText(parts.more, hidden > 0 ? say(words, "more", { count: hidden }) : words.fewer);
+  setAttribute(parts.more, "aria-expanded", String(parts.all));
+  if (reasons.length <= 1) parts.all = false;
+}
+
+function reasonLine(reason, words) {
+  const item = make("li");
+  item.dataset.code = reason.code;
+  item.dataset.severity = reason.severity;
+  const text = make(reason.href ? "a" : "span", "text", reason.text);
+  if (reason.href) {
+    text.href = reason.href;
+    text.title = words.runbook;
+    if (reason.code !== "login") text.target = "_blank";
+    text.rel = "noopener";
+  }
+  item.append(text, make("span", "measure num"));
+  if (reason.remedy) item.append(make("span", "remedy", `→ ${reason.remedy}`));
+  return item;
+}
+
+function drawStanding(parts, standing) {
+  const key = JSON.stringify(standing);
+  if (key === parts.drawn.standing) return;
+  parts.drawn.standing = key;
+  parts.standing.replaceChildren(
+    ...standing.map((each) => {
+      const item = make("li");
+      item.dataset.code = each.code;
+      item.append(make("strong", "", each.word), make("span", "", each.text));
+      return item;
+    }),
+  );
+}
+
+// `TWX 0.3 s`: each quote's age grows here; the one beyond its limit says so.
+function feedWords(feeds, olderMs, words) {
+  const told = feeds.map(({ symbol, age_ms, limit_ms }) => {
+    const age = age_ms === null ? null : age_ms + olderMs;
+    const late = age !== null && limit_ms !== null && age > limit_ms ? ` > ${ageWords(limit_ms)}` : "";
+    return `${symbol} ${ageWords(age)}${late}`;
+  });
+  return told.length === 0 ? "" : say(words, "quotes", { ages: told.join(" · ") });
+}
+
+export function draw(parts, link, data) {
+  const { words } = data;
+  parts.last = { link, data };
+  const told = link.verdict();
+  const page = link.page;
+  if (parts.drawn.state !== told.state) {
+    parts.drawn.state = told.state;
+    parts.bar.dataset.state = told.state;
+    lightUp(parts.lamps, told.state);
+  }
+  setText(parts.word, told.word);
+  setText(parts.headline, told.headline);
+  drawStanding(parts, told.standing ?? []);
+  drawReasons(parts, told.reasons, words);
+  const known = page !== null && told.linked && !told.connecting;
+  const dated = known && told.age_ms !== null && told.age_ms !== undefined;
+  setText(parts.fact.checked, dated ? say(words, "checked", { age: ageWords(told.age_ms) }) : "");
+  setText(parts.fact.session, known && told.state !== "not_live" ? page.session : "");
+  setText(parts.fact.posture, told.posture ? say(words, "posture", { posture: told.posture }) : "");
+  setText(parts.fact.feeds, known && told.state !== "not_live" ? feedWords(told.feeds ?? [], link.olderMs(), words) : "");
+  setText(parts.fact.market, known ? page.market_time : "");
+  setText(parts.mode, page ? `${page.mode.word}${page.mode.account ? ` ${page.mode.account}` : ""}` : "");
+  setAttribute(parts.mode, "data-kind", page ? page.mode.kind : null);
+  setAttribute(parts.bar, "data-kind", page ? page.mode.kind : null);
+  parts.mode.hidden = !page;
+  if (!data.tab || data.tab()) showInTab(told.state, tabTitle(told, page, data));
+}
+
+// `PAUSED (2) · LIVE · demo · Bifrost`, behind its mark.
+export function tabTitle(told, page, data) {
+  const count = told.reasons.length > 0 && told.state !== "green" ? ` (${told.reasons.length})` : "";
+  const standing = (told.standing ?? []).map((each) => each.word).filter((word) => word !== told.word);
+  const money = page && page.mode.kind === "live" ? [page.mode.word] : [];
+  return [`${told.word}${count}`, ...standing, ...money, page ? page.desk : data.desk, "Bifrost"].join(" · ");
+}
+
+// Draw a desk's light into `parts` from now on. Gives back what ends it.
+export function follow(parts, data) {
+  return subscribe(data, { onTick: (link) => draw(parts, link, data) });
+}
