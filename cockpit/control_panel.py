@@ -44,7 +44,7 @@ def controls(
             "resume": _resume(control, reader, down=down),
             "start": _start(control, reader, held=held),
             "reset": _reset(light, reader, down=down),
-            "flatten": _flatten(snapshot, light, control, reader, down=down, held=held),
+            "flatten": _flatten(snapshot, light, control, reader),
         },
         dead=dead,
         note=_progress(snapshot),
@@ -106,17 +106,15 @@ def _reset(light: Light, reader: Reader, *, down: bool) -> Button:
     )
 
 
-def _flatten(
-    snapshot: Snapshot | None, light: Light, control: ControlRead, reader: Reader, *, down: bool, held: bool
-) -> Button:
+def _flatten(snapshot: Snapshot | None, light: Light, control: ControlRead, reader: Reader) -> Button:
+    """A hung daemon is killed for it by its supervisor; one that cannot start within 60 s is refused, never late."""
     stands = "flatten" in control.files
     undone = stands and any(reason.code in UNDONE for reason in light.reasons)
     label = "flatten_again" if undone else "flattening" if stands else "flatten"
-    runs_or_can = (not down or held) and snapshot is not None
     return Button(
         label=reader.say(f"controls.{label}"),
-        enabled=runs_or_can and (not stands or undone),
-        why=reader.say("controls.why.not_running" if not runs_or_can else "controls.why.stands"),
+        enabled=snapshot is not None and (not stands or undone),
+        why=reader.say("controls.why.not_running" if snapshot is None else "controls.why.stands"),
     )
 
 

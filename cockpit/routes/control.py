@@ -12,15 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cockpit import commands
-from cockpit.access import door
-from cockpit.access.actor import AccessError, Actor, NotAllowed, TooManyTries
-from cockpit.access.request import ACTOR, actor_of
+from cockpit.access.actor import AccessError, TooManyTries
+from cockpit.access.request import actor_of
 from cockpit.checklist import Command, checklist
 from cockpit.clock import wall_us
 from cockpit.commands import CommandError, Outcome
 from cockpit.context import CockpitContext
 from cockpit.flatten_preview import Agreed
-from cockpit.origin import is_same_origin
 from cockpit.reader import Reader
 from cockpit.routes.answers import json_answer, paths_of, reader_of
 from state.look import look_at
@@ -64,7 +62,7 @@ class ControlRoutes:
         action = next((each for each in _CONTROL if each == name), None)
         if action is None:
             return _unknown(name, reader_of(request))
-        paths, actor = paths_of(self._context, request), _actor(request)
+        paths, actor = paths_of(self._context, request), actor_of(request)
 
         def act(body: Body) -> Outcome:
             return commands.carry_out(
@@ -88,7 +86,7 @@ class ControlRoutes:
         return _unknown(name, reader_of(request)) if action is None else await self._book(request, action)
 
     async def _book(self, request: Request, action: commands.BookAction) -> Response:
-        paths, actor = paths_of(self._context, request), _actor(request)
+        paths, actor = paths_of(self._context, request), actor_of(request)
 
         def act(body: Body) -> Outcome:
             return commands.request(
@@ -126,14 +124,6 @@ class ControlRoutes:
         except CommandError as error:
             return _refused(error, reader)
         return json_answer({"ok": True, **msgspec.to_builtins(plan)})
-
-
-def _actor(request: Request) -> Actor:
-    if ACTOR in request.scope:
-        return actor_of(request)
-    if not is_same_origin(request.headers):
-        raise NotAllowed("access.foreign_origin")
-    return door.current().actor_of(None)
 
 
 async def _answered(request: Request, name: str, act: Callable[[Body], Outcome]) -> Response:
