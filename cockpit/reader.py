@@ -48,7 +48,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         return phrases_of(self.language)(text)
 
     def time_of_day(self, iso: str | None, *, milliseconds: bool = False) -> str:
-        """`2014-06-05T14:31:07.123456Z` -> `14:31:07Z`, or `10:31:07 EDT`; a dash for what is no time."""
+        """`2014-06-05T14:31:07.123456Z` -> `14:31:07Z`, `10:31:07 EDT`, `22:31:07 +08:00`; a dash for no time."""
         at = self._at(iso)
         if at is None:
             return DASH
@@ -93,13 +93,18 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         if iso is None or len(iso) < _SHORTEST_ISO:
             return None
         try:
-            at_us = us_from_iso(iso)
-        except ValueError:
+            return (_EPOCH + dt.timedelta(microseconds=us_from_iso(iso))).astimezone(_zone(self.zone))
+        except (ValueError, OverflowError):  # a file may hold any time, a calendar's last day in another zone too
             return None
-        return (_EPOCH + dt.timedelta(microseconds=at_us)).astimezone(_zone(self.zone))
 
     def _suffix(self, at: dt.datetime) -> str:
-        return "Z" if self.zone == UTC else f" {at:%Z}"
+        """`Z`, the exchange's own letters, or an offset: letters like CST are several zones' at once."""
+        if self.zone == UTC:
+            return "Z"
+        if self.zone == EXCHANGE:
+            return f" {at:%Z}"
+        hours_minutes = f"{at:%z}"
+        return f" {hours_minutes[:3]}:{hours_minutes[3:]}"
 
 
 _LONG_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
