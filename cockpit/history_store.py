@@ -8,7 +8,9 @@ extremes stay.
 import threading
 from array import array
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -20,6 +22,7 @@ from state.layout import DeskPaths
 from state.statistics.digest import Curve, DayPart, Digest, Fill, curve, decoded, joined_days
 from state.statistics.operations import OperationFacts
 
+Value = TypeVar("Value")
 LOOK_EVERY_S = 0.25
 FULL_DAYS = 500
 """Day files whose every minute is kept: two years of sessions, 5 MB a year; around the clock 10 MB a year."""
@@ -37,6 +40,9 @@ class HistoryView(msgspec.Struct, frozen=True, kw_only=True):
     fills: tuple[Fill, ...] = ()
     days: dict[str, DayPart] = msgspec.field(default_factory=dict)
     facts: OperationFacts = msgspec.field(default_factory=OperationFacts)
+    fills_version: int = 0
+    facts_version: int = 0
+    """These two grow when fills or facts change, which is less often."""
     unreadable: int = 0
     """Lines of the history that are no sample."""
     problem: str | None = None
@@ -94,6 +100,7 @@ class HistoryStore:
         self._facts = OperationFacts()
         self._first = threading.Event()
         self._thread: threading.Thread | None = None
+        self._kept: dict[str, tuple[object, Any]] = {}
         self.view = HistoryView()
         self.reading = Reading()
 
@@ -115,7 +122,14 @@ class HistoryStore:
                 self._turn.release()
         return self.view
 
-    @property
+    def memo(self, name: str, key: object, make: Callable[[], Value]) -> Value:
+        """What `make` made when `key` was last the same; a value that another thread makes meanwhile may win."""
+        kept = self._kept.get(name)
+        if kept is None or kept[0] != key:
+            kept = self._kept[name] = (key, make())
+        found: Value = kept[1]
+        return found
+
     def is_read(self) -> bool:
         """Whether the first read has ended."""
         return self._first.is_set()
@@ -199,12 +213,20 @@ class HistoryStore:
 
     def _made(self, problem: str | None) -> HistoryView:
         digests = [self._files[day].digest for day in sorted(self._files)]
+        before = self.view
+        fills = tuple(fill for digest in digests for fill in digest.fills)
+        facts = before.facts
+        has_facts = (len(self._facts.refused_us), len(self._facts.sent_us), self._facts.since_us)
+        if has_facts != (len(facts.refused_us), len(facts.sent_us), facts.since_us):
+            facts = self._facts.copied()
         return HistoryView(
-            version=self.view.version + 1,
+            version=before.version + 1,
             curve=curve(digests),
-            fills=tuple(fill for digest in digests for fill in digest.fills),
+            fills=fills,
+            fills_version=before.fills_version + (fills != before.fills),
             days=joined_days(digests),
-            facts=self._facts.copied(),
+            facts=facts,
+            facts_version=before.facts_version + (facts is not before.facts),
             unreadable=sum(digest.unreadable for digest in digests),
             problem=problem,
         )

@@ -3,13 +3,11 @@
 
 import streamlit as st
 
-from cockpit.pages import frame, now, operations
+from cockpit.pages import frame, navigation
 
 frame.configure_page()
-pages = [
-    st.Page(now.page, title="Now", url_path="now", default=True),
-    st.Page(operations.page, title="Operations", url_path="operations"),
-]
+pages = navigation.pages(frame.current_reader())
 chosen = st.navigation(pages, position="hidden")
-frame.open_page(pages, chosen)
+navigation.open_page(pages, chosen)
 chosen.run()
+navigation.close_page()

@@ -12,7 +12,9 @@ def page() -> None:
     desk = frame.live_data()
     asked = frame.controls(paths)
     components.tiles(key=frame.live_key("tiles"), data=desk)
-    components.chart(key=frame.live_key("chart"), data=desk)
+    chart_words = frame.current_reader().words.area("charts.browser")
+    curve = {**desk, "chart_words": chart_words, "source": "equity", "range": "1d", "buttons": True, "height": 390}
+    components.chart(key=frame.live_key("chart"), data=curve)
     components.table(key=frame.live_key("legs"), data={**desk, "source": "legs"})
     components.table(key=frame.live_key("day-pnl"), data={**desk, "source": "day_pnl"})
     left, right = st.columns(2)

@@ -7,7 +7,9 @@ from cockpit.routes import session
 from cockpit.routes.answers import guarded
 from cockpit.routes.assets import asset
 from cockpit.routes.control import ControlRoutes
+from cockpit.routes.history import HistoryRoutes
 from cockpit.routes.index import PAGE_PATHS, IndexRoute
+from cockpit.routes.journal import JournalRoutes
 from cockpit.routes.live import LiveRoutes
 from cockpit.routes.phone import PhoneRoute
 from cockpit.routes.runbook import RunbookRoute
@@ -16,17 +18,24 @@ from cockpit.routes.runbook import RunbookRoute
 def routes(hub: Hub) -> list[Route]:
     """Every route of ours."""
     live, control, index = LiveRoutes(hub), ControlRoutes(hub.context), IndexRoute(hub.context)
+    past = HistoryRoutes(hub.context)
+    journal = JournalRoutes(hub.context)
     return [
         *(Route(f"/{path}", index.index) for path in ("", *PAGE_PATHS)),
         Route("/light", guarded(PhoneRoute(hub.context).page)),
         Route("/api/light", guarded(live.light)),
         Route("/api/events", guarded(live.events)),
         Route("/api/fleet/events", guarded(live.fleet)),
-        Route("/api/equity", guarded(live.equity)),
+        Route("/api/equity", guarded(past.equity)),
+        Route("/api/figure/{name}", guarded(past.figure)),
+        Route("/api/history/{name}.csv", guarded(past.table)),
         Route("/api/control/checklist", guarded(control.checklist)),
         Route("/api/control/{name}", guarded(control.control), methods=["POST"]),
         Route("/api/book/{name}", guarded(control.book), methods=["POST"]),
         Route("/api/flatten/preview", guarded(control.preview)),
+        Route("/api/operations/count", guarded(journal.count)),
+        Route("/api/export/operations.{form}", guarded(journal.export)),
+        Route("/api/why", guarded(journal.why)),
         Route("/api/health", live.health),
         Route("/api/session", session.tell_session),
         Route("/login", session.show_login),

@@ -1,4 +1,4 @@
-"""What a page hears of the present: the light once or as a stream, the equity figure, and this server's health."""
+"""What a page hears of the present: the light once or as a stream, and this server's health."""
 
 from collections.abc import AsyncIterator
 
@@ -8,7 +8,6 @@ from starlette.responses import Response, StreamingResponse
 
 from cockpit.clock import wall_us
 from cockpit.desk_view import DeskView
-from cockpit.equity import equity_figure
 from cockpit.hub import Hub
 from cockpit.routes.answers import json_answer, paths_of, reader_of
 
@@ -35,11 +34,6 @@ class LiveRoutes:
     async def fleet(self, request: Request) -> Response:
         """The same of every desk under the root."""
         return _stream(self._hub.fleet(reader_of(request)))
-
-    async def equity(self, request: Request) -> Response:
-        """The equity and drawdown figure from the history."""
-        paths = paths_of(self._hub.context, request)
-        return json_answer(await run_in_threadpool(equity_figure, paths, reader_of(request)))
 
     async def health(self, _request: Request) -> Response:
         """This server is up; says nothing of any desk (that is what the light is for)."""

@@ -144,7 +144,7 @@ def periods(days: Sequence[TradingDay], by: By) -> tuple[Period, ...]:
     groups: dict[str, list[TradingDay]] = {}
     for day in days:
         groups.setdefault(period_name(day.day, by), []).append(day)
-    return tuple(_period(name, group) for name, group in groups.items())
+    return tuple(one_period(name, group) for name, group in groups.items())
 
 
 def period_name(day: str, by: By) -> str:
@@ -157,7 +157,8 @@ def period_name(day: str, by: By) -> str:
     return f"{year:04d}-W{week:02d}"
 
 
-def _period(name: str, days: Sequence[TradingDay]) -> Period:
+def one_period(name: str, days: Sequence[TradingDay]) -> Period:
+    """Days, at least one and in order, taken together."""
     earned = [day.pnl_usd for day in days if day.pnl_usd is not None]
     returns = [day.return_pct for day in days if day.return_pct is not None]
     split = [day.parts for day in days if day.parts is not None]

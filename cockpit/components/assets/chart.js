@@ -1,98 +1,162 @@
-// Equity above, drawdown below, drawn by Plotly.react on one node that lives as long as the page: with `uirevision`
-// the operator's zoom survives every tick. The figure comes from /api/equity; the newest point from the stream.
-import { component, make, query, setText, subscribe } from "./live.js";
+// One element for every figure, drawn by Plotly.react on one node that lives as long as the page: with `uirevision`
+// the operator's zoom and selection survive every tick, until another range is chosen. The figure comes from
+// /api/figure/<source>; of the equity later only what is new is fetched, and the newest point comes from the stream.
+import { painted, plotly } from "./plot.js";
+import { component, make, query, say, setAttribute, setText, subscribe } from "./live.js";
+import { drawTwin, tableOf } from "./twin.js";
 
-const FETCH_EVERY_MS = 2000;
-let library = null;
+const EVERY_MS = { equity: 2000 };
+const OTHERS_EVERY_MS = 30_000;
+const AGAIN_MS = 1500;
+const MOST_POINTS = 12_000; // a page that is open for days begins its figure anew beyond that
 
-function plotly() {
-  if (window.Plotly) return Promise.resolve(window.Plotly);
-  if (!library) {
-    library = new Promise((resolve, reject) => {
-      const script = document.createElement("script");
-      script.src = new URL("./plotly.min.js", import.meta.url).href;
-      script.onload = () => resolve(window.Plotly);
-      script.onerror = () => {
-        library = null;
-        reject(new Error("the chart's library could not be loaded"));
-      };
-      document.head.append(script);
-    });
+function address(parts) {
+  const asked = new URLSearchParams(query(parts.data));
+  asked.set("range", parts.range);
+  const figure = parts.figure;
+  if (figure && figure.newest_us && figure.base && figure.data[0].x.length < MOST_POINTS) {
+    asked.set("since", figure.newest_us);
+    asked.set("base", figure.base);
   }
-  return library;
+  return `/api/figure/${parts.data.source}?${asked}`;
 }
 
-// The figure names colours by role; the theme says what they are.
-function painted(figure, style) {
-  const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
-  const dark = luminance(read("--st-background-color", "#ffffff")) < 0.4;
-  const roles = {
-    ink: read("--st-text-color", "#1b1f23"),
-    paper: read("--st-secondary-background-color", "#ffffff"),
-    grid: dark ? "#2f363d" : "#e4e7ea",
-    line: dark ? "#9fb8d1" : "#37506b",
-    fill: dark ? "rgba(170,180,190,0.28)" : "rgba(90,100,110,0.24)",
-    edge: dark ? "#aab4be" : "#59636d",
-    limit: dark ? "#ff8a80" : "#b71c1c",
-    font: read("--st-font", "sans-serif"),
-    fillmark: dark ? "#e7eaed" : "#1b1f23",
-  };
-  return JSON.parse(JSON.stringify(figure), (_key, value) =>
-    typeof value === "string" && value.startsWith("role:") ? roles[value.slice(5)] : value,
-  );
-}
-
-function luminance(colour) {
-  const probe = document.createElement("canvas").getContext("2d");
-  probe.fillStyle = colour;
-  const hex = probe.fillStyle.slice(1);
-  const [r, g, b] = [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16) / 255);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+// Points from `patch.from` on give way to the patch's; times of one zone compare as text.
+function patched(figure, answer) {
+  const data = figure.data.map((trace, index) => {
+    const fresh = answer.patch.data[index];
+    if (!fresh) return trace;
+    let keep = trace.x.length;
+    while (keep > 0 && trace.x[keep - 1] >= answer.patch.from) keep -= 1;
+    const joined = { ...trace, x: trace.x.slice(0, keep).concat(fresh.x), y: trace.y.slice(0, keep).concat(fresh.y) };
+    if (trace.text) joined.text = trace.text.slice(0, keep).concat(fresh.text ?? []);
+    return joined;
+  });
+  return { ...figure, data, alt: answer.alt, newest_us: answer.newest_us };
 }
 
 // The live point follows the history's last one; it is replaced, never collected.
 function withPoint(figure, point) {
-  if (!point) return figure;
+  if (!point || !figure.data.length || figure.data[0].meta !== "equity_usd") return figure;
   const last = figure.data[0].x.at(-1);
   if (last !== undefined && point.x <= last) return figure;
   const data = figure.data.map((trace) => {
     const value = point[trace.meta];
     if (value === undefined || value === null) return trace;
-    return { ...trace, x: [...trace.x, point.x], y: [...trace.y, value] };
+    const depth = trace.meta === "drawdown_pct" ? -Math.abs(value) : value;
+    return { ...trace, x: [...trace.x, point.x], y: [...trace.y, depth] };
   });
   return { ...figure, data };
 }
 
 async function load(parts) {
-  if (parts.loading || performance.now() - parts.loadedAt < FETCH_EVERY_MS) return;
+  const every = EVERY_MS[parts.data.source] ?? OTHERS_EVERY_MS;
+  if (parts.loading || !parts.seen || performance.now() - parts.loadedAt < every) return;
   parts.loading = true;
   parts.loadedAt = performance.now();
-  const version = parts.page.history_version;
+  const version = parts.page ? parts.page.history_version : null;
+  const range = parts.range;
   try {
-    const answer = await fetch(`/api/equity?${query(parts.data)}`);
-    if (answer.ok) {
-      parts.figure = await answer.json();
-      parts.version = version;
-    }
+    const reply = await fetch(address(parts));
+    if (reply.ok) {
+      const answer = await reply.json();
+      if (range === parts.range) take(parts, answer, version);
+    } else if (!parts.figure) setText(parts.empty, parts.words.failed);
   } catch {
     // The light says that the server is gone; the chart keeps what it has.
+    if (!parts.figure) setText(parts.empty, parts.words.failed);
   }
   parts.loading = false;
+  if (range !== parts.range) soon(parts, 0);
   await draw(parts);
+}
+
+function take(parts, answer, version) {
+  if (answer.reading) {
+    setText(parts.empty, say(parts.words, "reading", answer.reading));
+    soon(parts, AGAIN_MS);
+    return;
+  }
+  parts.figure = answer.patch ? patched(parts.figure, answer) : answer;
+  parts.version = version;
+}
+
+function soon(parts, ms) {
+  parts.loadedAt = -Infinity;
+  setTimeout(() => {
+    if (!parts.gone) load(parts);
+  }, ms);
 }
 
 async function draw(parts) {
   if (!parts.figure || parts.gone || document.hidden) return;
   const figure = parts.figure;
   setText(parts.empty, figure.empty ?? "");
-  parts.plot.hidden = Boolean(figure.empty);
+  setText(parts.note, figure.note ?? "");
+  setText(parts.title, figure.title);
+  setAttribute(parts.frame, "aria-label", figure.title);
+  setAttribute(parts.plot, "aria-label", figure.alt);
+  parts.toggle.hidden = Boolean(figure.empty);
+  parts.plot.hidden = Boolean(figure.empty) || parts.asTable;
+  parts.twin.hidden = Boolean(figure.empty) || !parts.asTable;
   if (figure.empty) return;
-  const Plotly = await plotly().catch((error) => setText(parts.empty, error.message));
-  if (!Plotly || parts.gone) return;
+  if (parts.asTable) drawTwin(parts.twin, figure.table ?? tableOf(figure, parts.words), figure.title);
+  if (parts.asTable || !parts.seen) return;
+  const Plotly = await plotly().catch(() => setText(parts.empty, parts.words.no_library));
+  if (!Plotly || parts.gone || parts.asTable) return;
   const ready = painted(withPoint(figure, parts.page ? parts.page.point : null), getComputedStyle(parts.root));
   // On a phone the tool bar would lie on the legend; two fingers zoom there.
   const config = window.innerWidth < 700 ? { ...ready.config, displayModeBar: false } : ready.config;
+  parts.plot.style.height = `${ready.layout.height}px`;
   await Plotly.react(parts.plot, ready.data, ready.layout, config);
+}
+
+function rangeButtons(parts) {
+  const row = make("div", "bf-ranges");
+  row.setAttribute("role", "group");
+  row.setAttribute("aria-label", parts.words.range);
+  const buttons = ["1d", "1w", "1m", "all"].map((name) => {
+    const button = make("button", "bf-button", parts.words[name]);
+    button.type = "button";
+    button.dataset.range = name;
+    button.onclick = () => {
+      if (parts.range === name) return;
+      parts.range = name;
+      parts.figure = null;
+      mark();
+      soon(parts, 0);
+    };
+    return button;
+  });
+  const mark = () => {
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.range === parts.range));
+  };
+  mark();
+  row.append(...buttons);
+  return row;
+}
+
+function build(parts) {
+  const head = make("div", "bf-head");
+  parts.title = make("h3", "bf-title");
+  parts.toggle = make("button", "bf-button bf-toggle", parts.words.show_table);
+  parts.toggle.type = "button";
+  parts.toggle.hidden = true;
+  parts.toggle.onclick = () => {
+    parts.asTable = !parts.asTable;
+    setText(parts.toggle, parts.asTable ? parts.words.show_figure : parts.words.show_table);
+    draw(parts);
+  };
+  head.append(parts.title);
+  if (parts.data.buttons) head.append(rangeButtons(parts));
+  head.append(parts.toggle);
+  parts.empty = make("p", "bf-empty", parts.words.loading);
+  parts.plot = make("div", "bf-plot");
+  parts.plot.setAttribute("role", "img");
+  parts.twin = make("div", "bf-twin");
+  parts.twin.hidden = true;
+  parts.note = make("p", "bf-note");
+  parts.frame.append(head, parts.empty, parts.plot, parts.twin, parts.note);
 }
 
 export function run(context) {
@@ -100,27 +164,47 @@ export function run(context) {
     mount({ parentElement, data }) {
       const root = parentElement.querySelector(".bf");
       const frame = make("section", "bf-chart");
-      frame.setAttribute("aria-label", "Equity and drawdown");
-      const empty = make("p", "bf-empty");
-      const plot = make("div", "bf-plot");
-      frame.append(empty, plot);
+      const words = data.chart_words;
+      const parts = { root, frame, data, words, range: data.range ?? "all", figure: null, page: null, version: null, loading: false, loadedAt: -Infinity, seen: false, asTable: false, gone: false };
+      build(parts);
+      frame.style.minHeight = `${data.height ?? 300}px`;
       root.append(frame);
-      const parts = { root, plot, empty, data, figure: null, page: null, version: null, loading: false, loadedAt: -FETCH_EVERY_MS, gone: false };
       const leave = subscribe(data, {
         onPage: (page) => {
           parts.page = page;
           if (page.history_version !== parts.version) load(parts);
-          draw(parts);
+          if (data.source === "equity") draw(parts);
         },
       });
+      // What is far below the fold is neither fetched nor drawn before it comes near.
+      const watch = new IntersectionObserver(
+        (entries) => {
+          if (parts.seen || !entries.some((entry) => entry.isIntersecting)) return;
+          parts.seen = true;
+          load(parts);
+        },
+        { rootMargin: "400px" },
+      );
+      watch.observe(frame);
+      const repaint = () => draw(parts);
+      document.addEventListener("visibilitychange", repaint);
       parts.stop = () => {
         parts.gone = true;
         leave();
-        if (window.Plotly) window.Plotly.purge(plot);
+        watch.disconnect();
+        document.removeEventListener("visibilitychange", repaint);
+        if (window.Plotly) window.Plotly.purge(parts.plot);
       };
       return parts;
     },
-    update(parts) {
+    update(parts, { data }) {
+      const range = data.range ?? "all";
+      parts.data = data;
+      if (!data.buttons && range !== parts.range) {
+        parts.range = range;
+        parts.figure = null;
+        soon(parts, 0);
+      }
       draw(parts); // the theme may have changed
     },
   });

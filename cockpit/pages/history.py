@@ -1,0 +1,158 @@
+"""The History page: what the desk has earned, from what, and how it was done. Composition only.
+
+Figures ask for themselves (`/api/figure/…`), so that this script carries tables alone.
+"""
+
+import datetime as dt
+import html
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from cockpit import components, context, history_tables, wording
+from cockpit.equity import Range, range_of
+from cockpit.history_store import HistoryStore, stores
+from cockpit.history_summary import Summary, summary_of
+from cockpit.pages import frame, operations
+from cockpit.reader import EXCHANGE, Reader
+from cockpit.tables import Table, plain
+from state.layout import DeskPaths
+from state.statistics.days import By
+from state.times import iso_from_us, us_from_datetime
+
+PERIODS: tuple[Range, ...] = ("1w", "1m", "3m", "1y", "all")
+GROUPS: tuple[By, ...] = ("day", "week", "month")
+_READING_TRIES = 300
+_READING_WAIT_S = 0.2
+
+
+def page() -> None:
+    """Key figures and the curve first, then P&L in all its views, then how it was traded."""
+    paths, reader = frame.current_paths(), frame.current_reader()
+    span, by = _chosen(reader)
+    store = stores.of(paths)
+    _wait(store, reader)
+    summary = summary_of(store, span)
+    _say_problems(summary, reader)
+    left, right = st.columns([2, 3])
+    with left:
+        _table(history_tables.key_figures(summary, reader), "figures", paths)
+    with right:
+        _chart("equity", span, reader, height=380)
+    for source, height in (("daily", 300), ("calendar", 260), ("attribution", 380)):
+        _chart(source, span, reader, height=height)
+    _table(history_tables.period_table(summary.by(by), reader, by=by), f"by-{by}", paths)
+    _beside("distribution", span, reader, table=history_tables.tail_table(summary, reader), name="tails")
+    _table(history_tables.drawdown_table(summary, reader), "drawdowns", paths)
+    for pair in (("hedges", "hours"), ("slippage", "latency")):
+        for column, source in zip(st.columns(2), pair, strict=True):
+            with column:
+                _chart(source, span, reader, height=320)
+    _beside("refusals", span, reader, table=history_tables.refusal_table(summary, reader), name="refused")
+    _table(history_tables.execution_table(summary, reader), "execution", paths)
+    _exports(paths, reader, span)
+    command = context.current().shell(f"ops --desk {paths.desk} --count-by {by}")
+    st.caption(f"{reader.say('history.shell')} `{command}`")
+    st.caption(reader.say("history.day_rule"))
+
+
+def _chosen(reader: Reader) -> tuple[Range, By]:
+    """The range and the grouping, both in the address."""
+    with st.container(horizontal=True, key="history-range"):
+        span = st.segmented_control(
+            reader.say("history.period"),
+            PERIODS,
+            default="all",
+            format_func=lambda name: reader.say(f"history.periods.{name}"),
+            key="range",
+            bind="query-params",
+        )
+        by = st.segmented_control(
+            reader.say("history.by"),
+            GROUPS,
+            default="day",
+            format_func=lambda name: reader.say(f"history.groups.{name}"),
+            key="by",
+            bind="query-params",
+        )
+    return range_of(span), by or "day"
+
+
+def _wait(store: HistoryStore, reader: Reader) -> None:
+    """The first look at a long history takes a moment, and says how far it is; later ones take none."""
+    store.look(wait_s=_READING_WAIT_S)
+    place = st.empty()
+    for _ in range(_READING_TRIES):
+        if store.is_read():
+            break
+        far = store.reading
+        place.caption(reader.say("history.reading", done=far.done, todo=far.todo, operations=f"{far.operations:,d}"))
+        store.look(wait_s=_READING_WAIT_S)
+    place.empty()
+
+
+def _say_problems(summary: Summary, reader: Reader) -> None:
+    if summary.view.problem is not None:
+        st.warning(reader.say("history.problem", problem=summary.view.problem).replace("$", r"\$"))
+    if summary.view.unreadable:
+        st.warning(reader.say("history.unreadable", n=wording.shares(float(summary.view.unreadable))))
+
+
+def _chart(source: str, span: Range, reader: Reader, *, height: int) -> None:
+    data = {
+        **frame.live_data(),
+        "chart_words": reader.words.area("charts.browser"),
+        "source": source,
+        "range": span,
+        "height": height,
+    }
+    components.chart(key=frame.live_key(f"history-{source}"), data=data)
+
+
+def _beside(source: str, span: Range, reader: Reader, *, table: Table, name: str) -> None:
+    left, right = st.columns(2)
+    with left:
+        _chart(source, span, reader, height=320)
+    with right:
+        _table(table, name, frame.current_paths())
+
+
+def _table(table: Table, name: str, paths: DeskPaths) -> None:
+    found: Any = components.table(
+        key=frame.live_key(f"history-table-{name}"), data={"table": plain(table)}, on_follow_change=lambda: None
+    )
+    if found.follow is not None and found.follow["name"] == "day":
+        _to_operations(str(found.follow["value"]), paths)
+
+
+def _to_operations(day: str, paths: DeskPaths) -> None:
+    """The operations of a desk's day: from its first sample's day start at the exchange to the next."""
+    try:
+        date = dt.date.fromisoformat(day)
+    except ValueError:
+        return
+    zone = ZoneInfo(EXCHANGE)
+    since, until = (
+        us_from_datetime(dt.datetime.combine(each, dt.time(), zone)) for each in (date, date + dt.timedelta(days=1))
+    )
+    query = {**frame.carried(), "desk": paths.desk, "since": _minute(since), "until": _minute(until)}
+    # A page is known by its address: this one is the entry script's.
+    st.switch_page(st.Page(operations.page, title="Operations", url_path="operations"), query_params=query)
+
+
+def _minute(time_us: int) -> str:
+    return iso_from_us(time_us)[:16].replace("T", " ")
+
+
+def _exports(paths: DeskPaths, reader: Reader, span: Range) -> None:
+    """Links to every table as a file; a browser asks for them by itself, no script of a page is in between."""
+    links = []
+    for name in history_tables.CSV:
+        query = html.escape(urlencode({"desk": paths.desk, "range": span}))
+        words = html.escape(reader.say(f"history.exports.{name}"))
+        links.append(f'<a href="/api/history/{name}.csv?{query}" download>{words}</a>')
+    said = html.escape(reader.say("history.export"))
+    with st.container(key="history-export"):
+        st.html(f"<p>{said} {' · '.join(links)}</p>")
