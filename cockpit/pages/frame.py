@@ -1,7 +1,5 @@
-"""What every page begins with: the page's settings, where to go, and the light."""
+"""What a page asks of its frame: the desk, the reader, who may act, and the data of its live elements."""
 
-import shlex
-from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -10,23 +8,10 @@ from cockpit import components, context
 from cockpit.access.actor import AccessError
 from cockpit.access.page import page_actor, page_token
 from cockpit.context import UnknownDeskError, desk_paths
+from cockpit.frame_data import stop_shell
 from cockpit.language import chosen as chosen_language
-from cockpit.pages import switches
 from cockpit.reader import Reader, zone_of
-from state.layout import DeskPaths, desks
-
-_STYLE = """
-<style>
-  .st-key-here { border-bottom: 3px solid currentColor; font-weight: 600; }
-  .st-key-navigation { margin-bottom: -0.6rem; }
-  @media (max-width: 700px) {
-    .st-key-navigation { gap: 0.5rem; }
-    .st-key-filters { gap: 0.6rem; }
-    .st-key-filters > div { flex: 1 1 44%; min-width: 8.5rem; }
-  }
-</style>
-"""
-"""Only classes that come from our own keys: Streamlit's own names change from version to version."""
+from state.layout import DeskPaths
 
 
 def configure_page() -> None:
@@ -73,31 +58,10 @@ def live_key(name: str) -> str:
     return f"{name}-{data['desk']}-{data['lang']}-{data['tz'].replace('/', '-')}"
 
 
-def open_page(pages: Sequence[Any], chosen: Any) -> None:
-    """The navigation row and the light. Links keep the desk, which Streamlit's own navigation would drop."""
-    st.html(_STYLE)
-    paths = current_paths()
-    with st.container(horizontal=True, vertical_alignment="center", key="navigation"):
-        st.markdown("**Bifrost**", width="content")
-        for page in pages:
-            with st.container(key="here" if page is chosen else f"to-{page.url_path}", width="content"):
-                st.page_link(page, query_params=carried(), width="content")
-        st.space("stretch")
-        names = desks(context.current().root)
-        if len(names) > 1:
-            picked = st.selectbox(
-                "Desk",
-                names,
-                index=names.index(paths.desk) if paths.desk in names else None,
-                label_visibility="collapsed",
-                width=180,
-            )
-            if picked is not None and picked != paths.desk:
-                st.query_params["desk"] = picked
-                st.rerun()
-        switches.draw(current_reader(), st.query_params.get("tz"))
-    stop = {name: value for name, value in control_data(paths).items() if name not in live_data()}
-    components.light(key=live_key("light"), data={**live_data(), "stop": stop})
+def light_data(paths: DeskPaths) -> dict[str, Any]:
+    """What the light above the page is told: whom it is for, and what its STOP needs."""
+    live = live_data()
+    return {**live, "stop": {name: value for name, value in control_data(paths).items() if name not in live}}
 
 
 def may_act() -> bool:
@@ -110,25 +74,29 @@ def may_act() -> bool:
 
 def control_data(paths: DeskPaths) -> dict[str, Any]:
     """What every element with commands is given: its words, who commands, and the same in a shell."""
-    shell = context.current().shell
     return {
         **live_data(),
         "texts": current_reader().words.area("controls"),
         "may_act": may_act(),
         "token": page_token(),
-        "shell": {
-            **{name: shell(f"{name} --desk {paths.desk}") for name in ("stop", "pause")},
-            "touch_stop": f"touch {shlex.quote(str(paths.control / 'stop'))}",
-        },
+        "shell": stop_shell(context.current(), paths.desk),
     }
 
 
 def controls(paths: DeskPaths) -> Any:
-    """The row of controls. Its `ask` names the dialog that was asked for."""
-    return components.controls(key=live_key("controls-page"), data=control_data(paths), on_ask_change=lambda: None)
+    """The row of controls but STOP, which stands in the frame. Its `ask` names the dialog that was asked for."""
+    names = ["pause", "resume", "start", "reset", "flatten"]
+    data = {**control_data(paths), "names": names, "receipts": True, "quiet": True}
+    return components.controls(key=live_key("controls-page"), data=data, on_ask_change=lambda: None)
+
+
+def receipts(paths: DeskPaths) -> None:
+    """What became of the last commands, for a page that opens dialogs and has no controls."""
+    data = {**control_data(paths), "names": [], "receipts": True, "quiet": True}
+    components.controls(key=live_key("receipts"), data=data)
 
 
 def controls_in_dialog(paths: DeskPaths, *names: str) -> None:
     """The instant commands for a dialog, which covers the page's own."""
-    data = {**control_data(paths), "only": list(names), "in_dialog": True}
+    data = {**control_data(paths), "names": list(names), "in_dialog": True}
     components.controls(key=live_key("controls-dialog"), data=data)

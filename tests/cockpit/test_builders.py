@@ -8,19 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cockpit import figures, flatten_preview, light_view, now_view, wording
+from cockpit import figures, light_view, now_view, wording
 from cockpit.reader import Reader
 from state.control import AssertedCommand, ControlRead
 from state.light import Light, light
 from state.records import (
     SCHEMA_VERSION,
-    Check,
     HistorySample,
-    InstrumentQuote,
     SelfCheck,
-    SessionState,
     Snapshot,
-    WorkingOrder,
 )
 from state.times import iso_from_us
 from tests.support.desk_player import DeskPlayer
@@ -90,83 +86,6 @@ def test_a_used_up_limit_colours_its_tile(player: DeskPlayer, used: float, tone:
     )
     tiles = {tile.name: tile for tile in view(msgspec.structs.replace(snapshot, limits=limits)).tiles}
     assert tiles["drawdown"].tone == tone
-
-
-@pytest.mark.parametrize(
-    ("state", "asserted", "daemon", "enabled", "dead"),
-    [
-        ("green", (), "running", {"stop", "pause", "flatten"}, False),
-        ("yellow", ("pause",), "running", {"stop", "resume", "flatten"}, False),
-        ("yellow", ("stop",), "stopping", {"pause", "flatten"}, False),
-        ("yellow", ("flatten",), "running", {"stop", "pause"}, False),
-        ("not_live", ("stop",), "stopped", {"start", "flatten"}, False),
-        ("not_live", (), "running", set(), True),
-    ],
-)
-def test_only_commands_that_make_sense_can_be_given(  # noqa: PLR0917 -- pytest passes them by name
-    player: DeskPlayer, state: Any, asserted: tuple[Any, ...], daemon: str, enabled: set[str], dead: bool
-) -> None:
-    snapshot = msgspec.structs.replace(player.write(), daemon_state=daemon)
-    control = ControlRead(files={name: AssertedCommand(name=name, since_us=0, age_ms=0) for name in asserted})
-    controls = view(snapshot, Light(state=state, word="?"), control).controls
-    assert {name for name, button in controls.buttons.items() if button.enabled} == enabled
-    assert controls.dead is dead
-
-
-def test_the_flatten_plan_sells_own_shares_only(player: DeskPlayer) -> None:
-    player.working = (
-        WorkingOrder(order_ref="a", instrument="TWX", side="SELL", quantity=5, filled=0, status="working", own=True),
-        WorkingOrder(order_ref=None, instrument="TWX", side="BUY", quantity=7, filled=0, status="working", own=False),
-    )
-    plan = flatten_preview.preview(player.write(), Reader())
-    assert (plan.side, plan.quantity_shares) == ("SELL", 240.0)
-    assert plan.cost_usd == pytest.approx(240 * 0.01)
-    assert plan.residual_delta_shares == pytest.approx(3.2 - 240)
-    assert plan.orders_to_cancel == ("SELL 5 TWX (working)",)
-    player.own_shares = -12.0
-    assert flatten_preview.preview(player.write(), Reader()).identity == ("BUY", 12.0)
-    player.own_shares = 0.0
-    assert flatten_preview.preview(player.write(), Reader()).identity == (None, 0.0)
-
-
-def test_the_flatten_plan_goes_to_the_target_that_the_desk_names(player: DeskPlayer) -> None:
-    plan = flatten_preview.preview(msgspec.structs.replace(player.write(), flatten_target_shares=236.0), Reader())
-    assert plan.identity == ("SELL", 4.0)
-    assert plan.residual_delta_shares == pytest.approx(3.2 - 4)
-    assert dict(flatten_preview.rows(plan))["Own shares"].endswith("→ 236")
-
-
-def test_the_flatten_plan_of_an_unknown_book_says_unknown() -> None:
-    rows = dict(flatten_preview.rows(flatten_preview.preview(BARE, Reader())))
-    assert rows["Order"].startswith("unknown")
-    quoteless = msgspec.structs.replace(
-        BARE, own_shares=10.0, instruments=(InstrumentQuote(symbol="TWX", kind="stock"),)
-    )
-    assert wording.DASH in dict(flatten_preview.rows(flatten_preview.preview(quoteless, Reader())))["Estimated"]
-
-
-def test_a_flatten_that_needs_a_number_takes_one_of_the_desks_and_no_other() -> None:
-    assert flatten_preview.question(BARE) is None
-    asked = msgspec.structs.replace(BARE, flatten_choices_shares=(-100.0, -130.0))
-    assert f"{wording.shares(-100.0, signed=True)} or " in str(flatten_preview.question(asked))
-    assert flatten_preview.confirmed(asked, "-130") == -130
-    many = msgspec.structs.replace(BARE, flatten_choices_shares=(-1300.0,))
-    assert flatten_preview.confirmed(many, wording.shares(-1300.0, signed=True)) == -1300
-    assert [flatten_preview.confirmed(asked, typed) for typed in ("", "100", "-99", "FLATTEN", "nan", "inf")] == [
-        None
-    ] * 6
-
-
-def test_a_damaged_journal_refuses_a_flatten_before_it_is_asked() -> None:
-    assert flatten_preview.refusal(BARE) is None
-    damaged = Check(name="journal", ok=False, severity="red", reason="journal_damaged")
-    told = msgspec.structs.replace(BARE, self_check=SelfCheck(status="blocked", checks=(damaged,)))
-    assert "salvage" in str(flatten_preview.refusal(told))
-
-
-def test_a_closed_market_is_known_to_the_plan() -> None:
-    closed = msgspec.structs.replace(BARE, session=SessionState(is_open=False, until="2014-06-06T13:30:00.000000Z"))
-    assert flatten_preview.preview(closed, Reader()).market_open is False
 
 
 def test_the_figure_says_what_will_appear_while_it_is_empty() -> None:

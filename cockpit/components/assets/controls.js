@@ -27,7 +27,7 @@ function button(name) {
 }
 
 function build(root, data) {
-  const names = data.only ?? [...INSTANT, ...ASKED];
+  const { names } = data;
   const bar = make("section", "controls");
   bar.setAttribute("aria-label", data.texts.region);
   const buttons = Object.fromEntries(names.map((name) => [name, button(name)]));
@@ -39,7 +39,8 @@ function build(root, data) {
   const [dead, problem, note] = ["dead", "problem", "note"].map((name) => make("p", name));
   problem.setAttribute("role", "alert");
   const receipts = buildReceipts(data.texts);
-  bar.append(row, dead, problem, note, receipts.list, receipts.news);
+  bar.append(row, dead, problem, note);
+  if (data.receipts) bar.append(receipts.list, receipts.news);
   bar.classList.toggle("in-dialog", Boolean(data.in_dialog));
   root.append(bar);
   const parts = { bar, buttons, note, dead, problem, receipts, told: "", trouble: "", pending: {}, data, link: null };
@@ -66,9 +67,9 @@ function draw(parts) {
   const dead = connecting ? null : deadness(parts, linked, { dead: stale || (told && told.dead) });
   for (const [name, node] of Object.entries(parts.buttons)) drawButton(parts, name, node, { told, linked, stale });
   parts.bar.dataset.dead = String(dead !== null);
-  drawDead(parts, dead);
+  if (!parts.data.quiet) drawDead(parts, dead);
   setText(parts.problem, parts.trouble);
-  if (parts.data.only) return;
+  if (!parts.data.receipts) return;
   setText(parts.note, told ? told.note : "");
   drawReceipts(parts.receipts, told ? told.receipts : []);
 }
@@ -125,9 +126,9 @@ function start(root, data) {
   return parts;
 }
 
-// STOP alone, for the frame around every page: it needs nothing of Streamlit. Gives back what takes it away again.
+// STOP alone, for the frame above every page: it needs nothing of Streamlit. Gives back what takes it away again.
 export function mountStop(root, data) {
-  const parts = start(root, { ...data, only: ["stop"] });
+  const parts = start(root, { ...data, names: ["stop"] });
   return () => {
     parts.stop();
     parts.bar.remove();
