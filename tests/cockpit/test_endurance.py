@@ -1,4 +1,4 @@
-"""A cockpit that is left open for weeks: readers that vanish, sleep or come by the dozen, and an end that waits for none.
+"""A cockpit that is left open for weeks: readers vanish, sleep or come by the dozen, and its end waits for none.
 
 The short versions speak HTTP by hand; the long ones (`--nightly`) open real tabs.
 """
@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from typing import Self
 from urllib.request import urlopen
 
 import psutil
@@ -121,7 +122,7 @@ class Pulse:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse")
 
-    def __enter__(self) -> "Pulse":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -152,7 +153,7 @@ def test_four_open_pages_do_not_hold_up_the_end(server: CockpitProcess) -> None:
 @pytest.mark.browser
 @pytest.mark.timeout(900)
 def test_fifty_tabs_come_and_go_and_everything_returns(server: CockpitProcess) -> None:
-    """The first ten fill what is filled once (imports, caches, threads); a session that is gone is kept for a minute."""
+    """The first ten fill what is filled once (imports, caches, threads); a session that went is kept for a minute."""
     with chromium() as browser, Pulse(server) as pulse:
         rss = []
         for number in range(1, 61):
