@@ -31,7 +31,10 @@ class Phrases:
     def __init__(self, sentences: Mapping[str, str]) -> None:
         self._whole = {english: said for english, said in sentences.items() if "{" not in english}
         shaped = sorted((english for english in sentences if "{" in english), key=_literal_length, reverse=True)
-        self._shaped = [(re.compile(_shape(english), re.DOTALL), sentences[english]) for english in shaped]
+        self._shaped = [
+            (_longest_literal(english), re.compile(_shape(english), re.DOTALL), sentences[english])
+            for english in shaped
+        ]
 
     def __call__(self, text: str) -> str:
         """The sentence in the reader's language, or as it is."""
@@ -49,8 +52,9 @@ class Phrases:
         whole = self._whole.get(text)
         if whole is not None:
             return whole
-        for shape, said in self._shaped:
-            found = shape.fullmatch(text)
+        for literal, shape, said in self._shaped:
+            # Most texts of a journal are no sentence of ours: this tells them a hundred times faster than a match.
+            found = shape.fullmatch(text) if literal in text else None
             if found is not None:
                 return said.format_map({name: self._value(name, value) for name, value in found.groupdict().items()})
         return None
@@ -61,6 +65,10 @@ class Phrases:
 
 def _literal_length(english: str) -> int:
     return len(_PLACE.sub("", english))
+
+
+def _longest_literal(english: str) -> str:
+    return max(_PLACE.split(english)[::2], key=len)
 
 
 def _shape(english: str) -> str:

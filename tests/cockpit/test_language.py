@@ -12,7 +12,6 @@ import pytest
 
 import cockpit
 from cockpit.language import HTML_LANGUAGE, LANGUAGES, Language, chosen, words_of
-from cockpit.language.phrases import Phrases
 from cockpit.reader import Reader
 from daemon.core.book import _EMBARGOES
 from daemon.core.daemon_fsm import DaemonState
@@ -42,12 +41,12 @@ LATIN = frozenset(
         # names, units, and words that stand in Latin letters in every language; all else is left-over English
         """
     API Bifrost CSV Ctrl Delta Gamma Theta Vega IB ISO JSON JSONL Parquet Reg NTP TLS HTTP HTTPS LAN TWS URL USD UTC
-    YAML CPU DTE ID IP PID RSS WebSocket SSH SHA Gateway SAFE SYNCED DOWN HALTED REDUCING ACTIVE BUY SELL FLATTEN
+    YAML CPU DTE ID Z IP PID RSS WebSocket SSH SHA Gateway SAFE SYNCED DOWN HALTED REDUCING ACTIVE BUY SELL FLATTEN
     UP_UNSYNCED UPSTREAM_LOST MiB GiB GB MB kB ms min px Client connections Alt client id dmesg Bps bp RTT fsync inotify
     Chromium Firefox Safari argon2id cookie Python Streamlit systemd pid seq ts wall_ts order_ref schema stdout stderr
     English Markdown Linux rm df NAME TEXT p50 p90 p95 p99 jq s h d LIVE PAPER SIMULATED OK
     stop start pause resume flatten reset book adopt release acknowledge status verify salvage maintain
-    control logs journal tape history touch log n Cookie ADDRESS bps
+    control logs journal tape history touch log n Cookie ADDRESS bps csv jsonl parquet
     """,
     )
 )
@@ -226,46 +225,6 @@ def test_what_a_desk_says_in_fixed_words_is_said_in_chinese() -> None:
 def test_the_stages_of_a_flatten_are_said_in_chinese() -> None:
     reader = Reader(language="zh")
     assert {stage for stage in FlattenState if reader.phrase(stage.value) == stage.value} == set()
-
-
-# --- sentences with places ------------------------------------------------------------------------
-def test_numbers_and_names_of_a_sentence_are_kept() -> None:
-    reader = Reader(language="zh")
-    assert reader.phrase("written 4.2 s ago, limit 3.0 s") == "4.2 s 前写入，限值 3.0 s"
-    said = reader.phrase("by anna since 2026-11-21T10:00:00.000000Z: The market is closed.")
-    assert said == "由 anna 执行，自 2026-11-21T10:00:00.000000Z 起：The market is closed."
-
-
-def test_a_sentence_within_a_sentence_and_joined_ones_are_said_too() -> None:
-    reader = Reader(language="zh")
-    assert reader.phrase("closing: 5 tries to close in a row moved nothing, last: margin") == (
-        "正在平仓：连续 5 次平仓没有进展，最近一次：margin"
-    )
-    assert reader.phrase("the client's queue holds requests; 2 complaints of the venue") == (
-        "客户端队列中有等待的请求；交易场所抱怨 2 次"
-    )
-
-
-def test_what_no_catalogue_knows_stays_as_it_is() -> None:
-    reader = Reader(language="zh")
-    assert reader.phrase("Order rejected - reason: {0} <b>margin</b>") == "Order rejected - reason: {0} <b>margin</b>"
-    assert reader.phrase("") == ""
-    assert Reader().phrase("The market is closed.") == "The market is closed."
-
-
-def test_a_number_is_no_other_text() -> None:
-    phrases = Phrases({"used {n} of {n2}": "{n}/{n2}", "{code} of {n}": "{code}:{n}", "at {at}": "@{at}"})
-    assert phrases("used 1,600 of -2e-05") == "1,600/-2e-05"
-    assert phrases("used some of 3") == "used some of 3"
-    assert phrases("max_position of 3") == "max_position:3"
-    assert phrases("at {n} o'clock") == "@{n} o'clock"
-
-
-def test_each_sentence_uses_its_own_places_only() -> None:
-    odd = {
-        english: said for english, said in words_of("zh").area("phrases").items() if not places(said) <= places(english)
-    }
-    assert odd == {}
 
 
 # --- the catalogues and the code ------------------------------------------------------------------
