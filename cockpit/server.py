@@ -29,6 +29,7 @@ from cockpit.access.passwords import prepare
 from cockpit.access.settings import Settings, SettingsError, check_start
 from cockpit.access.users import Users, UsersError
 from cockpit.cache_keepers import keepers
+from cockpit.health.jobs import jobs
 from cockpit.hub import Hub
 from cockpit.routes import routes
 from state.layout import CockpitPaths
@@ -164,6 +165,7 @@ def serve(*, root: Path, desk: str, host: str, port: int, options: Mapping[str, 
     finally:
         door.close()
         keepers.close()
+        jobs.close()
     return EXIT_OK
 
 

@@ -36,6 +36,24 @@ class _Checked(msgspec.Struct, frozen=True, kw_only=True):
 _cache_decoder = msgspec.json.Decoder(tuple[_Checked, ...])
 
 
+class CheckedUntil(msgspec.Struct, frozen=True, kw_only=True):
+    """How far closed segments are known to hold: up to `head`, as noted at `noted_us` (the cache's mtime)."""
+
+    segments: int
+    head: Head
+    noted_us: int
+
+
+def checked_until(folder: Path) -> CheckedUntil | None:
+    """What the last start of a daemon noted of the closed segments; None where nothing is noted. Never raises."""
+    known = _read_cache(folder)
+    try:
+        noted_us = (folder / CACHE_NAME).stat().st_mtime_ns // 1000
+    except OSError:
+        return None
+    return CheckedUntil(segments=len(known), head=known[-1].after, noted_us=noted_us) if known else None
+
+
 def verify_closed(folder: Path, *, progress: Progress | None = None) -> None:
     """Raise JournalDamaged at the first damage in any segment but the last, which the writer checks when it opens it.
 

@@ -13,6 +13,7 @@ from cockpit.routes.journal import JournalRoutes
 from cockpit.routes.live import LiveRoutes
 from cockpit.routes.phone import PhoneRoute
 from cockpit.routes.runbook import RunbookRoute
+from cockpit.routes.vitals import VitalsRoute
 
 
 def routes(hub: Hub) -> list[Route]:
@@ -37,6 +38,7 @@ def routes(hub: Hub) -> list[Route]:
         Route("/api/export/operations.{form}", guarded(journal.export)),
         Route("/api/why", guarded(journal.why)),
         Route("/api/health", live.health),
+        Route("/api/vitals", guarded(VitalsRoute(hub.context).vitals)),
         Route("/api/session", session.tell_session),
         Route("/login", session.show_login),
         Route("/login", session.log_in, methods=["POST"]),
