@@ -22,9 +22,8 @@ def places(text: str) -> set[str]:
             "对冲 34 股（SELL）被 cooldown 拒绝：12.4 s，限值 60 s",
         ),
         (
-            "no hedge was needed: net delta +1.6 was inside the band of 5 shares; besides, the desk was paused by anna "
-            "since 2026-01-05T10:00:00Z (lunch; back soon)",
-            "无需对冲：净 Delta +1.6 在 5 股的区间之内；此外，交易台由 anna 暂停，自 2026-01-05T10:00:00Z 起（lunch; back soon）",
+            "no hedge was needed: net delta +1.6 was inside the band of 5 shares; besides, reject_backoff until 10:00Z",
+            "无需对冲：净 Delta +1.6 在 5 股的区间之内；此外，被拒后的退避至 10:00Z",
         ),
         (
             "volatility 12.3 % a year, efficiency unknown; tick 240 ms old, stale from 15000 ms",
@@ -43,6 +42,11 @@ def places(text: str) -> set[str]:
 )
 def test_a_desks_sentences_are_said_with_their_numbers(english: str, chinese: str) -> None:
     assert Reader(language="zh").phrase(english) == chinese
+
+
+def test_an_operators_own_words_are_kept_whatever_they_are() -> None:
+    said = Reader(language="zh").phrase("the desk was paused by anna since 10:00Z (known; not yet)")
+    assert said == "交易台由 anna 暂停，自 10:00Z 起（known; not yet）"
 
 
 def test_a_very_long_text_is_left_alone_at_once() -> None:
