@@ -11,7 +11,6 @@ from cockpit.reader import Reader
 from state.records import SessionState
 
 MINUS = "\N{MINUS SIGN}"
-ENGLISH = Reader()
 Kind = Literal["simulated", "paper", "live", "unknown"]
 Machine = Literal["trading", "hedge", "daemon", "link", "posture", "order"]
 
@@ -82,7 +81,7 @@ def account_kind(kind: str | None) -> Kind:
     return "unknown"
 
 
-def measured(value: str | float | None, reader: Reader = ENGLISH) -> str:
+def measured(value: str | float | None, reader: Reader) -> str:
     """A measured value or limit without a known unit: numbers short, a desk's sentence in the reader's language."""
     if value is None:
         return DASH
@@ -129,7 +128,7 @@ _KNOWN_CHECKS = {
 """Checks and limits of our own daemon whose names do not end with their unit."""
 
 
-def with_unit(name: str, value: str | float | None, reader: Reader = ENGLISH) -> str:
+def with_unit(name: str, value: str | float | None, reader: Reader) -> str:
     """A check's value in the unit that its name stands for: `quote_age`, 14210 -> `14 s`."""
     if value is None or isinstance(value, str):
         return measured(value, reader)
@@ -137,10 +136,10 @@ def with_unit(name: str, value: str | float | None, reader: Reader = ENGLISH) ->
     if ending.endswith("_ms"):
         return age(value)
     known = next((each for end, each in _UNITS.items() if ending.endswith(end)), None)
-    return measured(value) if known is None else f"{measured(value)} {unit(known, reader)}"
+    return measured(value, reader) if known is None else f"{measured(value, reader)} {unit(known, reader)}"
 
 
-def check_name(name: str, reader: Reader = ENGLISH) -> str:
+def check_name(name: str, reader: Reader) -> str:
     """`loop_age_ms` -> `loop age`: the unit is shown with the value."""
     ending = next((ending for ending in ("_ms", *_UNITS) if name.endswith(ending)), "")
     plain = name.removesuffix(ending).removesuffix("_near").replace("_", " ")

@@ -118,7 +118,7 @@ class _Shares:
     def verdict(self, reader: Reader) -> str:
         """Whether the parts account for the whole."""
         if self.unexplained is not None:
-            return reader.say("tables.book.not_explained", measured=wording.measured(self.unexplained.measured))
+            return reader.say("tables.book.not_explained", measured=wording.measured(self.unexplained.measured, reader))
         if self.unacknowledged is not None:
             return reader.say("tables.book.not_acknowledged")
         return reader.say("tables.book.reconciled")

@@ -69,15 +69,46 @@ def test_an_unknown_account_kind_is_not_taken_for_harmless() -> None:
 
 
 def test_checks_are_read_in_their_units() -> None:
-    assert wording.with_unit("quote_age", 14_210.0) == "14 s"
-    assert wording.with_unit("loop_age_ms", 4.0) == "4 ms"
-    assert wording.with_unit("spread_pct", 0.31) == "0.31 %"
-    assert wording.with_unit("daily_loss_usd", 5000.0) == "5,000 USD"
-    assert wording.with_unit("link", "DOWN") == "DOWN"
-    assert wording.check_name("loop_age_ms") == "loop age"
+    assert wording.with_unit("quote_age", 14_210.0, Reader()) == "14 s"
+    assert wording.with_unit("loop_age_ms", 4.0, Reader()) == "4 ms"
+    assert wording.with_unit("spread_pct", 0.31, Reader()) == "0.31 %"
+    assert wording.with_unit("daily_loss_usd", 5000.0, Reader()) == "5,000 USD"
+    assert wording.with_unit("link", "DOWN", Reader()) == "DOWN"
+    assert wording.check_name("loop_age_ms", Reader()) == "loop age"
 
 
 def test_long_times_in_sentences_become_short() -> None:
     said = "by anna since 2026-11-21T10:00:00.000000Z: lunch"
     assert Reader().short_times(said, now_iso="2026-11-21T10:05:00.000000Z") == "by anna since 10:00:00Z: lunch"
     assert "2026-11-21 10:00:00Z" in Reader().short_times(said, now_iso="2026-11-22T10:05:00.000000Z")
+
+
+def test_names_and_units_are_the_readers() -> None:
+    chinese = Reader(language="zh")
+    assert wording.with_unit("closed_delta", 5.0, chinese) == "5 股"
+    assert wording.with_unit("link", "DOWN", chinese) == "DOWN"
+    assert wording.with_unit("data_type", "delayed", chinese) == "延迟"
+    assert wording.check_name("quote_age", chinese) == "行情时效"
+    assert wording.check_name("halt_drawdown", chinese) == "回撤限额"
+    assert wording.check_name("halt_drawdown", Reader()) == "halt drawdown"
+    assert wording.limit_name("max_position_shares", chinese) == "最大持仓"
+    assert wording.limit_name("max_position_shares", Reader()) == "max position"
+    assert wording.rule("paused", chinese) == "已暂停"
+    assert wording.rule("of_another_bot", chinese) == "of_another_bot"
+    assert wording.operation("order_sent", chinese) == "订单已发送"
+    assert wording.operation("order_sent", Reader()) == "order sent"
+    assert wording.state("daemon", "running", chinese) == "运行中"
+    assert wording.state("daemon", None, chinese) == wording.DASH
+    assert wording.quantity(1, "contract", Reader()) == "1 contract"
+    assert wording.quantity(-5, "share", Reader()) == f"{wording.MINUS}5 shares"
+    assert wording.quantity(2, "barrel", chinese) == "2 barrels"
+    assert wording.quantity(None, "share", Reader()) == wording.DASH
+
+
+def test_a_state_code_is_said_letter_by_letter() -> None:
+    assert wording.state_code("O1 D2 X9", Reader()) == (
+        ("O1", "Options", "long gamma"),
+        ("D2", "Delta", "hedge needed"),
+        ("X9", "", ""),
+    )
+    assert wording.state_code(None, Reader()) == ()
