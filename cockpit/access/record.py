@@ -29,7 +29,6 @@ _NAMES: Final = 5
 class _Count(msgspec.Struct):
     kind: str
     address: str | None
-    by: str
     written_us: int
     count: int = 0
     paths: list[str] = msgspec.field(default_factory=list)
@@ -76,51 +75,62 @@ class GateRecord:
             key = (kind, address)
             count = self._counts.get(key)
             if count is None:
-                count = self._counts[key] = _Count(kind, address, "", now_us - EVERY_US)
+                count = self._counts[key] = _Count(kind, address, now_us - EVERY_US)
             self._counts.move_to_end(key)
             count.count += 1
             _note(count.names, by)
             _note(count.paths, path)
-            due = self._due(now_us)
-        for entry in due:
-            self._write_count(entry, now_us)
+            due = self._taken(key, now_us)
+            while len(self._counts) > CAPACITY:
+                self._others += self._counts.popitem(last=False)[1].count
+        if due is not None:
+            self._write_count(due, now_us)
 
-    def flush(self, now_us: int, *, everything: bool = False) -> None:
-        """Write the counts whose minute is over; `everything` at the end."""
+    def flush(self, now_us: int) -> None:
+        """Write the counts whose minute is over."""
         with self._lock:
-            due = self._due(now_us, everything=everything)
+            due = []
+            if self._others and self._has_room(now_us):
+                due.append(_Count("others", None, now_us, count=self._others))
+                self._others = 0
+            for key, count in list(self._counts.items()):
+                if count.count == 0 and now_us - count.written_us >= EVERY_US:
+                    del self._counts[key]
+                elif (found := self._taken(key, now_us)) is not None:
+                    due.append(found)
         for entry in due:
             self._write_count(entry, now_us)
 
     def close(self, now_us: int) -> None:
-        """Write what is left, and wait for it."""
-        self.flush(now_us, everything=True)
+        """Write in one line what no other has told, and wait for it."""
+        with self._lock:
+            left = self._others + sum(count.count for count in self._counts.values())
+            self._counts.clear()
+            self._others = 0
+        if left:
+            self._write_count(_Count("others", None, now_us, count=left), now_us)
         self._writer.shutdown(wait=True)
 
     def wait(self) -> None:
         """Until everything so far is written."""
         self._writer.submit(lambda: None).result()
 
-    def _due(self, now_us: int, *, everything: bool = False) -> list[_Count]:
-        """Take out of the table what is to be written now."""
+    def _taken(self, key: tuple[str, str | None], now_us: int) -> _Count | None:
+        """A count whose turn it is, out of the table; it begins anew there. The lock is held."""
+        count = self._counts[key]
+        if count.count == 0 or now_us - count.written_us < EVERY_US or not self._has_room(now_us):
+            return None
+        self._counts[key] = _Count(count.kind, count.address, now_us)
+        return count
+
+    def _has_room(self, now_us: int) -> bool:
+        """Take the room of one line; false when there is none."""
         self._room = min(BURST, self._room + max(0, now_us - self._room_us) / 60_000_000 * PER_MINUTE)
         self._room_us = now_us
-        due = []
-        for key, count in list(self._counts.items()):
-            age_us = now_us - count.written_us
-            if count.count == 0 and age_us >= EVERY_US:
-                del self._counts[key]
-            elif count.count > 0 and (everything or age_us >= EVERY_US) and self._room >= 1:
-                self._room -= 1
-                due.append(msgspec.structs.replace(count))
-                self._counts[key] = _Count(count.kind, count.address, "", now_us)
-        while len(self._counts) > CAPACITY:
-            self._others += self._counts.popitem(last=False)[1].count
-        if self._others and self._room >= 1:
-            self._room -= 1
-            due.append(_Count("others", None, "", now_us, count=self._others))
-            self._others = 0
-        return due
+        if self._room < 1:
+            return False
+        self._room -= 1
+        return True
 
     def _write_count(self, entry: _Count, now_us: int) -> None:
         data: dict[str, Any] = {"count": entry.count}
