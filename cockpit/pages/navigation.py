@@ -12,7 +12,7 @@ import streamlit as st
 
 from cockpit import components, context
 from cockpit.access import page as access
-from cockpit.pages import fleet, frame, history, now, operations, switches
+from cockpit.pages import fleet, frame, health, history, now, operations, switches
 from cockpit.reader import Reader
 from state.layout import DeskPaths, desks
 
@@ -20,6 +20,7 @@ PAGES: tuple[tuple[str, Callable[[], None]], ...] = (
     ("now", now.page),
     ("operations", operations.page),
     ("history", history.page),
+    ("health", health.page),
     ("fleet", fleet.page),
 )
 """Address -> what draws it; the first is the one without an address. Its title is `frame.pages.<address>`."""
@@ -27,17 +28,18 @@ PAGES: tuple[tuple[str, Callable[[], None]], ...] = (
 _STYLE = """
 <style>
   .st-key-navigation { gap: 0.4rem 1rem; align-items: center; margin-bottom: -0.5rem; }
-  .st-key-pages { flex: 1 1 auto; gap: 0.3rem; flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; min-width: 0; }
+  .st-key-pages { flex: 1 1 auto; min-width: 0; gap: 0.3rem; flex-wrap: nowrap; overflow-x: auto; }
   .st-key-pages > * { flex: none; }
   .st-key-here { border-bottom: 3px solid currentColor; font-weight: 600; }
   .st-key-chosen { gap: 0.5rem; flex: 0 1 auto; width: auto; }
   .st-key-bottom { height: 5.4rem; }
   .bf-who { white-space: nowrap; font-size: 0.93rem; }
-  .bf-banner { border: 2px solid currentColor; border-radius: 6px; padding: 0.35rem 0.8rem; font-weight: 600; line-height: 1.4; }
+  .bf-banner { border: 2px solid currentColor; border-radius: 6px; padding: 0.35rem 0.8rem; font-weight: 600; }
   @media (min-width: 701px) { .st-key-bottom { height: 0; } }
   @media (max-width: 700px) {
     .st-key-navigation { gap: 0.2rem; }
     .st-key-pages { flex-basis: 100%; }
+    .st-key-chosen { flex-wrap: nowrap; }
   }
 </style>
 """
@@ -83,7 +85,7 @@ def _choose_desk(paths: DeskPaths, reader: Reader) -> None:
         names,
         index=names.index(paths.desk) if paths.desk in names else None,
         label_visibility="collapsed",
-        width=150,
+        width=130,
     )
     if picked is not None and picked != paths.desk:
         st.query_params["desk"] = picked

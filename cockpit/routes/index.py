@@ -5,6 +5,7 @@ script of ours, which draws the light from the event stream and stays for as lon
 """
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -18,16 +19,18 @@ from cockpit import frame_data
 from cockpit.access.request import actor_of, token_of
 from cockpit.assets import asset_address
 from cockpit.context import CockpitContext, UnknownDeskError, desk_paths
-from cockpit.language import HTML_LANGUAGE
+from cockpit.language import HTML_LANGUAGE, Language
 from cockpit.routes.answers import reader_of
 
 PAGE_PATHS = ("now", "operations", "positions", "history", "profiles", "health", "fleet")
 """The addresses of Streamlit's pages; `/` is the first."""
-_EARLY_SCRIPTS = ("early.js", "light.js", "bar.js", "live.js", "dom.js", "lamps.js", "controls.js")
+_EARLY_SCRIPTS = ("light.js", "bar.js", "live.js", "dom.js", "lamps.js")
+_EARLY_SHEETS = ("base.css", "light.css", "controls.css")
 _SCRIPT = re.compile(r"<script>.*?</script>", re.DOTALL)
 _HTML_TAG = re.compile(r"<html[^>]*>")
 _ICON = re.compile(r'<link rel="shortcut icon"[^>]*>')
 _TITLE = re.compile(r"<title>.*?</title>", re.DOTALL)
+_STREAMLITS_FILE = re.compile(r'<(?:script type="module"|link rel="modulepreload"|link rel="stylesheet") crossorigin')
 _AGENT = re.compile(r"<!--.*?-->|<link rel=\"service-desc\"[^>]*>|<noscript>.*?</noscript>", re.DOTALL)
 
 
@@ -53,7 +56,8 @@ class IndexRoute:
                 "data-tz": "local" if chosen_zone == "local" else reader.zone,
             }
             told |= self._stop_data(request, paths.desk)
-        return HTMLResponse(_document(tuple(told.items()), "data-desk" in told), headers={"Cache-Control": "no-store"})
+        language = reader.language if "data-desk" in told else None
+        return HTMLResponse(_document(told, language), headers={"Cache-Control": "no-store"})
 
     def _stop_data(self, request: Request, desk: str) -> dict[str, str]:
         """What STOP needs to work before Streamlit does."""
@@ -64,25 +68,32 @@ class IndexRoute:
         }
 
 
-def _document(told: tuple[tuple[str, str], ...], with_light: bool) -> str:
-    attributes = " ".join(f'{name}="{escape(value)}"' for name, value in told)
-    return _template(with_light).replace("<html>", f"<html {attributes}>", 1)
+def _document(told: Mapping[str, str], language: Language | None) -> str:
+    attributes = " ".join(f'{name}="{escape(value)}"' for name, value in told.items())
+    return _template(language).replace("<html>", f"<html {attributes}>", 1)
 
 
 @cache
-def _template(with_light: bool) -> str:
-    """Streamlit's index page without its title, icon and inline script, with our style and script first."""
+def _template(language: Language | None) -> str:
+    """Streamlit's index page without its title, icon and inline script, with our style and script first.
+
+    `language` is that of the light; None where there is no desk to show one of.
+    """
     text = Path(file_util.get_static_dir(), "index.html").read_text(encoding="utf-8")
     for pattern in (_AGENT, _SCRIPT, _ICON, _TITLE):
         text = pattern.sub("", text)
     ours = '<title>Bifrost</title><link rel="icon" href="data:,">'
-    if with_light:
-        preloads = "".join(f'<link rel="modulepreload" href="{asset_address(name)}">' for name in _EARLY_SCRIPTS)
+    if language is not None:
+        scripts = (*_EARLY_SCRIPTS, f"words-{language}.js")
+        preloads = "".join(f'<link rel="modulepreload" href="{asset_address(name)}">' for name in scripts)
+        preloads += "".join(f'<link rel="preload" as="style" href="{asset_address(name)}">' for name in _EARLY_SHEETS)
         ours += (
             f'<link rel="stylesheet" href="{asset_address("theme.css")}">'
             f'<link rel="stylesheet" href="{asset_address("page.css")}">'
             f'<script type="module" src="{asset_address("early.js")}"></script>{preloads}'
         )
         text = text.replace('<div id="root">', '<div id="bifrost-frame"></div>\n    <div id="root">', 1)
+    # Streamlit's dozens of files wait until ours have gone ahead: the light is what a cold tab must show first.
+    text = _STREAMLITS_FILE.sub(r'\g<0> fetchpriority="low"', text)
     text = _HTML_TAG.sub("<html>", text.strip(), count=1)
     return text.replace('<meta charset="UTF-8" />', f'<meta charset="UTF-8" />{ours}', 1)

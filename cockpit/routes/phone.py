@@ -12,7 +12,7 @@ from cockpit.access.request import actor_of, token_of
 from cockpit.assets import asset_address
 from cockpit.context import CockpitContext
 from cockpit.language import HTML_LANGUAGE
-from cockpit.reader import Reader
+from cockpit.reader import DASH, Reader
 from cockpit.routes.answers import paths_of, reader_of
 
 _SCRIPTS = ("phone.js", "live.js", "dom.js", "lamps.js", "command.js")
@@ -39,8 +39,9 @@ class PhoneRoute:
         }
         told = " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())
         body = _body(reader, paths.desk, dict(request.query_params), may_act=actor_of(request).may_act)
+        body += self._words(reader, paths.desk)
         return HTMLResponse(
-            f"<!doctype html><html {told}>{_head(paths.desk)}<body>{body}{self._words(reader, paths.desk)}</body></html>",
+            f"<!doctype html><html {told}>{_head(paths.desk)}<body>{body}</body></html>",
             headers={"Cache-Control": "no-store"},
         )
 
@@ -69,7 +70,7 @@ def _head(desk: str) -> str:
 
 def _body(reader: Reader, desk: str, query: dict[str, str], *, may_act: bool) -> str:
     figures = "".join(
-        f'<div><dt>{escape(reader.say(f"phone.{name}"))}</dt><dd id="{name}">–</dd></div>' for name in _FIGURES
+        f'<div><dt>{escape(reader.say(f"phone.{name}"))}</dt><dd id="{name}">{DASH}</dd></div>' for name in _FIGURES
     )
     buttons = "".join(
         f'<button type="button" id="{name}" disabled>{escape(reader.say(f"phone.{name}"))}</button>'

@@ -23,11 +23,13 @@ export function buildBar(root, words) {
   const fact = Object.fromEntries(["checked", "session", "posture", "feeds", "market"].map((name) => [name, make("span", `num ${name}`)]));
   facts.append(...Object.values(fact));
   const side = make("div", "side");
-  side.append(mode, facts);
+  const [whose, desk] = [make("div", "whose"), make("span", "desk")];
+  whose.append(desk, mode);
+  side.append(whose, facts);
   const stop = make("div", "stop-place");
   bar.append(lamps, said, side, stop);
   root.append(bar);
-  const parts = { bar, lamps, word, headline, standing, reasons, more, mode, fact, stop, all: false, drawn: {}, last: null };
+  const parts = { bar, lamps, word, headline, standing, reasons, more, desk, mode, fact, stop, all: false, drawn: {}, last: null };
   more.onclick = () => {
     parts.all = !parts.all;
     if (parts.last) draw(parts, parts.last.link, parts.last.data);
@@ -112,6 +114,7 @@ export function draw(parts, link, data) {
   setText(parts.fact.posture, told.posture ? say(words, "posture", { posture: told.posture }) : "");
   setText(parts.fact.feeds, known && told.state !== "not_live" ? feedWords(told.feeds ?? [], link.olderMs(), words) : "");
   setText(parts.fact.market, known ? page.market_time : "");
+  setText(parts.desk, data.desk);
   setText(parts.mode, page ? `${page.mode.word}${page.mode.account ? ` ${page.mode.account}` : ""}` : "");
   setAttribute(parts.mode, "data-kind", page ? page.mode.kind : null);
   setAttribute(parts.bar, "data-kind", page ? page.mode.kind : null);
