@@ -8,19 +8,40 @@ const PATIENCE_MS = 8000;
 export async function give(name, data) {
   const texts = data.texts;
   const said = (error) => fill(texts.not_written, { command: name, error });
+  const body = JSON.stringify({ id: requestId() });
   try {
-    const answer = await fetch(`/api/control/${name}?desk=${encodeURIComponent(data.desk)}&lang=${data.lang}`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "X-Bifrost-Token": data.token ?? "" },
-      body: JSON.stringify({ id: requestId() }),
-      signal: AbortSignal.timeout(PATIENCE_MS),
-    });
+    let answer = await post(name, data, body);
+    if (answer.status === 401 || answer.status === 403) {
+      // The server may have been restarted since this page was made; its new session has another token.
+      if (await renew(data)) answer = await post(name, data, body);
+    }
     const told = await answer.json().catch(() => ({}));
     if (!answer.ok) return said(told.error ?? fill(texts.answered, { status: answer.status }));
     return told.warning ? fill(texts.unaudited, { command: name, error: told.warning }) : null;
   } catch {
     return said(texts.no_answer);
   }
+}
+
+function post(name, data, body) {
+  return fetch(`/api/control/${name}?desk=${encodeURIComponent(data.desk)}&lang=${data.lang}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Bifrost-Token": renewed ?? data.token ?? "" },
+    body,
+    signal: AbortSignal.timeout(PATIENCE_MS),
+  });
+}
+
+// The token of a session that began after this page was made; whether there is another one than before.
+let renewed = null;
+
+async function renew(data) {
+  const answer = await fetch("/api/session", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+  if (!answer.ok) return false;
+  const { token } = await answer.json();
+  const isNew = Boolean(token) && token !== (renewed ?? data.token);
+  if (isNew) renewed = token;
+  return isNew;
 }
 
 // crypto.randomUUID exists on https and on this machine only.

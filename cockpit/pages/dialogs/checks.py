@@ -46,7 +46,7 @@ def _item(line: Line, reader: Reader) -> str:
     small = f"<br><small>{escape(' · '.join(facts))}</small>" if facts else ""
     text = escape(line.text)
     if line.href:
-        text = f'<a href="{escape(line.href)}" target="_blank" rel="noopener">{text}</a>'
+        text = f'<a href="{escape(line.href)}" target="_blank" rel="noopener" style="color: inherit">{text}</a>'
     return f"{mark} {text}{small}"
 
 

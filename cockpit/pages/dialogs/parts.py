@@ -27,7 +27,8 @@ _STYLE = """
   }
   .st-key-plan th { font-weight: 400; white-space: nowrap; }
   .st-key-plan td { font-weight: 600; overflow-wrap: anywhere; }
-  .st-key-confirm button { min-height: 3rem; border-width: 2px; font-weight: 700; }
+  .st-key-confirm button { min-height: 3.2rem; border-width: 2px; }
+  .st-key-confirm button p { font-weight: 700; font-size: 1rem; }
   .st-key-confirm button:not(:disabled) { border-color: currentColor; }
   @media (max-width: 700px) { .st-key-plan th { white-space: normal; } }
 </style>
