@@ -1,5 +1,6 @@
 """How a refusal is told: a page is led to the login, data gets one line of JSON, a handshake a plain answer."""
 
+from html import escape
 from urllib.parse import quote
 
 import msgspec
@@ -40,7 +41,7 @@ def _response(refused: Refusal, asked: Asked) -> Response:
     here = asked.path + (f"?{asked.query}" if asked.query else "")
     if refused.bounce:
         return HTMLResponse(
-            f'<!doctype html><meta http-equiv="refresh" content="0;url={quote(here, safe="/?&=%")}">',
+            f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(quote(here, safe="/?&=%"))}">',
             headers=no_store,
         )
     if asked.rule.kind == "page" and refused.status == 401:

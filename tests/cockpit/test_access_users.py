@@ -2,11 +2,10 @@
 
 import io
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher, Type
+from argon2 import Type
 
 from cli.app import run
 from cockpit.access import passwords
@@ -16,16 +15,8 @@ from state.audit import read_audit
 from state.layout import CockpitPaths
 from tests.support.cockpit_process import PASSWORD, set_users
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
 REAL = passwords._hasher
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hashes that cost nothing; what real ones cost is asserted below."""
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-    passwords._decoy.cache_clear()
-    yield
-    passwords._decoy.cache_clear()
 
 
 @pytest.fixture
