@@ -100,8 +100,10 @@ def _process(each: Found, reader: Reader, *, command: Callable[[str], str], prof
     start = ""
     if each.state == "missing" and each.kind in _START:
         start = command(_START[each.kind].format(profile=profile))
-    elif each.state in ("unneeded", "unknown"):
-        start = reader.say(f"health.processes.{each.state}")
+    elif each.state == "unknown":
+        start = reader.say("health.processes.unknown")
+    elif each.state == "unneeded":
+        start = reader.say(f"health.processes.no_{each.kind}")
     tone: Tone | None = "bad" if each.state == "missing" and each.kind == "daemon" else None
     return Row(
         key=each.kind,

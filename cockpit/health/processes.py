@@ -84,6 +84,8 @@ def look_for(
         "simulator": here.simulator_pid if here.has_simulator else None,
         "cockpit": here.own_pid,
     }
+    # A bot of somebody else's never took our lock: then nothing of ours is missing.
+    is_foreign = snapshot is not None and not (paths.folder / DAEMON_LOCK).exists()
     versions = {"daemon": None if snapshot is None else snapshot.version, "cockpit": here.own_version}
     found = []
     for kind in KINDS:
@@ -92,7 +94,7 @@ def look_for(
         found.append(
             Found(
                 kind=kind,
-                state=_state(kind, pid, usage, here),
+                state=_state(kind, pid, usage, here, is_foreign=is_foreign),
                 pid=pid,
                 usage=usage,
                 version=versions.get(kind) if pid is not None else None,
@@ -101,12 +103,14 @@ def look_for(
     return tuple(found)
 
 
-def _state(kind: Kind, pid: int | None, usage: Usage | None, here: Whereabouts) -> State:
+def _state(kind: Kind, pid: int | None, usage: Usage | None, here: Whereabouts, *, is_foreign: bool) -> State:
     if pid is not None:
         return "running" if usage is not None else "unknown"
-    if kind == "simulator" and not here.has_simulator:
-        return "unneeded"
-    return "missing" if can_tell() or kind == "simulator" else "unknown"
+    if kind == "simulator":
+        return "missing" if here.has_simulator and not is_foreign else "unneeded"
+    if is_foreign:
+        return "unknown" if kind == "daemon" else "unneeded"
+    return "missing" if can_tell() else "unknown"
 
 
 def _daemon_pid(paths: DeskPaths, snapshot: Snapshot | None) -> int | None:

@@ -69,7 +69,9 @@ def disk(use: DiskUse | None, problem: str, reader: Reader, *, command: str) -> 
         fact(
             say("health.disk.left"),
             DASH if left is None else say("health.disk.days", days=wording.number(left)),
-            "" if left is None else say("health.disk.at_this_growth"),
+            say("health.disk.growth_unknown")
+            if use.growth is None
+            else say("health.disk.no_growth" if left is None else "health.disk.at_this_growth"),
             tone="warn" if left is not None and left < _FEW_DAYS else None,
         ),
         fact(

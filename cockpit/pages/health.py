@@ -13,20 +13,13 @@ from cockpit.reader import Reader
 from cockpit.tables import plain
 from state.layout import DeskPaths
 
-ORDER = (
-    "processes",
-    "checks",
-    "link",
-    "limits",
-    "latency",
-    "control",
-    "disk",
-    "records",
-    "clock",
-    "versions",
-    "cockpit",
-    "doctor",
+LAYOUT = (
+    (("processes",),),
+    (("checks",),),
+    (("link", "latency", "disk", "clock"), ("limits", "control", "records", "cockpit", "versions")),
+    (("doctor",),),
 )
+"""From above: rows of one or two columns, each of tables by name."""
 _DEFAULT_LEVEL = "warning"
 
 
@@ -35,7 +28,7 @@ def page() -> None:
     paths, reader = frame.current_paths(), frame.current_reader()
     components.vitals(
         key=frame.live_key("vitals"),
-        data={**frame.live_data(), "order": list(ORDER), "texts": reader.words.area("health")},
+        data={**frame.live_data(), "layout": LAYOUT, "texts": reader.words.area("health")},
     )
     _long_looks(paths, reader)
     _log(paths, reader)

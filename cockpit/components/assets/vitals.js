@@ -7,7 +7,6 @@ const EVERY_MS = 2000;
 const LOST_MS = 8000;
 const TIMEOUT_MS = 6000;
 const OF_SNAPSHOT = new Set(["link", "checks", "limits", "latency"]);
-const WIDE = new Set(["processes", "checks", "doctor"]);
 
 class Vitals {
   constructor(root, data) {
@@ -18,6 +17,15 @@ class Vitals {
     this.heard = make("p", "heard num");
     this.heard.setAttribute("role", "status");
     this.grid.append(this.heard);
+    this.places = new Map();
+    // A row of the layout is one table as wide as the page, or two columns of tables that fill up by themselves.
+    for (const row of data.layout) {
+      for (const names of row) {
+        const column = make("div", row.length === 1 ? "column wide" : "column");
+        for (const name of names) this.places.set(name, column);
+        this.grid.append(column);
+      }
+    }
     root.append(this.grid);
     this.heardAt = null;
     this.began = performance.now();
@@ -56,14 +64,14 @@ class Vitals {
 
   draw(told) {
     this.addresses = told.addresses;
-    for (const name of this.data.order) {
+    for (const [name, place] of this.places) {
       const table = told.tables[name];
       if (!table) continue;
       let parts = this.frames.get(name);
       if (!parts) {
-        parts = makeTable(this.grid);
+        parts = makeTable(place);
         parts.frame.dataset.table = name;
-        if (WIDE.has(name)) parts.frame.classList.add("wide");
+        if (table.columns[0].name === "fact") parts.frame.classList.add("facts");
         this.frames.set(name, parts);
       }
       drawTable(parts, table, { onLink: (_column, code) => this.open(code) });
