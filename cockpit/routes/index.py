@@ -30,7 +30,9 @@ _SCRIPT = re.compile(r"<script>.*?</script>", re.DOTALL)
 _HTML_TAG = re.compile(r"<html[^>]*>")
 _ICON = re.compile(r'<link rel="shortcut icon"[^>]*>')
 _TITLE = re.compile(r"<title>.*?</title>", re.DOTALL)
-_STREAMLITS_FILE = re.compile(r'<(?:script type="module"|link rel="modulepreload"|link rel="stylesheet") crossorigin')
+_STREAMLITS_FILES = re.compile(
+    r"""\s*(?:<script type="module" crossorigin[^>]*></script>|<link rel="(?:modulepreload|stylesheet)" cross[^>]*>)"""
+)
 _AGENT = re.compile(r"<!--.*?-->|<link rel=\"service-desc\"[^>]*>|<noscript>.*?</noscript>", re.DOTALL)
 
 
@@ -92,8 +94,11 @@ def _template(language: Language | None) -> str:
             f'<link rel="stylesheet" href="{asset_address("page.css")}">'
             f'<script type="module" src="{asset_address("early.js")}"></script>{preloads}'
         )
+        # Streamlit's dozens of files wait until the light is on (start.js).
+        streamlits = "".join(_STREAMLITS_FILES.findall(text))
+        text = _STREAMLITS_FILES.sub("", text)
+        text = text.replace("</head>", f'<template id="streamlit">{streamlits}</template></head>', 1)
+        ours += f'<script src="{asset_address("start.js")}" defer></script>'
         text = text.replace('<div id="root">', '<div id="bifrost-frame"></div>\n    <div id="root">', 1)
-    # Streamlit's dozens of files wait until ours have gone ahead: the light is what a cold tab must show first.
-    text = _STREAMLITS_FILE.sub(r'\g<0> fetchpriority="low"', text)
     text = _HTML_TAG.sub("<html>", text.strip(), count=1)
     return text.replace('<meta charset="UTF-8" />', f'<meta charset="UTF-8" />{ours}', 1)

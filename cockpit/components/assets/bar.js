@@ -119,6 +119,7 @@ export function draw(parts, link, data) {
   setAttribute(parts.mode, "data-kind", page ? page.mode.kind : null);
   setAttribute(parts.bar, "data-kind", page ? page.mode.kind : null);
   parts.mode.hidden = !page;
+  if (page && data.onLight) data.onLight();
   if (!data.tab || data.tab()) showInTab(told.state, tabTitle(told, page, data));
 }
 

@@ -18,7 +18,7 @@ export function showFrame(data) {
     frame.key = key;
     frame.inner.replaceChildren();
     frame.parts = buildBar(frame.inner, data.words);
-    frame.stop = follow(frame.parts, { ...data, tab: () => !frame.tabTaken });
+    frame.stop = follow(frame.parts, { ...data, tab: () => !frame.tabTaken, onLight: lightIsOn });
   }
   mountStop(data);
   return frame;
@@ -42,6 +42,13 @@ function make() {
   inner.className = "bf";
   root.append(inner);
   return { host, root, inner, key: null, parts: null, stop: null, tabTaken: false, stopKey: null };
+}
+
+// Streamlit waits for this (start.js).
+function lightIsOn() {
+  if (frame.on) return;
+  frame.on = true;
+  requestAnimationFrame(() => setTimeout(() => dispatchEvent(new Event("bifrost:light"))));
 }
 
 // STOP stands in the frame of every page as soon as it is known who looks.
