@@ -164,6 +164,17 @@ def operation(kind: str, reader: Reader) -> str:
     return reader.say_known("journal_types", kind, kind.replace("_", " "))
 
 
+def status(word: str, reader: Reader) -> str:
+    """How an operation stands: our own words are translated, a venue's stay as they are."""
+    return reader.say_known("statuses", word, word)
+
+
+def cause(reason: str, reader: Reader) -> str:
+    """Why an operation happened: a code, a rule, a reason of the light, or a sentence of the desk."""
+    known = reader.say_known("causes", reason, rule(reason, reader))
+    return reader.phrase(reason) if known == reason else known
+
+
 def state(machine: Machine, name: str | None, reader: Reader) -> str:
     """A state of one of the daemon's machines; English keeps the machine's own word."""
     return DASH if name is None else reader.say_known(f"states.{machine}", name, name.replace("_", " "))

@@ -11,17 +11,18 @@ from pathlib import Path
 import pytest
 
 import cockpit
+from cockpit import wording
 from cockpit.language import HTML_LANGUAGE, LANGUAGES, Language, chosen, words_of
 from cockpit.reader import Reader
 from daemon.core.book import _EMBARGOES
-from daemon.core.daemon_fsm import DaemonState
+from daemon.core.daemon_fsm import DaemonState, DaemonTrigger
 from daemon.core.flatten_fsm import FlattenState
 from daemon.core.guard import RULES
-from daemon.core.link_fsm import LinkState
+from daemon.core.link_fsm import LinkState, LinkTrigger
 from daemon.core.order_life import OrderState
 from daemon.strategies.gamma_scalper import classifier, showing
-from daemon.strategies.gamma_scalper.hedge_fsm import HedgeState
-from daemon.strategies.gamma_scalper.trading_fsm import TradingState
+from daemon.strategies.gamma_scalper.hedge_fsm import HedgeState, HedgeTrigger
+from daemon.strategies.gamma_scalper.trading_fsm import TradingState, TradingTrigger
 from state.reasons import REASONS
 from state.records import JournalType
 
@@ -31,7 +32,7 @@ SCRIPTS = HOUSE / "components" / "assets"
 
 OTHERS: tuple[Language, ...] = tuple(language for language in LANGUAGES if language != "en")
 REGISTRY_AREAS = frozenset(
-    {"reasons", "reason_words", "journal_types", "states", "rules", "checks", "limits", "phrases"}
+    {"reasons", "reason_words", "journal_types", "states", "rules", "checks", "limits", "phrases", "statuses", "causes"}
 )
 """Their English is the name or the sentence that the registry, the record or the machine itself has."""
 
@@ -179,6 +180,17 @@ def test_every_rule_gate_and_embargo_has_its_name() -> None:
     assert {code for code in asked if code not in names("rules") and code not in names("reason_words")} == set()
 
 
+def test_every_status_and_cause_that_the_daemon_journals_has_its_word() -> None:
+    source = "\n".join(path.read_text("utf-8") for path in (DAEMON / "core").glob("*.py"))
+    statuses = set(re.findall(r"\bstatus=\"(\w+)\"", source)) | {str(state) for state in OrderState}
+    assert statuses - names("statuses") == set()
+    causes = {
+        str(trigger) for machine in (TradingTrigger, HedgeTrigger, LinkTrigger, DaemonTrigger) for trigger in machine
+    }
+    causes |= {"hedge_needed", "force_hedge"} | set(re.findall(r"RequestReconcile\(reason=\"(\w+)\"", source))
+    assert {code for code in causes if wording.cause(code, Reader(language="zh")) == code} == set()
+
+
 def test_every_check_and_limit_has_its_name() -> None:
     checks = literals(DAEMON / "core" / "self_check.py", "_check")
     checks |= literals(DAEMON / "strategies" / "gamma_scalper" / "self_check.py", "_check") | {"tape", "history"}
@@ -241,19 +253,19 @@ class Used:
         """Regular expression of an f-string that begins with an area -> where."""
         self.scripts: set[str] = {"browser"}
         """Areas that scripts are given."""
-        for path in sorted(HOUSE.rglob("*.py")):
+        for path in (*sorted(HOUSE.rglob("*.py")), HOUSE.parent / "cli" / "top_command.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 where = f"{path.name}:{getattr(node, 'lineno', 0)}"
                 if isinstance(node, ast.Constant) and node.value in self.known:
                     self.whole.add(str(node.value))
-                elif isinstance(node, ast.JoinedStr) and str(_first(node)).partition(".")[0] in areas:
+                elif isinstance(node, ast.JoinedStr) and _first(node).partition(".")[0] in areas and not _is_file(node):
                     self.shapes[_shape(node)] = where
                 elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                     self._call(node.func.attr, node.args[0], where)
         self.script = "\n".join(path.read_text("utf-8") for path in sorted(SCRIPTS.glob("*.js")))
 
     def _call(self, name: str, asked: ast.expr, where: str) -> None:
-        if name == "say":
+        if name in ("say", "say_it"):
             self.asked.update(dict.fromkeys(_texts_in(asked), where))
         elif name == "say_known":
             groups = {re.escape(text) for text in _texts_in(asked)}
@@ -263,12 +275,22 @@ class Used:
             self.scripts.update(_texts_in(asked))
 
     def has(self, key: str) -> bool:
-        area, _, name = key.partition(".")
         if key in self.whole or any(re.fullmatch(shape, key) for shape in self.shapes):
             return True
+        return any(self._in_script(key.removeprefix(f"{area}.")) for area in self.scripts if key.startswith(f"{area}."))
+
+    def _in_script(self, name: str) -> bool:
         group = name.rpartition(".")[0]
-        said = re.search(rf"\b{re.escape(name)}\b", self.script) or (group and f"{group}.${{" in self.script)
-        return area in self.scripts and bool(said)
+        chosen_in = group and f"{group}.${{" in self.script
+        return (
+            bool(chosen_in)
+            or re.search(rf"(?<![\w.-]){re.escape(name)}\b|\.{re.escape(name)}\b", self.script) is not None
+        )
+
+
+def _is_file(node: ast.JoinedStr) -> bool:
+    last = node.values[-1]
+    return isinstance(last, ast.Constant) and str(last.value).endswith((".md", ".toml", ".js"))
 
 
 def _first(node: ast.JoinedStr) -> str:
@@ -295,7 +317,9 @@ def test_every_key_that_the_code_asks_for_exists() -> None:
 
 
 def test_every_text_that_a_script_asks_for_exists() -> None:
-    given = {key.partition(".")[2] for key in texts("en") if area_of(key) in used().scripts}
+    given = {
+        key.removeprefix(f"{area}.") for area in used().scripts for key in texts("en") if key.startswith(f"{area}.")
+    }
     script = re.sub(r"//.*", "", used().script)
     asked = set(re.findall(r"\b(?:words|texts)\.(\w+)\b(?!\()", script))
     asked |= set(re.findall(r"\b(?:words|texts)\[[\"']([\w.]+)[\"']\]", script))
