@@ -26,6 +26,7 @@ RANGES: dict[Range, int | None] = {"1d": 1, "1w": 7, "1m": 31, "3m": 92, "1y": 3
 MAX_POINTS = 3000
 """More than a screen is wide."""
 MAX_FILLS = 400
+"""A range with more shows none: they would lie on each other."""
 _WIDTHS_US = tuple(
     60_000_000 * minutes for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440, 2880, 10_080, 40_320)
 )
@@ -95,7 +96,7 @@ def equity_patch(
         return None
     from_us = max(known_us // width_us * width_us, int(curve.ts_us[0]))
     fresh = thin(curve.since(from_us), width_us)
-    traces = [*_lines(fresh, width_us, reader), *_fills(view.fills, from_us, reader)]
+    traces = [*_lines(fresh, width_us, reader), *_fills(view.fills, int(curve.ts_us[0]), reader, from_us=from_us)]
     keys = ("meta", "x", "y", "text")
     return {
         "patch": {
@@ -188,10 +189,10 @@ def _lines(curve: Curve, width_us: int, reader: Reader) -> list[dict[str, Any]]:
     ]
 
 
-def _fills(fills: Sequence[Fill], from_us: int, reader: Reader) -> list[dict[str, Any]]:
-    """Own fills of the range, the newest `MAX_FILLS` of them."""
-    found = [fill for fill in newest_fills(fills) if fill.ts_us >= from_us and fill.equity_usd is not None]
-    found = found[-MAX_FILLS:]
+def _fills(fills: Sequence[Fill], range_us: int, reader: Reader, *, from_us: int = 0) -> list[dict[str, Any]]:
+    """Own fills of the range from `from_us` on; none where the range has more than a screen can tell apart."""
+    found = [fill for fill in newest_fills(fills) if fill.ts_us >= range_us and fill.equity_usd is not None]
+    found = [fill for fill in found if fill.ts_us >= from_us] if len(found) <= MAX_FILLS else []
     return [
         {
             "type": "scatter",
@@ -208,6 +209,7 @@ def _fills(fills: Sequence[Fill], from_us: int, reader: Reader) -> list[dict[str
             },
             "text": [_fill_words(fill, reader) for fill in found],
             "hovertemplate": "%{text}<extra></extra>",
+            "showlegend": bool(found) or from_us > 0,
         }
     ]
 

@@ -33,16 +33,7 @@ def daily(summary: Summary, reader: Reader, limits: Limits) -> Figure:
         return figures.empty(title, reader.say("charts.daily.empty"))
     x = [each.first_day for each in shown]
     y = [each.pnl_usd for each in shown]
-    lost = [value is not None and value < 0 for value in y]
-    marker = {
-        "color": ["role:loss" if each else "role:gain" for each in lost],
-        "pattern": {"shape": ["/" if each else "" for each in lost], "fgcolor": "role:ink", "size": 5},
-    }
-    data = [
-        figures.bars(
-            title, x, y, role="gain", marker=marker, hovertemplate="%{x|%Y-%m-%d}: %{y:+,.2f} USD<extra></extra>"
-        )
-    ]
+    data = _gains_and_losses(x, y, y, reader, hovertemplate="%{x|%Y-%m-%d}: %{y:+,.2f} USD<extra></extra>")
     shapes, notes = [], []
     limit = limits.get("daily_loss_usd")
     lowest = min(value for value in y if value is not None)
@@ -62,6 +53,8 @@ def daily(summary: Summary, reader: Reader, limits: Limits) -> Figure:
         layout=figures.layout(
             reader,
             keep=summary.span,
+            legend=True,
+            barmode="overlay",
             bargap=0.25,
             xaxis=figures.axis("", type="date"),
             yaxis=figures.axis(reader.say("charts.usd"), tickformat="+,.0f", zeroline=True),
@@ -94,7 +87,7 @@ def attribution(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
             x,
             [_signed(each, name) for each in shown],
             role=f"part{number}",
-            marker={"pattern": {"shape": pattern, "fgcolor": "role:ink", "size": 5, "solidity": 0.25}},
+            marker={"pattern": _hatch(pattern)},
             hovertemplate="%{y:+,.2f} USD",
         )
         for number, (name, pattern) in enumerate(zip(PARTS_SHOWN, PATTERNS, strict=True))
@@ -236,18 +229,12 @@ def distribution(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
         f"{wording.number(low)} … {wording.number(high)} USD"
         for low, high in zip(found.edges, found.edges[1:], strict=False)
     ]
-    below = [middle < 0 for middle in middles]
-    marker = {
-        "color": ["role:loss" if each else "role:gain" for each in below],
-        "pattern": {"shape": ["/" if each else "" for each in below], "fgcolor": "role:ink", "size": 5},
-    }
     words = reader.say("charts.distribution.days")
-    bars = figures.bars(
-        title,
+    bars = _gains_and_losses(
         middles,
         [float(count) for count in found.counts],
-        role="gain",
-        marker=marker,
+        middles,
+        reader,
         width=[found.width * 0.94] * len(middles),
         text=spans,
         textposition="none",
@@ -258,10 +245,12 @@ def distribution(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
         alt=reader.say(
             "charts.distribution.alt", n=found.n, width=wording.number(found.width), quantiles=_quantiles(summary)
         ),
-        data=(bars,),
+        data=tuple(bars),
         layout=figures.layout(
             reader,
             keep=summary.span,
+            legend=True,
+            barmode="overlay",
             xaxis=figures.axis(reader.say("charts.distribution.axis"), tickformat="+,.0f", zeroline=True),
             yaxis=figures.axis(words, tickformat=",d", rangemode="tozero"),
         ),
@@ -297,7 +286,7 @@ def hedges(summary: Summary, reader: Reader, limits: Limits) -> Figure:
     each = summary.sizes.shares_each
     sized = reader.say(
         "charts.hedges.sizes",
-        n=summary.sizes.n,
+        n=f"{summary.sizes.n:,d}",
         p50=wording.shares(each.p50),
         p95=wording.shares(each.p95),
         shares=wording.shares(summary.sizes.shares),
@@ -366,7 +355,7 @@ def refusals(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
     total = sum(summary.refused.values())
     return Figure(
         title=title,
-        alt=reader.say("charts.refusals.alt", n=total, rule=names[0], most=found[0][1]),
+        alt=reader.say("charts.refusals.alt", n=f"{total:,d}", rule=names[0], most=found[0][1]),
         data=(
             {
                 **figures.bars(title, [float(count) for _, count in found], [], role="line"),
@@ -382,7 +371,7 @@ def refusals(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
             xaxis=figures.axis(reader.say("charts.refusals.axis"), tickformat=",d", rangemode="tozero"),
             yaxis=figures.axis("", type="category", autorange="reversed", fixedrange=True),
         ),
-        note=reader.say("charts.refusals.note", n=total),
+        note=reader.say("charts.refusals.note", n=f"{total:,d}"),
         table=figures.twin(history_tables.refusal_table(summary, reader)),
     )
 
@@ -395,7 +384,9 @@ def slippage(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
         for day, each in summary.hedges_by_day.items()
     }
     paid = summary.sizes
-    note = reader.say("charts.slippage.note", n=paid.known, of=paid.n, usd=wording.usd(paid.slippage_usd))
+    note = reader.say(
+        "charts.slippage.note", n=f"{paid.known:,d}", of=f"{paid.n:,d}", usd=wording.usd(paid.slippage_usd)
+    )
     return _percentile_lines(
         "slippage", _bars_in(found, by, per_day), summary, reader, unit="bps", decimals=2, note=note
     )
@@ -403,17 +394,10 @@ def slippage(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
 
 def latency(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
     """From decision to the order on the wire, percentiles by day or week."""
-    title = reader.say("charts.latency.title")
-    whole = summary.latency_ms
-    if whole.n == 0:
-        return figures.empty(title, reader.say("charts.latency.empty"))
-    lines = {day: each.latency_ms for day, each in summary.operations.items() if each.latency_ms.n}
-    x = list(lines)
-    data = [
-        _line(f"p{name}", x, [getattr(each, f"p{name}") for each in lines.values()], role=role, dash=dash, unit="ms")
-        for name, role, dash in _PERCENTILE_LINES
-    ]
-    return _lines_figure("latency", data, summary, reader, unit="ms", n=whole.n, whole=whole, note="")
+    by, found = _bars_of(summary)
+    per_day = {day: values.tolist() for day, values in summary.latencies_by_day.items()}
+    values = _bars_in(found, by, per_day) if found else per_day
+    return _percentile_lines("latency", values, summary, reader, unit="ms", decimals=2, note="")
 
 
 _PERCENTILE_LINES = (("50", "line", "solid"), ("95", "edge", "dash"), ("99", "mark", "dot"))
@@ -471,7 +455,7 @@ def _lines_figure(
     whole: Any,
     note: str,
 ) -> Figure:
-    said = f"p50 {whole.p50:,.2f} {unit}, p95 {whole.p95:,.2f} {unit}, p99 {whole.p99:,.2f} {unit}, n {n}"
+    said = f"p50 {whole.p50:,.2f} {unit}, p95 {whole.p95:,.2f} {unit}, p99 {whole.p99:,.2f} {unit}, n {n:,d}"
     title = reader.say(f"charts.{name}.title")
     return Figure(
         title=title,
@@ -516,6 +500,24 @@ def _bars_in(found: Sequence[Period], by: By, per_day: Mapping[str, list[float]]
         ]
         for each in found
     }
+
+
+def _gains_and_losses(
+    x: Sequence[Any], y: Sequence[float | None], sign: Sequence[float | None], reader: Reader, **more: Any
+) -> list[dict[str, Any]]:
+    """Two rows of bars by the sign of `sign`: told apart by pattern and name, not by colour alone."""
+    lost = [value is not None and value < 0 for value in sign]
+    gains = [None if each else value for each, value in zip(lost, y, strict=True)]
+    losses = [value if each else None for each, value in zip(lost, y, strict=True)]
+    return [
+        figures.bars(reader.say("charts.gain"), x, gains, role="gain", **more),
+        figures.bars(reader.say("charts.loss"), x, losses, role="loss", marker={"pattern": _hatch("/")}, **more),
+    ]
+
+
+def _hatch(shape: str) -> dict[str, Any]:
+    """A pattern over the bar's colour, which stays visible."""
+    return {"shape": shape, "fillmode": "overlay", "fgcolor": "role:ink", "fgopacity": 0.55, "size": 6, "solidity": 0.2}
 
 
 Builder = Callable[[Summary, Reader, Limits], Figure]

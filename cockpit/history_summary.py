@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cockpit.equity import Range, first_day, since_us
 from cockpit.history_store import HistoryStore, HistoryView
@@ -23,7 +25,7 @@ from state.statistics.measures import (
     sortino,
     win_rate,
 )
-from state.statistics.operations import DayOperations, operations_by_day
+from state.statistics.operations import DayOperations, latencies_by_day, operations_by_day
 
 TAIL = 5
 """So many of the worst and of the best days are named."""
@@ -156,10 +158,15 @@ class Summary:
         return dict(sorted(total.items(), key=lambda each: (-each[1], each[0])))
 
     @cached_property
+    def latencies_by_day(self) -> Mapping[str, NDArray[Any]]:
+        """Day -> decision to wire of each order sent on it, ms."""
+        found = latencies_by_day(self.view.facts, self.view.days)
+        return {name: values for name, values in found.items() if name >= self._start}
+
+    @cached_property
     def latency_ms(self) -> Percentiles:
         """Decision to wire, of every order sent in the range."""
-        sent = np.array(self.view.facts.sent_us, dtype=np.int64)
-        return percentiles(np.array(self.view.facts.latency_ms)[sent >= self._start_us])
+        return percentiles(np.concatenate([*self.latencies_by_day.values(), np.empty(0)]))
 
 
 def summary_of(store: HistoryStore, span: Range) -> Summary:

@@ -120,7 +120,7 @@ def operations_by_day(facts: OperationFacts, days: Mapping[str, DayPart]) -> dic
     refused = _grouped(
         day_of_each(np.array(facts.refused_us, dtype=np.int64), days), np.array(facts.refused_rule, dtype=np.int64)
     )
-    delays = _grouped(day_of_each(np.array(facts.sent_us, dtype=np.int64), days), np.array(facts.latency_ms))
+    delays = latencies_by_day(facts, days)
     nothing = np.empty(0)
     return {
         name: DayOperations(
@@ -131,6 +131,11 @@ def operations_by_day(facts: OperationFacts, days: Mapping[str, DayPart]) -> dic
         )
         for name in sorted({*days, *refused, *delays})
     }
+
+
+def latencies_by_day(facts: OperationFacts, days: Mapping[str, DayPart]) -> dict[str, NDArray[Any]]:
+    """Day -> the latencies of the orders sent on it, ms, in their order."""
+    return _grouped(day_of_each(np.array(facts.sent_us, dtype=np.int64), days), np.array(facts.latency_ms))
 
 
 def by_rule(rules: Sequence[str], codes: NDArray[Any]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 // One element for every figure, drawn by Plotly.react on one node that lives as long as the page: with `uirevision`
 // the operator's zoom and selection survive every tick, until another range is chosen. The figure comes from
 // /api/figure/<source>; of the equity later only what is new is fetched, and the newest point comes from the stream.
-import { painted, plotly } from "./plot.js";
+import { painted, plotly, themeOf } from "./plot.js";
 import { component, make, query, say, setAttribute, setText, subscribe } from "./live.js";
 import { drawTwin, tableOf } from "./twin.js";
 
@@ -88,9 +88,21 @@ function soon(parts, ms) {
   }, ms);
 }
 
+// One drawing at a time: plotly's own are asynchronous and must not overlap on one node.
 async function draw(parts) {
-  if (!parts.figure || parts.gone || document.hidden) return;
-  const figure = parts.figure;
+  if (parts.drawing) {
+    parts.drawAgain = true;
+    return;
+  }
+  parts.drawing = true;
+  do {
+    parts.drawAgain = false;
+    await drawOnce(parts);
+  } while (parts.drawAgain && !parts.gone);
+  parts.drawing = false;
+}
+
+function tell(parts, figure) {
   setText(parts.empty, figure.empty ?? "");
   setText(parts.note, figure.note ?? "");
   setText(parts.title, figure.title);
@@ -99,16 +111,33 @@ async function draw(parts) {
   parts.toggle.hidden = Boolean(figure.empty);
   parts.plot.hidden = Boolean(figure.empty) || parts.asTable;
   parts.twin.hidden = Boolean(figure.empty) || !parts.asTable;
+}
+
+async function drawOnce(parts) {
+  if (!parts.figure || parts.gone || document.hidden) return;
+  const figure = parts.figure;
+  tell(parts, figure);
   if (figure.empty) return;
   if (parts.asTable) drawTwin(parts.twin, figure.table ?? tableOf(figure, parts.words), figure.title);
   if (parts.asTable || !parts.seen) return;
   const Plotly = await plotly().catch(() => setText(parts.empty, parts.words.no_library));
-  if (!Plotly || parts.gone || parts.asTable) return;
-  const ready = painted(withPoint(figure, parts.page ? parts.page.point : null), getComputedStyle(parts.root));
+  if (!Plotly || parts.gone || parts.asTable || parts.figure !== figure) return;
+  const style = getComputedStyle(parts.root);
+  const point = parts.page ? parts.page.point : null;
+  const isNarrow = window.innerWidth < 700;
+  const look = [themeOf(style), isNarrow, figure.data[0].meta === "equity_usd" && point ? point.x : ""].join();
+  if (parts.drawn === figure && parts.look === look) return; // as it stands there already
+  const ready = painted(withPoint(figure, point), style);
   // On a phone the tool bar would lie on the legend; two fingers zoom there.
-  const config = window.innerWidth < 700 ? { ...ready.config, displayModeBar: false } : ready.config;
+  const config = isNarrow ? { ...ready.config, displayModeBar: false } : ready.config;
   parts.plot.style.height = `${ready.layout.height}px`;
-  await Plotly.react(parts.plot, ready.data, ready.layout, config);
+  try {
+    await Plotly.react(parts.plot, ready.data, ready.layout, config);
+    parts.drawn = figure;
+    parts.look = look;
+  } catch (error) {
+    console.error(`${parts.data.source}: ${error.message ?? error}`);
+  }
 }
 
 function rangeButtons(parts) {

@@ -74,6 +74,11 @@ const DARK = {
   part6: "#a3923f",
 };
 
+// What changes when the theme does.
+export function themeOf(style) {
+  return ["--st-background-color", "--st-text-color"].map((name) => style.getPropertyValue(name).trim()).join();
+}
+
 export function painted(figure, style) {
   const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
   const roles = {
