@@ -7,6 +7,7 @@ mends a file once.
 import difflib
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -54,6 +55,11 @@ def load_profile(name_or_path: str, *, profiles_dir: Path = PROFILES_DIR) -> Loa
     return LoadedProfile(profile=profile, path=path, hash=profile_hash(profile), sources=sources)
 
 
+def load_tree(name_or_path: str, *, profiles_dir: Path = PROFILES_DIR) -> Node:
+    """The effective keys of a profile with the file and line of each, unchecked. Raises ProfileError."""
+    return _effective_tree(_find(name_or_path, profiles_dir), profiles_dir)[0]
+
+
 def profile_names(profiles_dir: Path = PROFILES_DIR) -> list[str]:
     """The names that `load_profile` takes, sorted. A missing folder holds none."""
     return sorted(path.stem for path in profiles_dir.glob("*.yaml"))
@@ -71,7 +77,7 @@ def merge(base: Node, over: Node) -> Node:
     joined = dict(base.value)
     for key, child in over.value.items():
         joined[key] = merge(joined[key], child) if key in joined else child
-    return Node(joined, over.file, over.line, over.key_line)
+    return replace(over, value=joined)
 
 
 def _find(name_or_path: str, profiles_dir: Path) -> Path:
@@ -105,8 +111,9 @@ def _read(path: Path) -> Node:
     if problems:
         raise ProfileError(problems)
     if "name" in tree.value:
-        line = tree.value["name"].key_line
-        raise ProfileError([Problem(path, line, "name", "the name is the file's name; remove this line")])
+        at = tree.value["name"]
+        text = "the name is the file's name; remove this line"
+        raise ProfileError([Problem(path, at.key_line, "name", text, at.key_column)])
     return tree
 
 
@@ -123,9 +130,9 @@ def _effective_tree(path: Path, profiles_dir: Path) -> tuple[Node, tuple[Path, .
     effective = chain[-1]
     for over in reversed(chain[:-1]):
         inherited = {key: child for key, child in effective.value.items() if key not in _NOT_INHERITED}
-        effective = merge(Node(inherited, effective.file, effective.line, effective.key_line), over)
+        effective = merge(replace(effective, value=inherited), over)
     keys = {key: child for key, child in effective.value.items() if key != "extends"}
-    return Node(keys, effective.file, effective.line, effective.key_line), tuple(sources)
+    return replace(effective, value=keys), tuple(sources)
 
 
 def _base_of(tree: Node, sources: list[Path], profiles_dir: Path) -> Path | None:
@@ -136,13 +143,15 @@ def _base_of(tree: Node, sources: list[Path], profiles_dir: Path) -> Path | None
     name = node.value
     if not isinstance(name, str) or "/" in name or not name:
         text = "must be the name of one profile, such as `extends: demo`"
-        raise ProfileError([Problem(node.file, node.line, "extends", text)])
+        raise ProfileError([Problem(node.file, node.line, "extends", text, node.column)])
     base = profiles_dir / f"{name}.yaml"
     if not base.is_file():
-        raise ProfileError([Problem(node.file, node.line, "extends", _no_such_name(name, profiles_dir))])
+        raise ProfileError([Problem(node.file, node.line, "extends", _no_such_name(name, profiles_dir), node.column)])
     if any(base.resolve() == source.resolve() for source in sources):
         circle = " -> ".join([*(source.stem for source in sources), name])
-        raise ProfileError([Problem(node.file, node.line, "extends", f"goes in a circle: {circle}; remove one")])
+        raise ProfileError(
+            [Problem(node.file, node.line, "extends", f"goes in a circle: {circle}; remove one", node.column)]
+        )
     return base
 
 
@@ -166,4 +175,4 @@ def _problem_at(tree: Node, path: str, text: str) -> Problem:
             node = node.value[int(part)]
         else:
             break
-    return Problem(node.file, node.key_line, path, text)
+    return Problem(node.file, node.key_line, path, text, node.key_column)

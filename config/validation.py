@@ -50,7 +50,7 @@ def join(path: str, key: str) -> str:
 def _check_section(section: type[msgspec.Struct], node: Node, path: str, problems: list[Problem]) -> None:
     if not isinstance(node.value, dict):
         text = f"must be a section of keys, found {_shown(node.value)}; its keys are {', '.join(_keys(section))}"
-        problems.append(Problem(node.file, node.key_line, path, text))
+        problems.append(Problem(node.file, node.key_line, path, text, node.key_column))
         return
     hints = typing.get_type_hints(section, include_extras=True)
     for key, child in node.value.items():
@@ -62,7 +62,7 @@ def _check_section(section: type[msgspec.Struct], node: Node, path: str, problem
         if field.required and field.encode_name not in node.value:
             missing = join(path, field.encode_name)
             words = describe(hints[field.name], field.encode_name)
-            problems.append(Problem(node.file, node.key_line, missing, f"missing; it must be {words}"))
+            problems.append(Problem(node.file, node.key_line, missing, f"missing; it must be {words}", node.key_column))
 
 
 def _check_value(hint: Any, node: Node, path: str, problems: list[Problem]) -> None:
@@ -79,13 +79,13 @@ def _check_value(hint: Any, node: Node, path: str, problems: list[Problem]) -> N
         return
     text = _leaf_fault(hint, node.value, path)
     if text is not None:
-        problems.append(Problem(node.file, node.line, path, text))
+        problems.append(Problem(node.file, node.line, path, text, node.column))
 
 
 def _check_items(hint: Any, node: Node, path: str, problems: list[Problem]) -> None:
     if not isinstance(node.value, list):
         text = f"must be a list, found {_shown(node.value)}; write each item on a line of its own after `- `"
-        problems.append(Problem(node.file, node.key_line, path, text))
+        problems.append(Problem(node.file, node.key_line, path, text, node.key_column))
         return
     for index, item in enumerate(node.value):
         _check_value(hint, item, f"{path}[{index}]", problems)
@@ -116,7 +116,7 @@ def _unknown_key(section: type[msgspec.Struct], key: str, node: Node, path: str)
     else:
         places = [place for place in schema_paths(Profile) if place.rpartition(".")[2] == key]
         hint = f"it belongs at {places[0]}" if places else f"known here: {', '.join(known)}"
-    return Problem(node.file, node.key_line, join(path, key), f"unknown key; {hint}")
+    return Problem(node.file, node.key_line, join(path, key), f"unknown key; {hint}", node.key_column)
 
 
 def schema_paths(section: type[msgspec.Struct], prefix: str = "") -> list[str]:
@@ -136,8 +136,17 @@ def schema_paths(section: type[msgspec.Struct], prefix: str = "") -> list[str]:
 
 def describe(hint: Any, key: str) -> str:
     """What a value must be, in words with bounds and unit: `a number > 0 and ≤ 600 (seconds)`."""
-    words = [_describe_type(inspected.type_info(option), key) for option in _options(hint)]
-    return ", or ".join(words)
+    return ", or ".join(_describe_option(option, key) for option in _options(hint))
+
+
+def _describe_option(option: Any, key: str) -> str:
+    """Choices in the schema's own order (msgspec sorts them): weekdays as a week goes."""
+    if typing.get_origin(option) is typing.Literal:
+        return "one of " + ", ".join(str(value) for value in typing.get_args(option))
+    if typing.get_origin(option) is tuple:
+        item = typing.get_args(option)[0]
+        return "a list" if _is_section(item) else f"a list; each: {describe(item, key)}"
+    return _describe_type(inspected.type_info(option), key)
 
 
 def _describe_type(info: inspected.Type, key: str) -> str:
@@ -153,18 +162,12 @@ def _describe_type(info: inspected.Type, key: str) -> str:
         signs = (("≥", info.ge), (">", info.gt), ("≤", info.le), ("<", info.lt))
         bounds = " and ".join(f"{sign} {bound:.10g}" for sign, bound in signs if bound is not None)
         return kind + (f" {bounds}" if bounds else "") + (f" ({unit})" if unit else "")
-    if isinstance(info, inspected.LiteralType):
-        return "one of " + ", ".join(str(value) for value in info.values)
     if isinstance(info, inspected.StructType):
         return f"a section with {', '.join(_keys(info.cls))}"
-    if isinstance(info, inspected.VarTupleType) and not isinstance(info.item_type, inspected.StructType):
-        members = info.item_type.types if isinstance(info.item_type, inspected.UnionType) else (info.item_type,)
-        return "a list; each: " + ", or ".join(_describe_type(member, key) for member in members)
     names: dict[type[inspected.Type], str] = {
         inspected.BoolType: "true or false",
         inspected.NoneType: "null",
         inspected.StrType: "text",
-        inspected.VarTupleType: "a list",
     }
     return names.get(type(info), "text")
 
@@ -181,6 +184,15 @@ def _shown(value: Any) -> str:
     if isinstance(value, str):
         return f"the text {value[:40]!r}"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def unit_of(hint: Any, key: str) -> str:
+    """The unit of a value, from its annotation or its key's ending; empty where it has none."""
+    for option in _options(hint):
+        info = inspected.type_info(option)
+        if isinstance(info, inspected.Metadata) and info.extra is not None and "unit" in info.extra:
+            return str(info.extra["unit"])
+    return _unit(key) or ""
 
 
 def _unit(key: str) -> str | None:

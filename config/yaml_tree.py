@@ -34,6 +34,8 @@ class Problem:
     line: int
     path: str
     text: str
+    column: int = 0
+    """From 1; 0 where the line as a whole is meant."""
 
     def __str__(self) -> str:
         """`FILE:LINE: key.path: what is wrong; remedy` on one line."""
@@ -50,6 +52,8 @@ class Node:
     line: int
     key_line: int
     """Where the key stands; complaints about a section point there."""
+    column: int = 0
+    key_column: int = 0
 
 
 def plain(node: Node) -> Any:
@@ -73,9 +77,10 @@ def parse_profile_text(data: bytes, file: Path) -> tuple[Node, list[Problem]]:
     """The file's one mapping as a tree, and the keys and tags in it that are wrong. Raises UnreadableError."""
     root = _compose(_decode(data, file), file)
     problems: list[Problem] = []
-    tree = _read(root, file, "", root.start_mark.line + 1, problems)
+    tree = _read(root, file, "", root.start_mark, problems)
     if not isinstance(tree.value, dict):
-        raise UnreadableError(Problem(file, tree.line, "", "the file must be a mapping of keys, such as `underlying:`"))
+        text = "the file must be a mapping of keys, such as `underlying:`"
+        raise UnreadableError(Problem(file, tree.line, "", text, tree.column))
     return tree, problems
 
 
@@ -85,8 +90,9 @@ def _decode(data: bytes, file: Path) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UnreadableError(Problem(file, line, "", "not UTF-8 text; save the file as UTF-8")) from error
+        before = data[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        raise UnreadableError(Problem(file, line, "", "not UTF-8 text; save the file as UTF-8", column)) from error
 
 
 def _compose(text: str, file: Path) -> yaml.Node:
@@ -102,9 +108,9 @@ def _compose(text: str, file: Path) -> yaml.Node:
         raise UnreadableError(Problem(file, 1, "", "nested too deeply for a profile; flatten it")) from error
     if aliases:
         mark = aliases[0].start_mark
-        line = mark.line + 1 if mark is not None else 1
+        line, column = (1, 0) if mark is None else (mark.line + 1, mark.column + 1)
         text = "an alias (*name) is not taken in a profile; write the value out"
-        raise UnreadableError(Problem(file, line, "", text))
+        raise UnreadableError(Problem(file, line, "", text, column))
     if root is None:
         text = "empty; a profile needs at least underlying.symbol (or extends: NAME)"
         raise UnreadableError(Problem(file, 1, "", text))
@@ -114,40 +120,45 @@ def _compose(text: str, file: Path) -> yaml.Node:
 def _syntax_problem(error: yaml.MarkedYAMLError, file: Path) -> Problem:
     mark: Any = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark is not None else 1
-    column = f" at column {mark.column + 1}" if mark is not None else ""
+    column = mark.column + 1 if mark is not None else 0
+    at_column = f" at column {column}" if column else ""
     what = error.problem or error.context or "cannot be read"
     hint = "; indent with spaces, not tabs" if "\\t" in what else ""
-    return Problem(file, line, "", f"not valid YAML{column}: {what}{hint}")
+    return Problem(file, line, "", f"not valid YAML{at_column}: {what}{hint}", column)
 
 
-def _read(node: yaml.Node, file: Path, path: str, key_line: int, problems: list[Problem]) -> Node:
-    line = node.start_mark.line + 1
+def _read(node: yaml.Node, file: Path, path: str, key: yaml.Mark, problems: list[Problem]) -> Node:
+    """`key` is where the key of this value stands."""
+    line, column = node.start_mark.line + 1, node.start_mark.column + 1
     if node.tag not in _PLAIN_TAGS:
-        problems.append(Problem(file, line, path, f"the tag {node.tag} is not taken in a profile; remove it"))
+        text = f"the tag {node.tag} is not taken in a profile; remove it"
+        problems.append(Problem(file, line, path, text, column))
+    value: Any
     if isinstance(node, yaml.MappingNode):
-        return Node(_read_mapping(node, file, path, problems), file, line, key_line)
-    if isinstance(node, yaml.SequenceNode):
-        items = [_read(item, file, f"{path}[{index}]", item.start_mark.line + 1, problems)
-                 for index, item in enumerate(node.value)]  # fmt: skip
-        return Node(items, file, line, key_line)
-    style = node.style if isinstance(node, yaml.ScalarNode) else None
-    return Node(_scalar(str(node.value), style), file, line, key_line)
+        value = _read_mapping(node, file, path, problems)
+    elif isinstance(node, yaml.SequenceNode):
+        value = [
+            _read(item, file, f"{path}[{index}]", item.start_mark, problems) for index, item in enumerate(node.value)
+        ]
+    else:
+        value = _scalar(str(node.value), node.style if isinstance(node, yaml.ScalarNode) else None)
+    return Node(value, file, line, key.line + 1, column, key.column + 1)
 
 
 def _read_mapping(node: yaml.MappingNode, file: Path, path: str, problems: list[Problem]) -> dict[str, Node]:
     found: dict[str, Node] = {}
     for key_node, value_node in node.value:
-        line = key_node.start_mark.line + 1
+        mark = key_node.start_mark
         if not isinstance(key_node, yaml.ScalarNode):
-            problems.append(Problem(file, line, path, "a key must be a plain name"))
+            problems.append(Problem(file, mark.line + 1, path, "a key must be a plain name", mark.column + 1))
             continue
         key = str(key_node.value)
         child_path = f"{path}.{key}" if path else key
         if key in found:
-            first = found[key].key_line
-            problems.append(Problem(file, line, child_path, f"given twice (first on line {first}); keep one"))
+            text = f"given twice (first on line {found[key].key_line}); keep one"
+            problems.append(Problem(file, mark.line + 1, child_path, text, mark.column + 1))
             continue
-        found[key] = _read(value_node, file, child_path, line, problems)
+        found[key] = _read(value_node, file, child_path, mark, problems)
     return found
 
 

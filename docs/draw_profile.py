@@ -1,17 +1,14 @@
 """Draw `docs/profile.md` from the schema: `PYTHONPATH=. .venv/bin/python -P docs/draw_profile.py` in the checkout."""
 
-import ast
 import inspect
-import json
 import typing
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from config import schema
+from config.keys import section_in, sentences, shown
 from config.validation import describe, join
 
 PAGE = Path(__file__).with_name("profile.md")
@@ -22,24 +19,6 @@ Drawn by `docs/draw_profile.py` from `config/schema.py`; a test keeps this page 
 under `config/profiles/`, or anywhere; `extends: NAME` takes another profile's keys first. `./bifrost profile validate`
 checks one, `./bifrost profile show` prints every key with the value that counts. Keys ending in `_pct` are percent.
 """
-
-
-def sentences(section: type[msgspec.Struct]) -> dict[str, str]:
-    """The sentence under each key in the schema: key -> sentence."""
-    [body] = [node.body for node in ast.parse(inspect.getsource(section)).body if isinstance(node, ast.ClassDef)]
-    found = {}
-    for key, said in pairwise(body):
-        if isinstance(key, ast.AnnAssign) and isinstance(key.target, ast.Name) and isinstance(said, ast.Expr):
-            found[key.target.id] = inspect.cleandoc(str(ast.literal_eval(said.value))).replace("\n", " ")
-    return found
-
-
-def section_in(hint: Any) -> tuple[type[msgspec.Struct] | None, bool]:
-    """The section that a key holds, if it does, and whether it is a list of them."""
-    for option in (hint, *typing.get_args(hint)):
-        if isinstance(option, type) and issubclass(option, msgspec.Struct):
-            return option, typing.get_origin(hint) is tuple
-    return None, False
 
 
 def walk(section: type[msgspec.Struct], path: str) -> Iterator[tuple[str, type[msgspec.Struct]]]:
@@ -53,12 +32,7 @@ def walk(section: type[msgspec.Struct], path: str) -> Iterator[tuple[str, type[m
 
 def default_of(field: msgspec.structs.FieldInfo) -> str:
     """`60`, `null`, `needed`, as YAML would write it."""
-    if field.required:
-        return "needed"
-    value = msgspec.to_builtins(field.default)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+    return "needed" if field.required else f"`{shown(field.default)}`"
 
 
 def table(path: str, section: type[msgspec.Struct]) -> str:

@@ -67,7 +67,7 @@ ONE_LINE = {
     ),
     "wrong word": (
         "control: {flatten_target: all}\n",
-        "p.yaml:2: control.flatten_target: must be one of matched, zero; found the text 'all'",
+        "p.yaml:2: control.flatten_target: must be one of zero, matched; found the text 'all'",
     ),
     "what a halt leaves": (
         "control: {on_halt: carry_on}\n",
@@ -81,7 +81,7 @@ ONE_LINE = {
         "greeks: {volatility: 35}\n",
         (
             "p.yaml:2: greeks.volatility: must be a number > 0 and ≤ 5 (a year, 0.35 = 35 %), "
-            "or one of ib, implied; found 35"
+            "or one of implied, ib; found 35"
         ),
     ),
     "scalar for a section": (
@@ -116,7 +116,7 @@ ONE_LINE = {
     "no such weekday": (
         "ib: {restart_windows: [{time: 23:45-00:45, days: [monday]}]}\n",
         (
-            "p.yaml:2: ib.restart_windows[0].days[0]: must be one of fri, mon, sat, sun, thu, tue, wed; "
+            "p.yaml:2: ib.restart_windows[0].days[0]: must be one of mon, tue, wed, thu, fri, sat, sun; "
             "found the text 'monday'"
         ),
     ),
