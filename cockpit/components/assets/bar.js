@@ -40,10 +40,11 @@ export function buildBar(root, words) {
 function drawReasons(parts, reasons, words) {
   const count = parts.all ? reasons.length : Math.min(reasons.length, phone.matches ? SHOWN.phone : SHOWN.wide);
   const shown = reasons.slice(0, count);
-  const key = JSON.stringify(shown.map((reason) => [reason.code, reason.text, reason.remedy, reason.href]));
+  const key = JSON.stringify([parts.all, shown.map((reason) => [reason.code, reason.text, reason.remedy, reason.href])]);
   if (key !== parts.drawn.reasons) {
     parts.drawn.reasons = key;
-    parts.reasons.replaceChildren(...shown.map((reason) => reasonLine(reason, words)));
+    // What to do stands behind the worst one; behind each when all are asked for.
+    parts.reasons.replaceChildren(...shown.map((reason, place) => reasonLine(reason, words, parts.all || place === 0)));
   }
   shown.forEach((reason, index) => setText(parts.reasons.children[index].querySelector(".measure"), reason.measured));
   const hidden = reasons.length - count;
@@ -53,7 +54,7 @@ function drawReasons(parts, reasons, words) {
   if (reasons.length <= 1) parts.all = false;
 }
 
-function reasonLine(reason, words) {
+function reasonLine(reason, words, withRemedy) {
   const item = make("li");
   item.dataset.code = reason.code;
   item.dataset.severity = reason.severity;
@@ -65,7 +66,7 @@ function reasonLine(reason, words) {
     text.rel = "noopener";
   }
   item.append(text, make("span", "measure num"));
-  if (reason.remedy) item.append(make("span", "remedy", `→ ${reason.remedy}`));
+  if (withRemedy && reason.remedy) item.append(make("span", "remedy", `→ ${reason.remedy}`));
   return item;
 }
 
@@ -110,10 +111,11 @@ export function draw(parts, link, data) {
   const known = page !== null && told.linked && !told.connecting;
   const dated = known && told.age_ms !== null && told.age_ms !== undefined;
   setText(parts.fact.checked, dated ? say(words, "checked", { age: ageWords(told.age_ms) }) : "");
-  setText(parts.fact.session, known && told.state !== "not_live" ? page.session : "");
-  setText(parts.fact.posture, told.posture ? say(words, "posture", { posture: told.posture }) : "");
-  setText(parts.fact.feeds, known && told.state !== "not_live" ? feedWords(told.feeds ?? [], link.olderMs(), words) : "");
-  setText(parts.fact.market, known ? page.market_time : "");
+  const live = known && told.state !== "not_live";
+  setText(parts.fact.session, live ? page.session : "");
+  setText(parts.fact.posture, live && told.posture ? say(words, "posture", { posture: told.posture }) : "");
+  setText(parts.fact.feeds, live ? feedWords(told.feeds ?? [], link.olderMs(), words) : "");
+  setText(parts.fact.market, live ? page.market_time : "");
   setText(parts.desk, data.desk);
   setText(parts.mode, page ? `${page.mode.word}${page.mode.account ? ` ${page.mode.account}` : ""}` : "");
   setAttribute(parts.mode, "data-kind", page ? page.mode.kind : null);

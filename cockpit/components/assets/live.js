@@ -121,8 +121,10 @@ export class Link {
     const asking = new AbortController();
     try {
       const answer = await fetch(this.address, { cache: "no-store", signal: asking.signal });
-      this.ended = answer.status === 401 ? "login" : null;
-      this.refused = answer.ok || this.ended ? null : ((await answer.json()).error ?? `answer ${answer.status}`);
+      // A restarted cockpit knows no session; one that asks nobody to log in begins a new one here.
+      const again = answer.status === 401 ? await fetch("/api/session", { cache: "no-store" }) : answer;
+      this.ended = again.status === 401 ? "login" : null;
+      this.refused = again.ok || this.ended ? null : ((await again.json()).error ?? `answer ${again.status}`);
     } catch {
       this.refused = null; // no server: the silence says it
     }
