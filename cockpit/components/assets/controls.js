@@ -30,6 +30,7 @@ function build(root, data) {
   const { names } = data;
   const bar = make("section", "controls");
   bar.setAttribute("aria-label", data.texts.region);
+  bar.tabIndex = -1;
   const buttons = Object.fromEntries(names.map((name) => [name, button(name)]));
   const row = make("div", "row");
   for (const name of names) {
@@ -85,9 +86,16 @@ function drawButton(parts, name, node, { told, linked, stale }) {
   // Its file is written for as long as the server answers, be the stream or the daemon silent.
   if (INSTANT.includes(name)) enabled = enabled && (linked || (told !== null && probe.ask()));
   else enabled = enabled && linked && !stale;
-  node.disabled = !enabled;
+  setEnabled(parts, node, enabled);
   node.classList.toggle("hollow", !linked || stale || Boolean(told && told.dead));
   setAttribute(node, "title", state.enabled ? null : state.why || null);
+}
+
+// A button that is disabled under the keyboard's focus would drop it out of the row, and out of a dialog.
+function setEnabled(parts, node, enabled) {
+  const focused = node.getRootNode().activeElement === node;
+  node.disabled = !enabled;
+  if (focused && !enabled) parts.bar.focus();
 }
 
 function drawDead(parts, text) {
