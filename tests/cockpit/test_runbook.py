@@ -45,7 +45,7 @@ def test_the_chinese_page_says_sentence_and_first_step_in_chinese() -> None:
     reader = Reader(language="zh")
     for code in REASONS:
         assert reader.say_known("reason_words", code, "") in page
-        assert reader.say_known("reasons", code, "") in page
+        assert reader.say_known("reasons", code, "").replace("./bifrost ", "./bifrost --desk demo ") in page
 
 
 def codes_in(markup: str) -> list[str]:
@@ -79,6 +79,15 @@ def test_a_reason_links_to_its_entry_in_the_readers_language(tmp_path: Path) -> 
     assert 'id="stale"' in page
     assert 'href="/?desk=demo&amp;tz=exchange&amp;lang=zh"' in page
     assert 'href="/runbook?desk=demo&amp;tz=exchange&amp;lang=en"' in page
+
+
+def test_an_entry_leads_to_itself_in_the_other_language_and_names_the_desk(tmp_path: Path) -> None:
+    (tmp_path / "night").mkdir()
+    page = answer(tmp_path, "desk=night&lang=zh")
+    assert 'href="/runbook?desk=night&amp;lang=en#stale"' in page
+    assert "./bifrost --desk night reset" in page
+    entries = page[page.index('id="snapshot_missing"') : page.index('id="besides"')]
+    assert entries.count("./bifrost ") == entries.count("./bifrost --desk night ")
 
 
 def test_what_an_address_carries_is_no_markup(tmp_path: Path) -> None:
