@@ -131,8 +131,8 @@ class Gate:
         return Refusal(401, f"session ended: {ended}", "access.session_over")
 
     def _count(self, asked: Asked, refused: Refusal) -> None:
-        """Into the audit; a page that nobody logged in for yet is no incident, just the way in."""
-        if refused.kind == "not logged in" and asked.rule.kind == "page":
+        """Into the audit. A page that nobody has logged in for yet is no incident, just the way in."""
+        if asked.rule.quiet or (refused.kind == "not logged in" and asked.rule.kind == "page"):
             return
         session = self._door.session_of(asked.cookies)
         self._door.record.refused(

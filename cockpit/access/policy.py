@@ -24,6 +24,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `X-Bifrost-Token` must be the session's."""
     stream: bool = False
     """An event stream: it is counted, and ends with its session."""
+    quiet: bool = False
+    """A refusal that is no incident: browsers of our own pages ask so."""
     touches: bool = False
     """Whether it shows that somebody is at the page."""
 
@@ -61,6 +63,9 @@ RULES: Final[tuple[Rule, ...]] = (
     _row(_READ, "/media/*", "viewer"),
     _row(_READ, "/static/*", "viewer"),
     _row(_READ, "/favicon.png", "viewer"),
+    # Streamlit's pages look for their server below their own address first.
+    _row(_READ, "/*/_stcore/health", "refused", quiet=True),
+    _row(_READ, "/*/_stcore/host-config", "refused", quiet=True),
     # Metrics, the agent interface, uploads, OpenID logins, other components: nothing of ours uses them.
     _row(_ANY, "*/_stcore/*", "refused"),
     _row(_ANY, "/component/*", "refused"),
