@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from playwright.sync_api import TimeoutError as PageTimeoutError
 
+from state.audit import read_audit
 from state.records import Check, WorkingOrder
 from state.snapshot import read_snapshot
 from tests.cockpit.conftest import Visit
@@ -21,6 +22,7 @@ from tests.support.system import wait_for
 
 pytestmark = pytest.mark.browser
 
+RED = "rgb(183, 28, 28)"
 KNOWN_COMPLAINT = "the server responded with a status of 404"
 """Streamlit looks for its own routes under a page's path first; the browser reports that look."""
 
@@ -68,6 +70,15 @@ def control_file(desk: PlayingDesk, name: str) -> Path:
     return desk.player.paths.control / name
 
 
+def fill_of(button: Locator) -> str:
+    fill: str = button.evaluate("node => getComputedStyle(node).backgroundColor")
+    return fill
+
+
+def gone(page: Page) -> None:
+    expect(page.get_by_test_id("stDialog")).to_have_count(0, timeout=20_000)
+
+
 def appears(path: Path, *, within_s: float = 5) -> bool:
     ends = time.monotonic() + within_s
     while time.monotonic() < ends:
@@ -94,7 +105,7 @@ def test_the_light_has_four_states_with_word_shape_colour_and_title(visit: Visit
     expect(page.locator(".reasons")).to_contain_text("quote age 14 s, limit 5.0 s")
     assert page.title().startswith("■")
     red_fill = page.locator(".light").evaluate("node => getComputedStyle(node).backgroundColor")
-    assert red_fill == "rgb(183, 28, 28)"
+    assert red_fill == RED
     assert green_fill != red_fill
 
     desk.frozen.set()
@@ -102,7 +113,9 @@ def test_the_light_has_four_states_with_word_shape_colour_and_title(visit: Visit
     light_is(page, "not_live", within_s=6)
     assert time.monotonic() - began < 5
     assert page.title().startswith("◌")
-    expect(page.locator("button.stop")).to_be_disabled()
+    stop = page.locator("button.stop")
+    expect(stop).to_contain_text("nobody answers")
+    assert fill_of(stop) != RED, "what nobody may answer must not look alive"
     expect(page.locator(".dead")).to_contain_text("stop --desk demo")
     expect(page.locator(".dead")).to_contain_text("touch ")
 
@@ -128,7 +141,8 @@ def test_a_page_asks_only_its_own_server_and_complains_of_nothing(visit: Visit, 
 def test_stop_is_one_click_and_has_receipts(visit: Visit, desk: PlayingDesk) -> None:
     page = visit.page
     light_is(page, "green")
-    page.locator("button.stop").click()
+    before = len(read_audit(desk.player.paths.audit))
+    page.locator("button.stop").dblclick()
     assert appears(control_file(desk, "stop"), within_s=2)
     light_is(page, "not_live")
     expect(page.locator(".word")).to_have_text("STOPPED")
@@ -136,13 +150,44 @@ def test_stop_is_one_click_and_has_receipts(visit: Visit, desk: PlayingDesk) -> 
     for word in ("STOP", "written", "seen", "started", "done"):
         expect(receipt).to_contain_text(word)
     expect(page.locator("button.stop")).to_be_disabled()
-    fill = page.locator("button.stop").evaluate("node => getComputedStyle(node).backgroundColor")
-    assert fill != "rgb(183, 28, 28)", "a disabled STOP must not look alive"
+    assert fill_of(page.locator("button.stop")) != RED, "a disabled STOP must not look alive"
+    audited = [line.action for line in read_audit(desk.player.paths.audit)[before:]]
+    assert audited == ["stop"], "a double click is one command"
 
     page.locator("button.start").click()
     page.get_by_role("button", name="Start", exact=True).click()
     light_is(page, "green", within_s=8)
     assert not control_file(desk, "stop").exists()
+    gone(page)
+
+
+def test_a_press_shows_at_once_and_a_silent_server_says_that_nothing_was_written(
+    visit: Visit, desk: PlayingDesk
+) -> None:
+    page = visit.page
+    waiting: list[Route] = []
+    page.route("**/api/control/pause*", lambda route: waiting.append(route))  # noqa: PLW0108 -- playwright marks it
+    page.locator("button.pause").click()
+    expect(page.locator("button.pause")).to_contain_text("Sending")
+    wait_for("the press", lambda: page.evaluate("1") and waiting, 5)
+    waiting[0].abort()
+    expect(page.locator(".problem")).to_contain_text("pause was NOT written: no answer from the server")
+    expect(page.locator(".problem")).to_contain_text("pause --desk demo")
+    page.unroute("**/api/control/pause*")
+    assert not control_file(desk, "pause").exists()
+    page.locator("button.pause").click()
+    assert appears(control_file(desk, "pause"), within_s=3)
+    expect(page.locator(".problem")).to_be_hidden()
+
+
+def test_stop_is_written_while_no_daemon_answers(visit: Visit, desk: PlayingDesk) -> None:
+    page = visit.page
+    desk.frozen.set()
+    light_is(page, "not_live", within_s=10)
+    page.locator("button.stop").click()
+    assert appears(control_file(desk, "stop"), within_s=3)
+    receipt = page.locator('.receipt[data-state="failed"]', has_text="STOP")
+    expect(receipt).to_contain_text("No daemon answers", timeout=10_000)
 
 
 def test_pause_is_one_click_and_resume_shows_what_else_blocks(visit: Visit, desk: PlayingDesk) -> None:
@@ -156,15 +201,43 @@ def test_pause_is_one_click_and_resume_shows_what_else_blocks(visit: Visit, desk
     light_is(page, "red")
     page.locator("button.resume").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Resume hedging")
-    expect(dialog).to_contain_text("quote age 14 s, limit 5.0 s")
-    expect(dialog).to_contain_text("SIMULATED DU0000001")
+    expect(dialog).to_contain_text("Resume hedging · demo · SIMULATED DU0000001")
+    expect(dialog).to_contain_text("2 in the way")
+    expect(dialog).to_contain_text("Measured 14 s · Limit 5.0 s · Who ends it: by itself")
+    expect(dialog).to_contain_text("5 checks pass")
     dialog.get_by_role("button", name="Resume hedging").click()
     expect(page.locator(".receipt", has_text="Resume")).to_contain_text("done")
     assert not control_file(desk, "pause").exists()
+    gone(page)
 
 
-def test_flatten_needs_its_word_and_shows_the_plan(visit: Visit, desk: PlayingDesk) -> None:
+def test_reset_asks_who_and_why_and_leaves_the_desk_paused(visit: Visit, desk: PlayingDesk) -> None:
+    def halt(player: DeskPlayer) -> None:
+        player.extra_checks = (
+            Check(name="halt_daily_loss", ok=False, severity="red", measured="5012.40 lost", reason="daily_loss"),
+        )
+
+    desk.change(halt)
+    page = visit.page
+    page.locator("button.reset").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("does not resume trading by itself")
+    confirm = dialog.get_by_role("button", name="Reset the halt")
+    expect(confirm).to_be_disabled()
+    dialog.get_by_role("textbox", name="Name of the person").fill("Anna Example")
+    expect(confirm).to_be_disabled()
+    dialog.get_by_role("textbox", name="Reason").fill("loss reviewed")
+    expect(confirm).to_be_enabled()
+    confirm.click()
+    gone(page)
+    assert appears(control_file(desk, "pause"), within_s=3)
+    (left,) = desk.player.paths.requests.glob("*.json")
+    told = json.loads(left.read_text())
+    left.unlink()
+    assert (told["command"], told["by"], told["reason"]) == ("reset", "Anna Example", "loss reviewed")
+
+
+def test_flatten_needs_its_phrase_and_shows_the_plan(visit: Visit, desk: PlayingDesk) -> None:
     def work(player: DeskPlayer) -> None:
         order = WorkingOrder(
             order_ref="demo.k3x9.9",
@@ -186,19 +259,29 @@ def test_flatten_needs_its_word_and_shows_the_plan(visit: Visit, desk: PlayingDe
         expect(dialog).to_contain_text(text)
     confirm = dialog.get_by_role("button", name="Flatten now")
     expect(confirm).to_be_disabled()
-    word = dialog.get_by_role("textbox")
-    word.fill("flatten")
+    phrase = dialog.get_by_role("textbox")
+    for wrong in ("FLATTEN", "flatten demo sell 240"):
+        phrase.fill(wrong)
+        expect(confirm).to_be_disabled()
+
+    def hedge(player: DeskPlayer) -> None:
+        player.own_shares = 250.0
+
+    desk.change(hedge)  # the desk goes on behind the dialog: what is typed now agrees to nothing any more
+    wait_for("the hedge", lambda: read_snapshot(desk.player.paths.snapshot).snapshot.own_shares == 250, 5)
+    phrase.fill("FLATTEN DEMO SELL 240")
+    expect(dialog).to_contain_text("The plan has changed")
     expect(confirm).to_be_disabled()
-    time.sleep(1.0)  # the desk goes on ticking behind the dialog
-    word.fill("FLATTEN")
+    phrase.fill("FLATTEN DEMO SELL 250")
     expect(confirm).to_be_enabled()
     assert not control_file(desk, "flatten").exists()
     confirm.click()
     receipt = page.locator(".receipt", has_text="FLATTEN")
     expect(receipt).to_contain_text("residual option delta", timeout=8000)
     expect(receipt).to_contain_text("done")
-    expect(page.locator(".frame", has_text="Positions")).not_to_contain_text("+240")
+    expect(page.locator(".frame", has_text="Positions")).not_to_contain_text("+250")
     light_is(page, "yellow")
+    gone(page)
 
 
 def test_a_flatten_of_a_salvaged_book_takes_one_of_its_numbers_and_leaves_it_in_the_note(
@@ -212,15 +295,13 @@ def test_a_flatten_of_a_salvaged_book_takes_one_of_its_numbers_and_leaves_it_in_
     page = visit.page
     page.locator("button.flatten").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("+240 or +210")
-    expect(dialog).to_contain_text("flatten --confirm-shares N")
+    expect(dialog).to_contain_text("FLATTEN DEMO CONFIRM 240 · FLATTEN DEMO CONFIRM 210")
+    expect(dialog).to_contain_text("flatten --desk demo --confirm-shares N")
     confirm = dialog.get_by_role("button", name="Flatten now")
-    number, word = dialog.get_by_role("textbox").all()
-    word.fill("FLATTEN")
-    number.fill("200")
-    time.sleep(1.0)  # long enough for the page to have heard both
+    phrase = dialog.get_by_role("textbox")
+    phrase.fill("FLATTEN DEMO CONFIRM 200")
     expect(confirm).to_be_disabled()
-    number.fill("210")
+    phrase.fill("FLATTEN DEMO CONFIRM 210")
     expect(confirm).to_be_enabled()
     confirm.click()
     note = control_file(desk, "flatten")
@@ -234,6 +315,8 @@ def test_stop_is_one_click_away_in_a_dialog_too(visit: Visit, desk: PlayingDesk)
     page.get_by_role("dialog").locator("button.stop").click()
     assert appears(control_file(desk, "stop"), within_s=2)
     light_is(page, "not_live")
+    page.keyboard.press("Escape")
+    gone(page)
 
 
 def test_a_command_that_nobody_sees_turns_red_with_the_shell_line(visit: Visit, desk: PlayingDesk) -> None:

@@ -40,7 +40,7 @@ function build(root, data) {
   const [dead, problem, note] = ["dead", "problem", "note"].map((name) => make("p", name));
   problem.setAttribute("role", "alert");
   const receipts = buildReceipts(data.texts);
-  bar.append(row, dead, problem, note);
+  bar.append(row, ...(data.quiet ? [] : [dead]), problem, note);
   if (data.receipts) bar.append(receipts.list, receipts.news);
   bar.classList.toggle("in-dialog", Boolean(data.in_dialog));
   root.append(bar);
