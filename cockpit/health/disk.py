@@ -74,11 +74,11 @@ def measure(paths: DeskPaths, snapshot: Snapshot | None, storage: Storage | None
     disk = shutil.disk_usage(paths.folder)
     parts = dict.fromkeys(PARTS, 0) | {"rest": 0}
     recent_bytes, now_s = 0, wall_us / 1e6
-    for part, status in _files(paths.folder):
+    for part, name, status in _files(paths.folder):
         taken = status.st_blocks * 512
         parts[part if part in parts else "rest"] += taken
-        # A cache is built anew now and then, and logs turn in a circle: neither is growth.
-        if part in ("journal", "tape", "history", "audit"):
+        # A cache is built anew now and then, logs turn in a circle, the reserve stays as it is: none is growth.
+        if part in ("journal", "tape", "history", "audit") and name != RESERVE_NAME:
             recent_bytes += taken if now_s - status.st_mtime < _WINDOW_DAYS * _DAY_S else 0
     began_s = _first_seen_s(paths)
     return DiskUse(
@@ -92,8 +92,8 @@ def measure(paths: DeskPaths, snapshot: Snapshot | None, storage: Storage | None
     )
 
 
-def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file with the part that it belongs to; what vanishes meanwhile is left out."""
+def _files(folder: Path) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Every file: the part that it belongs to, its name, its state. What vanishes meanwhile is left out."""
     for place, _, names in os.walk(folder):
         relative = Path(place).relative_to(folder).parts
         for name in names:
@@ -101,7 +101,7 @@ def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
                 status = (Path(place) / name).lstat()
             except OSError:
                 continue
-            yield (relative[0] if relative else "rest"), status
+            yield (relative[0] if relative else "rest"), name, status
 
 
 def _first_seen_s(paths: DeskPaths) -> float | None:

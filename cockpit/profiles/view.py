@@ -21,14 +21,19 @@ def place(file: Path | None, line: int | None, folder: Path) -> str:
     return shown if line is None else f"{shown}:{line}"
 
 
-def matching(keys: Sequence[Key], wanted: str, *, only_set: bool) -> tuple[Key, ...]:
+def meaning(key: Key, reader: Reader) -> str:
+    """What the schema says of a key, in the reader's language; an item of a list means what its list does."""
+    return reader.say_known("profile_keys", _PLACE_IN_LIST.sub("", key.path), key.meaning)
+
+
+def matching(keys: Sequence[Key], wanted: str, reader: Reader, *, only_set: bool) -> tuple[Key, ...]:
     """The keys that hold every word anywhere (name, value, meaning); `only_set` leaves out what no file sets."""
     words = wanted.casefold().split()
     return tuple(
         key
         for key in keys
         if (key.file is not None or not only_set)
-        and all(word in f"{key.path} {key.value} {key.unit} {key.meaning}".casefold() for word in words)
+        and all(word in f"{key.path} {key.value} {key.unit} {meaning(key, reader)}".casefold() for word in words)
     )
 
 
@@ -38,7 +43,7 @@ def keys_table(found: Sequence[Key], of: int, folder: Path, reader: Reader) -> T
         title=reader.say("profiles.keys.title"),
         aside=reader.say("profiles.keys.aside", n=len(found), of=of),
         columns=(
-            _column(reader, "key", wrap=True),
+            _column(reader, "key"),
             _column(reader, "value", wrap=True),
             _column(reader, "unit"),
             _column(reader, "default"),
@@ -67,11 +72,11 @@ def _key(key: Key, folder: Path, reader: Reader) -> Row:
         cells=(
             key.path,
             key.value,
-            key.unit,
+            reader.phrase(key.unit),
             default,
-            key.bounds,
+            reader.phrase(key.bounds),
             place(key.file, key.line, folder) or reader.say("profiles.keys.no_file"),
-            key.meaning,
+            meaning(key, reader),
         ),
     )
 

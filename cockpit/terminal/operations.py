@@ -39,7 +39,7 @@ def _row(line: JournalLine, reader: Reader) -> Row:
             quantity_words(line, reader),
             line.instrument or "",
             "" if line.price is None else wording.number(line.price, decimals=4),
-            line.status or "",
+            "" if line.status is None else wording.status(line.status, reader),
             what_and_why(line, reader),
         ),
         tone=tone_of(line.type),

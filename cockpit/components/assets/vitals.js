@@ -71,7 +71,6 @@ class Vitals {
       if (!parts) {
         parts = makeTable(place);
         parts.frame.dataset.table = name;
-        if (table.columns[0].name === "fact") parts.frame.classList.add("facts");
         this.frames.set(name, parts);
       }
       drawTable(parts, table, { onLink: (_column, code) => this.open(code) });
