@@ -56,6 +56,9 @@ def operations(
     everything: Annotated[
         bool, typer.Option("--all", help="Also ledger_checkpoint and transition lines, which are left out at first.")
     ] = False,
+    before: Annotated[
+        int | None, typer.Option("--before", metavar="N", min=1, help="Only operations before number N.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="The newest so many.")] = 50,
     desk: DeskOption = None,
     root: RootOption = None,
@@ -78,6 +81,7 @@ def operations(
         reason=reason,
         text=text,
         order_ref=order,
+        before_seq=before,
     )
     if wanted.since_us is not None and wanted.until_us is not None and wanted.since_us >= wanted.until_us:
         raise CommandError("--until lies before --since, so nothing can match; swap them", ExitCode.USAGE)
@@ -86,7 +90,7 @@ def operations(
         raise CommandError("--intent shows the life of one intent; leave --count-by out", ExitCode.USAGE)
     index = JournalIndex.of(paths)
     try:
-        if by or any(asked is not None for asked in (intent, order, reason, until)):
+        if by or any(asked is not None for asked in (intent, order, reason, until, before)):
             _prepare(index, chosen)  # what is asked for may lie far back
         if by:
             return _say_counts(index, wanted, by, chosen)

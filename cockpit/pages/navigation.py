@@ -12,14 +12,16 @@ import streamlit as st
 
 from cockpit import components, context
 from cockpit.access import page as access
-from cockpit.pages import fleet, frame, health, history, now, operations, switches
+from cockpit.pages import fleet, frame, health, history, now, operations, positions, profiles, switches
 from cockpit.reader import Reader
 from state.layout import DeskPaths, desks
 
 PAGES: tuple[tuple[str, Callable[[], None]], ...] = (
     ("now", now.page),
     ("operations", operations.page),
+    ("positions", positions.page),
     ("history", history.page),
+    ("profiles", profiles.page),
     ("health", health.page),
     ("fleet", fleet.page),
 )
@@ -38,7 +40,8 @@ _STYLE = """
   @media (min-width: 701px) { .st-key-bottom { height: 0; } }
   @media (max-width: 700px) {
     .st-key-navigation { gap: 0.2rem; }
-    .st-key-pages { flex-basis: 100%; }
+    .st-key-navigation { flex-wrap: wrap; }
+    .st-key-pages { flex-basis: 100%; min-width: 100%; }
     .st-key-chosen { flex-wrap: nowrap; }
   }
 </style>

@@ -1,147 +1,225 @@
-"""The Operations page: the journal, newest first, and the whole life of one intent. Composition only."""
+"""The Operations page: the journal, the whole life of one intent, and why a moment went as it did. Composition only."""
 
-from collections.abc import Sequence
+from html import escape
+from urllib.parse import urlencode
 
+import msgspec
 import streamlit as st
 
-from cockpit import components, context, journal_view, tables
+from cockpit import components, context, decision_trace, intent_life, journal_view, tables, wording
 from cockpit.cache_keepers import keepers
-from cockpit.pages import frame
+from cockpit.journal_damage import Notice, notices
+from cockpit.journal_pages import JournalPage, look_up
+from cockpit.journal_times import write_time
+from cockpit.journal_view import Asked
+from cockpit.pages import frame, operation_filters
+from cockpit.reader import Reader
 from state.layout import DeskPaths
-from state.query import Filter, GroupBy, JournalIndex, TooManyGroups, newest
-from state.records import JournalLine, JournalType
-from state.times import us_from_iso
+from state.query import MEDIA_TYPES, Filter, JournalIndex, TooManyGroups, newest
+from state.query.aggregates import MAX_GROUPS
+from state.records import JournalLine
+from state.snapshot import read_snapshot
+from state.times import iso_from_us, us_from_iso
 
 
 def page() -> None:
     """Filters, the table, and the command line that prints the same."""
-    paths = frame.current_paths()
+    paths, reader = frame.current_paths(), frame.current_reader()
     try:
-        last = newest(paths.journal, Filter(), 1)
+        _page(paths, reader)
     except OSError as error:
-        st.error(f"The journal cannot be read: {error.strerror}", icon="⚠️")
-        return
-    asked = _filters(us_from_iso(last[0].ts) if last else None)
+        # Our own words around the system's: a name of a file is no markup.
+        _notice(Notice(text=reader.say("operations.unreadable", error=error.strerror or type(error).__name__)))
+
+
+def _page(paths: DeskPaths, reader: Reader) -> None:
+    """Raises OSError where the journal cannot be read."""
+    last = newest(paths.journal, Filter(), 1)
+    asked = operation_filters.draw(us_from_iso(last[0].ts) if last else None, reader)
     for problem in asked.problems:
-        st.warning(problem)
-    if asked.wanted.intent_id is not None:
-        _life(paths, asked.wanted.intent_id)
+        _notice(Notice(text=problem))
     index = JournalIndex.of(paths)
+    found = look_up(index, asked)
+    if asked.at_us is not None:
+        _why(paths, index, asked.at_us, reader)
+    if asked.intent is not None:
+        _life(asked.intent, found, reader)
+    problems = found.problems
     if asked.count_by is None:
-        _newest(paths, index, asked, any_line=bool(last))
+        _journal(paths, asked, found, last[0] if last else None, reader)
     else:
-        _counts(paths, index, asked.wanted, asked.count_by)
-    _say_indexing(paths)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"The same in a shell: `{context.current().shell(journal_view.cli_words(asked, paths.desk))}`")
-        st.button("Look again", key="look-again")
-    if last:
-        why = context.current().shell(journal_view.why_words(last[0].ts, paths.desk))
-        st.caption(f"Why a moment was decided as it was, with every rule's numbers: `{why}`")
+        problems = _counts(paths, index, asked, reader)
+    for notice in notices(paths, problems, read_snapshot(paths.snapshot).snapshot, reader, context.current().shell):
+        _notice(notice)
+    _say_indexing(paths, reader)
 
 
-def _newest(paths: DeskPaths, index: JournalIndex, asked: journal_view.Asked, *, any_line: bool) -> None:
-    found = journal_view.look_up(index, asked)
-    shown = len(found.lines)
-    aside = f"newest first · {shown} shown" + (f" (the newest {asked.limit})" if shown == asked.limit else "")
+def _notice(notice: Notice) -> None:
+    """A sentence that may hold others' words, and where the runbook speaks of it."""
+    words = frame.current_reader().say("operations.damage.runbook")
+    link = "" if notice.href is None else f' <a href="{escape(notice.href)}">{escape(words)}</a>'
+    st.html(f'<p role="status" style="margin: 0; line-height: 1.5">▲ {escape(notice.text)}{link}</p>')
+
+
+def _journal(paths: DeskPaths, asked: Asked, found: JournalPage, last: JournalLine | None, reader: Reader) -> None:
+    aside = [reader.say("operations.shown")]
     if found.left_out:
-        aside += f" · {found.left_out} routine lines left out"
-    _table(
-        found.lines, key=f"journal-{paths.desk}", title="Journal", aside=aside, empty=_empty(paths, any_line=any_line)
+        aside.append(reader.say("operations.left_out", n=wording.shares(found.left_out)))
+    start = context.current().shell(f"up --desk {paths.desk}")
+    empty = reader.say("operations.no_match") if last is not None else reader.say("operations.empty", command=start)
+    title = reader.say("operations.title")
+    table = tables.journal(found.lines, reader, title=title, aside=" · ".join(aside), empty=empty)
+    at_iso = None if asked.at_us is None else iso_from_us(asked.at_us)
+    key = frame.live_key("journal")
+
+    def on_follow() -> None:
+        chosen = st.session_state[key].follow
+        if chosen is not None:
+            _follow(str(chosen["name"]), str(chosen["value"]), str(chosen["key"]), found.lines, reader)
+
+    def on_turn() -> None:
+        chosen = st.session_state[key].turn
+        if chosen is not None:
+            _turn(str(chosen["way"]), found)
+
+    components.journal(
+        key=key,
+        data={
+            **frame.live_data(),
+            "texts": reader.words.area("journal"),
+            "table": tables.plain(table),
+            "selected": next((str(line.seq) for line in found.lines if line.ts == at_iso), None),
+            "filter": _address(asked, reader),
+            "total": found.total,
+            "newest_seq": 0 if last is None else last.seq,
+            "turns": {
+                "newest": found.has_newer,
+                "newer": found.newer is not None,
+                "older": found.older is not None,
+            },
+            "exports": _exports(paths, asked, reader),
+            "shell": _shell(paths, asked, found),
+        },
+        on_follow_change=on_follow,
+        on_turn_change=on_turn,
     )
-    _warn(found.problems)
 
 
-def _counts(paths: DeskPaths, index: JournalIndex, wanted: Filter, by: GroupBy) -> None:
+def _address(asked: Asked, reader: Reader) -> str:
+    """The filter in an address's words, without the page of it that is shown."""
+    whole = msgspec.structs.replace(asked, before=None, after=None, at_us=None, count_by=None)
+    return urlencode(journal_view.query_of(whole, reader), doseq=True)
+
+
+def _exports(paths: DeskPaths, asked: Asked, reader: Reader) -> list[dict[str, str]]:
+    """None while the filter is not understood: an export of something else would mislead."""
+    if asked.problems:
+        return []
+    asks = f"{urlencode({'desk': paths.desk, 'lang': reader.language, 'tz': reader.zone})}&{_address(asked, reader)}"
+    return [{"label": form.upper(), "href": f"/api/export/operations.{form}?{asks}"} for form in MEDIA_TYPES]
+
+
+def _shell(paths: DeskPaths, asked: Asked, found: JournalPage) -> dict[str, str]:
+    shell = context.current().shell
+    first = found.lines[0].seq if found.lines else None
+    return {
+        "page": shell(journal_view.cli_words(asked, paths.desk, newest_shown=first)),
+        "export": shell(journal_view.export_words(asked, paths.desk)),
+    }
+
+
+def _follow(name: str, value: str, key: str, lines: tuple[JournalLine, ...], reader: Reader) -> None:
+    """A click on an intent shows its life; one on "why" explains the line's moment. Both stand in the address."""
+    if name == "intent":
+        operation_filters.put("intent", value)
+    elif name == "why":
+        line = next((line for line in lines if str(line.seq) == key), None)
+        if line is not None:
+            _explain(line.ts, reader)
+
+
+def _explain(ts: str, reader: Reader) -> None:
+    """The page of the journal stays where it is: only the panel is added."""
+    st.session_state["at"] = write_time(us_from_iso(ts), reader)
+
+
+def _turn(way: str, found: JournalPage) -> None:
+    if way == "older":
+        operation_filters.turn_to("before", found.older)
+    elif way == "newer":
+        operation_filters.turn_to("after", found.newer)
+    else:
+        operation_filters.turn_to("before", None)
+
+
+def _life(intent: str, found: JournalPage, reader: Reader) -> None:
+    """The story is told from all of the intent's lines, whatever else the filter leaves out."""
+    story = intent_life.life(intent, found.story, reader)
+    key = frame.live_key("life")
+
+    def on_close() -> None:
+        if st.session_state[key].close is not None:
+            operation_filters.put("intent", "")
+
+    def on_why() -> None:
+        chosen = st.session_state[key].why
+        if chosen is not None:
+            _explain(str(chosen["ts"]), reader)
+
+    components.life(
+        key=key,
+        data={"life": msgspec.to_builtins(story), "texts": reader.words.area("journal")},
+        on_close_change=on_close,
+        on_why_change=on_why,
+    )
+
+
+def _why(paths: DeskPaths, index: JournalIndex, at_us: int, reader: Reader) -> None:
+    at_iso = iso_from_us(at_us)
+    verdict = decision_trace.verdict(decision_trace.decided_near(index, at_us), at_iso, reader)
+    key = frame.live_key("why")
+
+    def on_close() -> None:
+        if st.session_state[key].close is not None:
+            st.session_state["at"] = ""
+
+    components.why(
+        key=key,
+        data={
+            **frame.live_data(),
+            "at": at_iso,
+            "verdict": msgspec.to_builtins(verdict),
+            "texts": reader.words.area("journal"),
+            "shell": context.current().shell(journal_view.why_words(at_iso, paths.desk)),
+        },
+        on_close_change=on_close,
+    )
+
+
+def _counts(paths: DeskPaths, index: JournalIndex, asked: Asked, reader: Reader) -> tuple[str, ...]:
+    """Counts in groups; what was wrong with the files on the way."""
+    if asked.count_by is None:
+        return ()
     try:
-        counted = index.count_by(wanted, (by,))
-    except TooManyGroups as error:
-        st.warning(str(error))
-        return
-    table = tables.counts(counted, by, frame.current_reader(), quantity=wanted.types is not None)
-    components.table(key=f"counts-{paths.desk}", data={"table": tables.plain(table)}, on_follow_change=lambda: None)
-    _warn(counted.problems)
+        counted = index.count_by(asked.wanted, (asked.count_by,))
+    except TooManyGroups:
+        _notice(Notice(text=reader.say("operations.too_many_groups", n=wording.shares(MAX_GROUPS))))
+        return ()
+    table = tables.counts(counted, asked.count_by, reader, quantity=asked.wanted.types is not None)
+    components.table(
+        key=f"{frame.live_key('counts')}-{asked.count_by}",
+        data={**frame.live_data(), "table": tables.plain(table)},
+        on_follow_change=lambda: None,
+    )
+    st.code(context.current().shell(journal_view.cli_words(asked, paths.desk)), language=None, wrap_lines=True)
+    return counted.problems
 
 
-def _warn(problems: tuple[str, ...]) -> None:
-    for problem in problems:
-        st.warning(problem)
-
-
-def _say_indexing(paths: DeskPaths) -> None:
+def _say_indexing(paths: DeskPaths, reader: Reader) -> None:
     """Answers are the same with and without the cache; only their speed differs."""
     progress = keepers.keep(paths)
     if progress.is_building and progress.todo_bytes > 0:
-        share_pct = 100 * progress.done_bytes / progress.todo_bytes
-        st.caption(f"Older operations are being indexed ({share_pct:.0f} %); until then looking far back takes longer.")
+        share = f"{100 * progress.done_bytes / progress.todo_bytes:.0f}"
+        _notice(Notice(text=reader.say("operations.indexing", share=share)))
     elif progress.problem is not None:
-        st.caption(f"Looking far back is slow: {progress.problem}")
-
-
-def _empty(paths: DeskPaths, *, any_line: bool) -> str:
-    if any_line:
-        return "No operation matches these filters."
-    start = context.current().shell(f"up --desk {paths.desk}")
-    return f"Nothing yet: intents, orders, fills, refusals and commands appear here once the desk runs ({start})."
-
-
-def _filters(newest_us: int | None) -> journal_view.Asked:
-    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
-        span = st.segmented_control(
-            "Time back", list(journal_view.SPANS_S), default=journal_view.ALL_TIME, key="span", bind="query-params"
-        )
-        since = st.text_input(
-            "Since (UTC)", key="since", bind="query-params", placeholder="2014-06-05 14:30", width=170
-        )
-        until = st.text_input(
-            "Until (UTC)", key="until", bind="query-params", placeholder="2014-06-05 16:00", width=170
-        )
-        side = st.selectbox(
-            "Side", journal_view.SIDES, index=None, key="side", bind="query-params", placeholder="both", width=100
-        )
-        reason = st.text_input("Reason", key="reason", bind="query-params", placeholder="every", width=150)
-        intent = st.text_input("Intent", key="intent", bind="query-params", placeholder="every", width=230)
-        text = st.text_input("Text in reason or status", key="text", bind="query-params", width=190)
-        types = st.multiselect(
-            "Types",
-            [kind.value for kind in JournalType],
-            key="type",
-            bind="query-params",
-            placeholder="every operation",
-            width=300,
-        )
-        limit = st.selectbox(
-            "Show", [str(limit) for limit in journal_view.LIMITS], key="limit", bind="query-params", width=90
-        )
-        count = st.selectbox(
-            "Count by", journal_view.COUNTS, index=None, key="count", bind="query-params", placeholder="no", width=110
-        )
-        routine = st.toggle(
-            "Routine lines", key="routine", bind="query-params", help="Checkpoints of the ledger and state transitions."
-        )
-    values = {"span": span, "since": since, "until": until, "intent": intent, "text": text, "limit": limit}
-    values |= {"side": side, "reason": reason, "count": count, "routine": "yes" if routine else None}
-    return journal_view.ask(values, tuple(types), newest_us=newest_us)
-
-
-def _life(paths: DeskPaths, intent_id: str) -> None:
-    life = JournalIndex.of(paths).life_of_intent(intent_id)
-    _table(
-        life.lines,
-        key=f"life-{paths.desk}",
-        title=f"The life of {intent_id}",
-        aside="oldest first, with its orders, fills and commissions",
-        empty="No operation has this intent. Copy one from the journal's Intent column.",
-    )
-
-
-def _follow(key: str) -> None:
-    """A click on an intent: put it into the filter, and with it into the address."""
-    chosen = st.session_state[key].follow
-    if chosen is not None and chosen["name"] == "intent":
-        st.session_state["intent"] = chosen["value"]
-
-
-def _table(lines: Sequence[JournalLine], *, key: str, title: str, aside: str, empty: str) -> None:
-    table = tables.journal(lines, frame.current_reader(), title=title, aside=aside, empty=empty)
-    components.table(key=key, data={"table": tables.plain(table)}, on_follow_change=lambda: _follow(key))
+        _notice(Notice(text=reader.say("operations.slow", problem=progress.problem)))

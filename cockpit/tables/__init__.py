@@ -3,7 +3,7 @@
 `model` says what a table is, `present` and `account` make those of the snapshot, `journal` those of operations.
 """
 
-from cockpit.tables.account import is_adoptable
+from cockpit.tables.account import book_decisions
 from cockpit.tables.journal import (
     counts,
     is_refusal,
@@ -12,7 +12,6 @@ from cockpit.tables.journal import (
     rule_words,
     rules_of,
     tone_of,
-    type_name,
     what_and_why,
 )
 from cockpit.tables.model import Column, Columns, Row, Table, Tone, plain, sortable
@@ -24,8 +23,8 @@ __all__ = [
     "Row",
     "Table",
     "Tone",
+    "book_decisions",
     "counts",
-    "is_adoptable",
     "is_refusal",
     "journal",
     "plain",
@@ -36,6 +35,5 @@ __all__ = [
     "sortable",
     "strategy_state",
     "tone_of",
-    "type_name",
     "what_and_why",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from cockpit import wording
 from cockpit.reader import Reader
 from cockpit.tables.model import Columns, Row, Table, Tone
-from state.records import Check, GammaScalperState, Position, Snapshot
+from state.records import Check, GammaScalperState, Snapshot
 
 _SUMMARY_FIRST = (
     "NetLiquidation",
@@ -170,6 +170,23 @@ def _sum_of_legs(state: GammaScalperState) -> float | None:
     return None if not deltas or any(each is None for each in deltas) else sum(each for each in deltas if each)
 
 
-def is_adoptable(positions: tuple[Position, ...], underlying: str | None) -> bool:
-    """Whether the account holds foreign shares of the underlying that could become own."""
-    return any(each.instrument == underlying and abs(each.foreign) > _TOLERANCE_SHARES for each in positions)
+def book_decisions(snapshot: Snapshot | None) -> frozenset[str]:
+    """What an operator can decide about the book now: `acknowledge`, `adopt`, `release`. The daemon judges again.
+
+    Acknowledging is offered whenever there are foreign shares: it also accepts what an execution does not explain.
+    """
+    if snapshot is None:
+        return frozenset()
+    found = _Shares(snapshot)
+    possible = set()
+    if found.unacknowledged is not None or found.unexplained is not None or _is_some(found.foreign):
+        possible.add("acknowledge")
+    if _is_some(found.foreign):
+        possible.add("adopt")
+    if _is_some(found.own):
+        possible.add("release")
+    return frozenset(possible)
+
+
+def _is_some(shares: float | None) -> bool:
+    return shares is not None and abs(shares) > _TOLERANCE_SHARES

@@ -28,11 +28,6 @@ def tone_of(kind: JournalType) -> Tone | None:
     return "warn" if kind in _WARN else None
 
 
-def type_name(kind: JournalType, reader: Reader) -> str:
-    """`partial_fill` -> `partial fill`, in the reader's language."""
-    return reader.say_known("journal_types", kind.value, kind.value.replace("_", " "))
-
-
 def journal(lines: Sequence[JournalLine], reader: Reader, *, title: str, aside: str, empty: str) -> Table:
     """Operations in the order given; a row's key is its line's number."""
     to = Columns(reader, "journal")
@@ -65,7 +60,7 @@ def _journal_row(line: JournalLine, reader: Reader) -> Row:
         key=str(line.seq),
         cells=(
             reader.day_and_time(line.ts, milliseconds=True),
-            type_name(line.type, reader),
+            wording.operation(line.type.value, reader),
             line.intent_id or "",
             line.instrument or "",
             line.side or "",
@@ -84,11 +79,7 @@ def _journal_row(line: JournalLine, reader: Reader) -> Row:
 
 def quantity_words(line: JournalLine, reader: Reader) -> str:
     """`1 share`, `250 shares`, or nothing."""
-    if line.quantity is None:
-        return ""
-    many = line.unit is not None and line.quantity not in (1, -1)
-    unit = "" if line.unit is None else reader.say_known("tables.many" if many else "tables.one", line.unit, line.unit)
-    return f"{wording.shares(line.quantity)} {unit}".rstrip()
+    return "" if line.quantity is None else wording.quantity(line.quantity, line.unit, reader)
 
 
 def counts(counted: Counted, by: GroupBy, reader: Reader, *, quantity: bool) -> Table:
@@ -115,7 +106,7 @@ def _count_row(count: Count, by: GroupBy, reader: Reader, width: int) -> Row:
     (group,) = count.key
     name = wording.DASH if group is None else group
     if by == "type":
-        name = reader.say_known("journal_types", name, name.replace("_", " "))
+        name = wording.operation(name, reader)
     quantity = "" if count.quantity is None else wording.shares(count.quantity)
     return Row(key=group, cells=(name, wording.shares(count.count), quantity)[:width])
 
@@ -123,10 +114,12 @@ def _count_row(count: Count, by: GroupBy, reader: Reader, width: int) -> Row:
 def what_and_why(line: JournalLine, reader: Reader) -> str:
     """The reason and, for a refusal or a command, the numbers and words that belong to it."""
     data: dict[str, Any] = line.data if line.data is not None else {}
-    rules = [rule_words(name, rule) for name, rule in rules_of(line).items() if is_refusal(rule)]
+    rules = [rule_words(name, rule, reader) for name, rule in rules_of(line).items() if is_refusal(rule)]
     command, detail, by = (data.get(key) for key in ("command", "detail", "by"))
     # A refusal's reason is the name of its first rule, which the rules say again with numbers.
-    reason = line.reason if line.reason and not any(rule.startswith(line.reason) for rule in rules) else None
+    is_said = line.reason in {name for name, rule in rules_of(line).items() if is_refusal(rule)}
+    reason = None if is_said or not line.reason else reader.phrase(line.reason)
+    detail = reader.phrase(detail) if isinstance(detail, str) else None
     who = reader.say("tables.journal.by", name=by) if isinstance(by, str) else None
     parts = [command, reason, *rules, detail, who]
     return " · ".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part))
@@ -146,12 +139,12 @@ def is_refusal(rule: dict[str, Any]) -> bool:
     return rule.get("ok") is False and rule.get("waived") is not True
 
 
-def rule_words(name: str, rule: dict[str, Any]) -> str:
+def rule_words(name: str, rule: dict[str, Any], reader: Reader) -> str:
     """`cooldown 22.4, limit 60 s`."""
     measured, limit, unit = rule.get("measured"), rule.get("limit"), rule.get("unit")
-    text = name
+    text = wording.rule(name, reader)
     if isinstance(measured, str | int | float):
-        text += f" {wording.measured(measured)}"
+        text += f" {wording.measured(measured, reader)}"
     if isinstance(limit, str | int | float):
-        text += f", limit {wording.measured(limit)}"
-    return f"{text} {unit}" if isinstance(unit, str) and unit else text
+        text += reader.say("tables.journal.limit", limit=wording.measured(limit, reader))
+    return f"{text} {wording.unit(unit, reader)}" if isinstance(unit, str) and unit else text

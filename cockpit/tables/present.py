@@ -10,6 +10,9 @@ from cockpit.tables.account import account, book, delta
 from cockpit.tables.model import Column, Columns, Row, Table, sortable
 from state.records import GammaScalperState, InstrumentQuote, Leg, Snapshot
 
+POINTS = 100
+"""The files hold vega per 1.00 of volatility; it is read per point, a hundredth of that."""
+
 
 def present(snapshot: Snapshot | None, reader: Reader) -> dict[str, Table]:
     """Every table that pages show live, by the name that a page's element asks for."""
@@ -76,15 +79,11 @@ def legs_full(snapshot: Snapshot | None, reader: Reader) -> Table:
             to.right("quantity", "contracts"),
             to.right("price", "usd"),
             to.left("price_source"),
-            to.right("bid", "usd"),
-            to.right("ask", "usd"),
-            to.right("age"),
             to.right("value", "usd"),
             to.right("pnl", "usd"),
             to.right("moneyness", "pct"),
             to.right("volatility", "pct_year"),
             to.left("source"),
-            to.right("volatility_age"),
             to.right("delta", "shares"),
             to.right("gamma", "shares_per_usd"),
             to.right("theta", "usd_day"),
@@ -122,7 +121,7 @@ def _whole_book(state: GammaScalperState, reader: Reader) -> str:
         delta=wording.shares(greeks.net_delta_shares, signed=True),
         gamma=wording.number(greeks.gamma, decimals=1),
         theta=wording.number(greeks.theta_usd_day, decimals=2),
-        vega=wording.number(greeks.vega, decimals=1),
+        vega=wording.number(None if greeks.vega is None else greeks.vega / POINTS, decimals=1),
     )
 
 
@@ -162,30 +161,38 @@ def _leg_row(leg: Leg, reader: Reader) -> Row:
 
 
 def _full_row(leg: Leg, quote: InstrumentQuote | None, modelled: frozenset[str], reader: Reader) -> Row:
-    priced_by = None if leg.price is None else "model" if leg.instrument in modelled else "quote"
     volatility_age_ms = None if leg.volatility_age_s is None else leg.volatility_age_s * 1000
+    vega_a_point = None if leg.vega is None else leg.vega / POINTS
     return Row(
         key=leg.instrument,
         cells=(
             _leg_name(leg, reader),
             wording.shares(leg.quantity, signed=True),
             wording.number(leg.price, decimals=3),
-            wording.DASH if priced_by is None else reader.say(f"tables.legs.priced_by.{priced_by}"),
-            wording.number(None if quote is None else quote.bid, decimals=3),
-            wording.number(None if quote is None else quote.ask, decimals=3),
-            wording.age(None if quote is None else quote.quote_age_ms),
+            _with_age(_priced_by(leg, modelled, reader), None if quote is None else quote.quote_age_ms),
             wording.usd(leg.value_usd),
             wording.usd(leg.pnl_usd, signed=True),
             wording.number(leg.moneyness_pct, decimals=2, signed=True),
             _volatility(leg),
-            _source(leg, reader),
-            wording.age(volatility_age_ms),
+            _with_age(_source(leg, reader), volatility_age_ms),
             wording.number(leg.delta_shares, decimals=1, signed=True),
             wording.number(leg.gamma, decimals=1),
             wording.number(leg.theta_usd_day, decimals=2, signed=True),
-            wording.number(leg.vega, decimals=1),
+            wording.number(vega_a_point, decimals=1),
         ),
     )
+
+
+def _priced_by(leg: Leg, modelled: frozenset[str], reader: Reader) -> str:
+    """What made the price: its own quote of two sides, else the model."""
+    if leg.price is None:
+        return wording.DASH
+    by = "model" if leg.instrument in modelled else "quote"
+    return reader.say(f"tables.legs.priced_by.{by}")
+
+
+def _with_age(what: str, age_ms: float | None) -> str:
+    return what if age_ms is None or what == wording.DASH else f"{what}, {wording.age(age_ms)}"
 
 
 def _modelled(snapshot: Snapshot | None) -> frozenset[str]:

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from cockpit import context
 from state.layout import DeskPaths
-from tests.support.desk_player import RUN_ID, DeskPlayer
+from tests.support.desk_player import DeskPlayer
 
 
 @pytest.fixture(autouse=True)
@@ -53,20 +53,6 @@ def test_an_unknown_desk_is_one_clear_sentence(player: DeskPlayer) -> None:
     app.query_params["desk"] = "nobody"
     app.run()
     assert [error.value for error in app.error] == ["no desk named 'nobody' here; there is: demo"]
-
-
-def test_filters_are_read_from_the_address_and_printed_as_a_command(player: DeskPlayer) -> None:
-    player.tell_a_day()
-    app = operations(player.paths.root, intent=f"{RUN_ID}-2", since="2014-06-05 14:00")
-    assert not app.exception
-    assert f"--since 2014-06-05T14:00:00Z --intent {RUN_ID}-2 --limit 50" in captions(app)
-    assert app.text_input(key="intent").value == f"{RUN_ID}-2"
-
-
-def test_an_odd_filter_is_told_and_left_out(player: DeskPlayer) -> None:
-    app = operations(player.paths.root, since="noon")
-    assert not app.exception
-    assert "noon" in app.warning[0].value
 
 
 def test_a_desk_that_never_ran_has_pages_too(tmp_path: Path) -> None:

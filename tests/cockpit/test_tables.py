@@ -151,13 +151,33 @@ def test_each_legs_price_says_by_what_it_was_made_and_how_old_its_quote_is() -> 
     name = "TWX 20140719 C 70"
     quote = InstrumentQuote(symbol=name, kind="option", bid=2.1, ask=2.15, quote_age_ms=61_000.0)
     quoted = msgspec.structs.replace(leg_snapshot(price=2.125), instruments=(quote,))
-    table = tables.present(quoted, ENGLISH)["legs_full"]
-    shown = [cell(table, name, column) for column in ("price_source", "bid", "ask", "age")]
-    assert shown == ["its quote", "2.100", "2.150", "61 s"]
+    shown = tables.present(quoted, ENGLISH)
+    assert cell(shown["legs_full"], name, "price_source") == "its quote, 61 s"
+    assert [cell(shown["underlying"], name, column) for column in ("bid", "ask", "age")] == ["2.100", "2.150", "61 s"]
     modelled = msgspec.structs.replace(quoted, counters={"modelled_marks": [name]})
-    assert cell(tables.present(modelled, ENGLISH)["legs_full"], name, "price_source") == "model: last volatility"
-    unpriced = tables.present(leg_snapshot(), ENGLISH)["legs_full"]
-    assert cell(unpriced, name, "price_source") == wording.DASH
+    assert cell(tables.present(modelled, ENGLISH)["legs_full"], name, "price_source") == "model: last volatility, 61 s"
+    assert cell(tables.present(leg_snapshot(), ENGLISH)["legs_full"], name, "price_source") == wording.DASH
+
+
+def test_vega_is_shown_per_point_of_volatility() -> None:
+    """The file's is per 1.00, a hundred points."""
+    table = tables.present(leg_snapshot(vega=51_373.2), ENGLISH)["legs_full"]
+    assert cell(table, "TWX 20140719 C 70", "vega") == "513.7"
+    assert table.columns[-1].unit == "USD per vol point"
+
+
+@pytest.mark.parametrize(
+    ("own", "foreign", "offered"),
+    [
+        (0.0, 0.0, set()),
+        (12.0, 0.0, {"release"}),
+        (0.0, -5.0, {"acknowledge", "adopt"}),
+        (-3.0, 5.0, {"acknowledge", "adopt", "release"}),
+    ],
+)
+def test_only_decisions_that_can_be_made_are_offered(own: float, foreign: float, offered: set[str]) -> None:
+    assert tables.book_decisions(with_book(own, foreign, 0.0)) == offered
+    assert tables.book_decisions(None) == set()
 
 
 def test_a_sum_of_deltas_that_leaves_a_leg_out_is_no_sum() -> None:
