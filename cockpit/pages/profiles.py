@@ -77,7 +77,7 @@ def _keys(chosen: str, reader: Reader) -> None:
         )
         only_set = st.toggle(reader.say("profiles.only_set"), key="set", bind="query-params")
     keys = effective_keys(chosen)
-    found = view.matching(keys, wanted or "", only_set=only_set)
+    found = view.matching(keys, wanted or "", reader, only_set=only_set)
     _table("keys", chosen, view.keys_table(found, len(keys), PROFILES_DIR, reader))
 
 

@@ -1,5 +1,6 @@
 """A profile as tables: its keys, what is wrong with it, and whether the desk runs it as its file says. Pure."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from config.keys import Key
 from config.loader import LoadedProfile, ProfileError
 
 _SHORT_HASH: Final = 12
+_PLACE_IN_LIST: Final = re.compile(r"\[\d+\]")
 
 
 def place(file: Path | None, line: int | None, folder: Path) -> str:

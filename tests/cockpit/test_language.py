@@ -14,6 +14,8 @@ import cockpit
 from cockpit import wording
 from cockpit.language import HTML_LANGUAGE, LANGUAGES, Language, chosen, words_of
 from cockpit.reader import Reader
+from config.keys import Key, effective_keys
+from config.loader import PROFILES_DIR
 from daemon.core.book import _EMBARGOES
 from daemon.core.daemon_fsm import DaemonState, DaemonTrigger
 from daemon.core.flatten_fsm import FlattenState
@@ -32,7 +34,19 @@ SCRIPTS = HOUSE / "components" / "assets"
 
 OTHERS: tuple[Language, ...] = tuple(language for language in LANGUAGES if language != "en")
 REGISTRY_AREAS = frozenset(
-    {"reasons", "reason_words", "journal_types", "states", "rules", "checks", "limits", "phrases", "statuses", "causes"}
+    {
+        "reasons",
+        "reason_words",
+        "journal_types",
+        "states",
+        "rules",
+        "checks",
+        "limits",
+        "phrases",
+        "statuses",
+        "causes",
+        "profile_keys",
+    }
 )
 """Their English is the name or the sentence that the registry, the record or the machine itself has."""
 
@@ -47,7 +61,7 @@ LATIN = frozenset(
     Chromium Firefox Safari argon2id cookie Python Streamlit systemd pid seq ts wall_ts order_ref schema stdout stderr
     English Markdown Linux rm df NAME TEXT p50 p90 p95 p99 jq s h d LIVE PAPER SIMULATED OK
     stop start pause resume flatten reset book adopt release acknowledge status verify salvage maintain
-    control logs journal tape history touch log n Cookie ADDRESS bps csv jsonl parquet
+    control logs journal tape history touch log n Cookie ADDRESS bps csv jsonl parquet true false null DU YYYY MM DD HH a z IANA DIR
     """,
     )
 )
@@ -101,7 +115,7 @@ def test_a_text_is_text(language: Language) -> None:
 
 
 _TYPED = re.compile(
-    r"""\{\w+\}                                   # a place
+    r"""\{\w+\} | `[^`]*`                         # a place; what the text itself marks as typed
     | \./bifrost[^\u3000-\u9fff\uff00-\uffef]*   # a command line, to the next Chinese character
     | touch\ [\w./]+ | (?<!\w)--?[a-z][\w-]*
     | [!-~]*/[!-~]* | \w+\.\w+                  # paths, addresses, file names
@@ -199,6 +213,20 @@ def test_every_check_and_limit_has_its_name() -> None:
     for path in (DAEMON / "core" / "presentation.py", DAEMON / "strategies" / "gamma_scalper" / "using.py"):
         limits |= set(re.findall(r"Limit\(\s*name=\"(\w+)\"", path.read_text("utf-8")))
     assert names("limits") == limits
+
+
+def shipped_keys() -> dict[str, Key]:
+    """Every key that a shipped profile has, places in lists left out."""
+    found = (key for path in PROFILES_DIR.glob("*.yaml") for key in effective_keys(path.stem))
+    return {re.sub(r"\[\d+\]", "", key.path): key for key in found}
+
+
+def test_every_key_of_a_profile_has_its_meaning_and_its_bounds_in_chinese() -> None:
+    keys, reader = shipped_keys(), Reader(language="zh")
+    assert names("profile_keys") == set(keys)
+    said = {key.bounds for key in keys.values()} | {key.unit for key in keys.values() if key.unit not in ("", "USD")}
+    plain = {text for text in said if not re.search(r"[\u4e00-\u9fff]", reader.phrase(text))}
+    assert plain == set()
 
 
 def sentences() -> set[str]:

@@ -69,11 +69,11 @@ def test_the_running_profile_is_the_newest_runs(player: DeskPlayer) -> None:
 
 def test_keys_are_searched_by_name_value_and_meaning() -> None:
     keys = effective_keys("demo")
-    assert {key.path for key in view.matching(keys, "cooldown sec", only_set=False)} >= {
+    assert {key.path for key in view.matching(keys, "cooldown sec", Reader(), only_set=False)} >= {
         "gates.intent.hedge.cooldown_seconds"
     }
-    assert view.matching(keys, "no such words", only_set=False) == ()
-    only_set = view.matching(keys, "", only_set=True)
+    assert view.matching(keys, "no such words", Reader(), only_set=False) == ()
+    only_set = view.matching(keys, "", Reader(), only_set=True)
     assert only_set
     assert all(key.file is not None for key in only_set)
     table = view.keys_table(keys, len(keys), PROFILES_DIR, CHINESE)
