@@ -21,6 +21,14 @@ _WORST_FIRST: dict[LightState, int] = {"red": 0, "not_live": 1, "yellow": 2, "gr
 _COMMANDS = ("stop", "pause", "flatten")
 
 
+class DeskLook(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at one desk. `ever_ran` is whether it has a journal at all."""
+
+    desk: str
+    look: Look
+    ever_ran: bool
+
+
 class FleetDesk(msgspec.Struct, frozen=True, kw_only=True):
     """One desk's line. `detail` is the worst reason with its numbers, or what the desk does."""
 
@@ -72,11 +80,11 @@ class FleetFiles:
             for path in _looked_at(DeskPaths(self._context.root, name))
         )
 
-    def read(self, now_us: int) -> tuple[int, list[tuple[str, Look]], int]:
-        """Look at every desk: the wall clock, (desk, look) each, and how many were left out."""
+    def read(self, now_us: int) -> tuple[int, list[DeskLook], int]:
+        """Look at every desk: the wall clock, the looks, and how many desks were left out."""
         self._names = desks(self._context.root)
         shown = self._names[:MOST_DESKS]
-        looks = [(name, look_at(DeskPaths(self._context.root, name), now_us)) for name in shown]
+        looks = [look_at_desk(DeskPaths(self._context.root, name), now_us) for name in shown]
         return now_us, looks, len(self._names) - len(shown)
 
     def page(self, read: Any, reader: Reader) -> FleetView:
@@ -85,13 +93,18 @@ class FleetFiles:
         return fleet(looks, now_us=now_us, left_out=left_out, reader=reader)
 
 
+def look_at_desk(paths: DeskPaths, now_us: int) -> DeskLook:
+    """One desk's files; `now_us` is the wall clock."""
+    return DeskLook(desk=paths.desk, look=look_at(paths, now_us), ever_ran=paths.journal.is_dir())
+
+
 def _looked_at(paths: DeskPaths) -> tuple[str, ...]:
     return (str(paths.snapshot), *(str(paths.control / name) for name in _COMMANDS))
 
 
-def fleet(looks: list[tuple[str, Look]], *, now_us: int, left_out: int, reader: Reader) -> FleetView:
+def fleet(looks: list[DeskLook], *, now_us: int, left_out: int, reader: Reader) -> FleetView:
     """Put the lines together, worst first; desks that stand on purpose come last. Pure."""
-    lines = [(_line(name, look, iso_from_us(now_us), reader), look.light.age_ms) for name, look in looks]
+    lines = [(_line(each, iso_from_us(now_us), reader), each.look.light.age_ms) for each in looks]
     lines.sort(key=lambda line: (line[0].deliberate, _WORST_FIRST[line[0].state], line[0].desk))
     return FleetView(
         made_ms=now_us / 1000,
@@ -101,7 +114,8 @@ def fleet(looks: list[tuple[str, Look]], *, now_us: int, left_out: int, reader: 
     )
 
 
-def _line(name: str, look: Look, now_iso: str, reader: Reader) -> FleetDesk:
+def _line(seen: DeskLook, now_iso: str, reader: Reader) -> FleetDesk:
+    name, look = seen.desk, seen.look
     snapshot = look.snapshot
     shown = light_view.shown_light(
         snapshot, look.light, desk=name, now_iso=now_iso, reader=reader, control=look.control
@@ -125,5 +139,5 @@ def _line(name: str, look: Look, now_iso: str, reader: Reader) -> FleetDesk:
         net_delta=wording.shares(None if state is None else state.greeks.net_delta_shares, signed=True),
         own_shares=wording.shares(None if snapshot is None else snapshot.own_shares, signed=True),
         age_limit_ms=shown.age_limit_ms,
-        deliberate=look.light.word == "STOPPED" or codes == {"snapshot_missing"},
+        deliberate=look.light.word == "STOPPED" or ("snapshot_missing" in codes and not seen.ever_ran),
     )

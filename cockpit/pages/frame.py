@@ -11,7 +11,7 @@ from cockpit.context import UnknownDeskError, desk_paths
 from cockpit.frame_data import stop_shell
 from cockpit.language import chosen as chosen_language
 from cockpit.reader import Reader, zone_of
-from state.layout import DeskPaths
+from state.layout import DeskPaths, desks
 
 
 def configure_page() -> None:
@@ -61,7 +61,8 @@ def live_key(name: str) -> str:
 def light_data(paths: DeskPaths) -> dict[str, Any]:
     """What the light above the page is told: whom it is for, and what its STOP needs."""
     live = live_data()
-    return {**live, "stop": {name: value for name, value in control_data(paths).items() if name not in live}}
+    stop = {name: value for name, value in control_data(paths).items() if name not in live}
+    return {**live, "stop": {**stop, "several": len(desks(context.current().root)) > 1}}
 
 
 def may_act() -> bool:

@@ -21,6 +21,7 @@ from cockpit.assets import asset_address
 from cockpit.context import CockpitContext, UnknownDeskError, desk_paths
 from cockpit.language import HTML_LANGUAGE, Language
 from cockpit.routes.answers import reader_of
+from state.layout import desks
 
 PAGE_PATHS = ("now", "operations", "positions", "history", "profiles", "health", "fleet")
 """The addresses of Streamlit's pages; `/` is the first."""
@@ -65,6 +66,7 @@ class IndexRoute:
         """What STOP needs to work before Streamlit does."""
         return {
             "data-may-act": "true" if actor_of(request).may_act else "false",
+            "data-several": "true" if len(desks(self._context.root)) > 1 else "false",
             "data-token": token_of(request),
             "data-shell": msgspec.json.encode(frame_data.stop_shell(self._context, desk)).decode(),
         }

@@ -87,6 +87,7 @@ class DeskPlayer:
         self.stopped = False
         self.obeys = True
         self.flatten_choices: tuple[float, ...] = ()
+        self.posture = Posture(name="ACTIVE")
         self._peak = 0.0
         self._drawdown_pct = 0.0
         self._known: dict[str, int] = {}
@@ -244,7 +245,7 @@ class DeskPlayer:
                 until="2014-06-05T20:00:00.000000Z" if self.market_open else "2014-06-06T13:30:00.000000Z",
                 session_date="2014-06-05",
             ),
-            posture=Posture(name="ACTIVE"),
+            posture=self.posture,
             instruments=(
                 InstrumentQuote(
                     symbol=self.instrument,

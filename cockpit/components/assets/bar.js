@@ -23,7 +23,7 @@ export function buildBar(root, words) {
   const fact = Object.fromEntries(["checked", "session", "posture", "feeds", "market"].map((name) => [name, make("span", `num ${name}`)]));
   facts.append(...Object.values(fact));
   const side = make("div", "side");
-  const [whose, desk] = [make("div", "whose"), make("span", "desk")];
+  const [whose, desk] = [make("div", "whose"), make("span", "desk-name")];
   whose.append(desk, mode);
   side.append(whose, facts);
   const stop = make("div", "stop-place");

@@ -58,6 +58,8 @@ function mountStop(data) {
   import("./controls.js").then((controls) => {
     if (frame.stopGone) frame.stopGone();
     frame.parts.stop.replaceChildren();
+    // Where one of several desks could be meant, the button says which; a desk's name is of a-z, 0-9, - and _.
+    if (data.stop.several) frame.parts.stop.style.setProperty("--of-desk", `" ${data.desk}"`);
     frame.stopGone = controls.mountStop(frame.parts.stop, { ...data, ...data.stop });
     frame.host.dataset.hasStop = "true";
   });
