@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from cockpit.access import passwords
 from tests.support.cockpit_process import HOUSE, CockpitProcess
@@ -33,6 +33,9 @@ def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     passwords._decoy.cache_clear()
     yield
     passwords._decoy.cache_clear()
+
+
+expect.set_options(timeout=20_000)  # the browser shares two cores with other tests; five seconds are soon gone
 
 
 @pytest.fixture
