@@ -74,10 +74,14 @@ def equity_figure(
     return Figure(
         title=title,
         alt=_alt(curve, reader, drawdown_limit_pct),
-        data=(*_lines(thinned, width_us, reader), *_fills(view.fills, int(curve.ts_us[0]), reader)),
+        data=(
+            *_lines(thinned, reader, gap_of(curve, width_us)),
+            *_fills(view.fills, int(curve.ts_us[0]), reader),
+        ),
         layout=_layout(span, drawdown_limit_pct, reader),
         base=f"{span}:{width_us}:{int(curve.ts_us[0])}",
         newest_us=newest_us,
+        gap_ms=gap_of(curve, width_us) / 1000,
     )
 
 
@@ -96,7 +100,10 @@ def equity_patch(
         return None
     from_us = max(known_us // width_us * width_us, int(curve.ts_us[0]))
     fresh = thin(curve.since(from_us), width_us)
-    traces = [*_lines(fresh, width_us, reader), *_fills(view.fills, int(curve.ts_us[0]), reader, from_us=from_us)]
+    traces = [
+        *_lines(fresh, reader, gap_of(curve, width_us)),
+        *_fills(view.fills, int(curve.ts_us[0]), reader, from_us=from_us),
+    ]
     keys = ("meta", "x", "y", "text")
     return {
         "patch": {
@@ -151,9 +158,14 @@ def _offset_us(hour: int, zone: ZoneInfo) -> int:
     return int((moment.utcoffset() or dt.timedelta()).total_seconds()) * 1_000_000
 
 
-def _lines(curve: Curve, width_us: int, reader: Reader) -> list[dict[str, Any]]:
+def gap_of(curve: Curve, width_us: int) -> int:
+    """The longest silence that is none, in microseconds: another desk may sample more seldom than ours."""
+    step_us = int(np.median(np.diff(curve.ts_us))) if curve.ts_us.size > 1 else 0
+    return max(GAP_US, 2 * width_us, 3 * step_us)
+
+
+def _lines(curve: Curve, reader: Reader, gap_us: int) -> list[dict[str, Any]]:
     """The two lines, with an empty point wherever nothing was sampled for a while."""
-    gap_us = max(GAP_US, 2 * width_us)
     after = np.flatnonzero(np.diff(curve.ts_us) > gap_us) + 1
     x: list[Any] = times(curve.ts_us, reader)
     y: list[float | None] = [float(each) for each in curve.equity_usd.round(2)]
@@ -255,6 +267,9 @@ def _layout(span: Range, limit_pct: float | None, reader: Reader) -> dict[str, A
             reader.say("charts.time_axis", zone=reader.zone_name),
             type="date",
             anchor="y2",
+            tickformatstops=figures.TIME_TICKS,
+            tickangle=0,
+            nticks=7,
             hoverformat=f"%Y-%m-%d %H:%M:%S {reader.zone_name}",
         ),
         yaxis=figures.axis(reader.say("charts.equity.equity_axis"), domain=[0.38, 1], tickformat=",.0f"),

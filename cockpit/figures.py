@@ -37,6 +37,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     base: str = ""
     """What a patch must fit: the range and the width of its points."""
     newest_us: int | None = None
+    gap_ms: float | None = None
+    """A longer silence than this is a gap in the line."""
 
 
 def empty(title: str, sentence: str) -> Figure:
@@ -106,6 +108,28 @@ def limit_line(level: float, words: str, *, axis_name: str) -> tuple[dict[str, A
         "font": {"color": "role:limit", "size": 12},
     }
     return shape, note
+
+
+TIME_TICKS: tuple[dict[str, Any], ...] = (
+    {"dtickrange": [None, 86_399_999], "value": "%H:%M\n%Y-%m-%d"},
+    {"dtickrange": [86_400_000, None], "value": "%Y-%m-%d"},
+)
+"""ISO in every language; the day stands once below its hours."""
+FEW = 31
+
+
+def day_axis(count: int) -> dict[str, Any]:
+    """The axis of `count` days or weeks: one place each while there are few, to scale beyond that."""
+    kind = {"type": "category"} if count <= FEW else {"type": "date", "tickformat": "%Y-%m-%d"}
+    return axis("", **kind, nticks=7, tickangle=0, hoverformat="%Y-%m-%d")
+
+
+def count_axis(title: str, most: float) -> dict[str, Any]:
+    """An axis of whole numbers from zero on."""
+    return axis(title, tickformat=",d", rangemode="tozero", **({"dtick": 1} if most <= FEW_COUNTS else {}))
+
+
+FEW_COUNTS = 6
 
 
 def bars(name: str, x: Sequence[Any], y: Sequence[float | None], *, role: str, **more: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def daily(summary: Summary, reader: Reader, limits: Limits) -> Figure:
         return figures.empty(title, reader.say("charts.daily.empty"))
     x = [each.first_day for each in shown]
     y = [each.pnl_usd for each in shown]
-    data = _gains_and_losses(x, y, y, reader, hovertemplate="%{x|%Y-%m-%d}: %{y:+,.2f} USD<extra></extra>")
+    data = _gains_and_losses(x, y, y, reader, hovertemplate="%{x}: %{y:+,.2f} USD<extra></extra>")
     shapes, notes = [], []
     limit = limits.get("daily_loss_usd")
     lowest = min(value for value in y if value is not None)
@@ -56,7 +56,7 @@ def daily(summary: Summary, reader: Reader, limits: Limits) -> Figure:
             legend=True,
             barmode="overlay",
             bargap=0.25,
-            xaxis=figures.axis("", type="date"),
+            xaxis=figures.day_axis(len(x)),
             yaxis=figures.axis(reader.say("charts.usd"), tickformat="+,.0f", zeroline=True),
             shapes=shapes,
             annotations=notes,
@@ -117,7 +117,7 @@ def attribution(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
             barmode="relative",
             bargap=0.2,
             hovermode="x unified",
-            xaxis=figures.axis("", type="date", hoverformat="%Y-%m-%d"),
+            xaxis=figures.day_axis(len(x)),
             yaxis=figures.axis(reader.say("charts.usd"), tickformat="+,.0f", zeroline=True),
         ),
         table=figures.twin(history_tables.attribution_table(shown, reader, by=by)),
@@ -198,7 +198,7 @@ def calendar(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
             reader,
             height=90 + 26 * rows,
             keep=summary.span,
-            xaxis=figures.axis("", type="date", showgrid=False, tickformat="%b %Y"),
+            xaxis=figures.axis("", type="category", showgrid=False, nticks=7, tickangle=0),
             yaxis=figures.axis("", autorange="reversed", showgrid=False, fixedrange=True),
         ),
         note=reader.say("charts.calendar.note"),
@@ -252,7 +252,7 @@ def distribution(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
             legend=True,
             barmode="overlay",
             xaxis=figures.axis(reader.say("charts.distribution.axis"), tickformat="+,.0f", zeroline=True),
-            yaxis=figures.axis(words, tickformat=",d", rangemode="tozero"),
+            yaxis=figures.count_axis(words, max(found.counts)),
         ),
         note=reader.say(
             "charts.distribution.note", n=found.n, width=wording.number(found.width, decimals=_decimals(found.width))
@@ -300,14 +300,14 @@ def hedges(summary: Summary, reader: Reader, limits: Limits) -> Figure:
                 list(counts),
                 list(counts.values()),
                 role="line",
-                hovertemplate="%{x|%Y-%m-%d}: %{y:,d}<extra></extra>",
+                hovertemplate="%{x}: %{y:,d}<extra></extra>",
             ),
         ),
         layout=figures.layout(
             reader,
             keep=summary.span,
-            xaxis=figures.axis("", type="date"),
-            yaxis=figures.axis(reader.say("charts.hedges.axis"), tickformat=",d", rangemode="tozero"),
+            xaxis=figures.day_axis(len(counts)),
+            yaxis=figures.count_axis(reader.say("charts.hedges.axis"), most),
             shapes=shapes,
             annotations=notes,
         ),
@@ -339,7 +339,7 @@ def hours(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
             reader,
             keep=summary.span,
             xaxis=figures.axis(reader.say("charts.hours.axis"), type="category"),
-            yaxis=figures.axis(reader.say("charts.hedges.axis"), tickformat=",d", rangemode="tozero"),
+            yaxis=figures.count_axis(reader.say("charts.hedges.axis"), most),
         ),
         table=figures.twin(history_tables.hour_table(summary, reader)),
     )
@@ -368,7 +368,7 @@ def refusals(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
             reader,
             height=90 + 30 * len(found),
             keep=summary.span,
-            xaxis=figures.axis(reader.say("charts.refusals.axis"), tickformat=",d", rangemode="tozero"),
+            xaxis=figures.count_axis(reader.say("charts.refusals.axis"), found[0][1]),
             yaxis=figures.axis("", type="category", autorange="reversed", fixedrange=True),
         ),
         note=reader.say("charts.refusals.note", n=f"{total:,d}"),
@@ -466,7 +466,7 @@ def _lines_figure(
             keep=summary.span,
             legend=True,
             hovermode="x unified",
-            xaxis=figures.axis("", type="date", hoverformat="%Y-%m-%d"),
+            xaxis=figures.day_axis(len(data[0]["x"])),
             yaxis=figures.axis(unit, rangemode="tozero"),
         ),
         note=f"{said}{' · ' if note else ''}{note}",

@@ -65,11 +65,13 @@ class _DayFile:
         self.stamp = stamp
         self.digest = Digest()
         self.read_bytes = 0
-        """Of the plain file, up to the last line break; only where there is no compressed one."""
+        """Of the plain file, up to the last line break."""
+        self.is_joined = False
+        """Read from a compressed file, or from both: what comes next is found by reading the day anew."""
 
     def follow(self, folder: Path, stamp: _Stamp) -> bool:
         """Take in what was appended to a plain file; False where it is not the file that it was. Raises OSError."""
-        if len(stamp) != 1 or len(self.stamp) != 1 or stamp[0].name.endswith(".gz"):
+        if self.is_joined or len(stamp) != 1 or stamp[0].name.endswith(".gz"):
             return False
         if stamp[0][:2] != self.stamp[0][:2] or stamp[0].size < self.read_bytes:
             return False
@@ -185,16 +187,16 @@ class HistoryStore:
             return False
         self._thinned.discard(day)
         try:
-            if known is None:
-                known = _DayFile(stamp)
-            if known.follow(self._paths.history, stamp):
-                self._files[day] = known
-                return True
+            for file in (known, _DayFile(stamp)):
+                if file is not None and file.follow(self._paths.history, stamp):
+                    self._files[day] = file
+                    return True
         except FileNotFoundError:
             pass  # put away since it was listed: read below in whatever form it is now
-        anew = _DayFile(stamp)
-        anew.digest.extend(decoded(read_lines(self._paths.history, day)))
-        self._files[day] = anew
+        joined = _DayFile(stamp)
+        joined.is_joined = True
+        joined.digest.extend(decoded(read_lines(self._paths.history, day)))
+        self._files[day] = joined
         return True
 
     def _refresh_facts(self) -> bool:

@@ -170,10 +170,9 @@ def drawdown_table(summary: Summary, reader: Reader) -> Table:
                 else reader.day_and_time(iso_from_us(each.recovered_us)),
                 wording.number(each.days, decimals=1),
             ),
-            tone="warn" if each.recovered_us is None and number == 0 else None,
             key=str(each.peak_us),
         )
-        for number, each in enumerate(summary.drawdowns)
+        for each in summary.drawdowns
     )
     return Table(
         title=reader.say("history.tables.drawdowns"),

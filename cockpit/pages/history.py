@@ -5,7 +5,8 @@ Figures ask for themselves (`/api/figure/…`), so that this script carries tabl
 
 import datetime as dt
 import html
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from state.layout import DeskPaths
 from state.statistics.days import By
 from state.times import iso_from_us, us_from_datetime
 
+Name = TypeVar("Name", bound=str)
 PERIODS: tuple[Range, ...] = ("1w", "1m", "3m", "1y", "all")
 GROUPS: tuple[By, ...] = ("day", "week", "month")
 _READING_TRIES = 300
@@ -59,25 +61,31 @@ def page() -> None:
 
 
 def _chosen(reader: Reader) -> tuple[Range, By]:
-    """The range and the grouping, both in the address."""
-    with st.container(horizontal=True, key="history-range"):
-        span = st.segmented_control(
-            reader.say("history.period"),
-            PERIODS,
-            default="all",
-            format_func=lambda name: reader.say(f"history.periods.{name}"),
-            key="range",
-            bind="query-params",
-        )
-        by = st.segmented_control(
-            reader.say("history.by"),
-            GROUPS,
-            default="day",
-            format_func=lambda name: reader.say(f"history.groups.{name}"),
-            key="by",
-            bind="query-params",
-        )
-    return range_of(span), by or "day"
+    """The range and the grouping, both in the address by names that no language changes."""
+    with st.container(horizontal=True, key="history-choices"):
+        span = _choice("range", PERIODS, "all", reader, label=reader.say("history.period"))
+        by = _choice("by", GROUPS, "day", reader, label=reader.say("history.by"))
+    return range_of(span), by
+
+
+def _choice(name: str, options: Sequence[Name], default: Name, reader: Reader, *, label: str) -> Name:
+    """One row of choices, `name` in the address."""
+    key = f"history-{name}"
+    if key not in st.session_state:
+        wanted = st.query_params.get(name)
+        st.session_state[key] = next((option for option in options if option == wanted), default)
+
+    def remember() -> None:
+        st.query_params[name] = st.session_state[key] or default
+
+    chosen: Name | None = st.segmented_control(
+        label,
+        options,
+        format_func=lambda option: reader.say(f"history.choices.{option}"),
+        key=key,
+        on_change=remember,
+    )
+    return chosen or default
 
 
 def _wait(store: HistoryStore, reader: Reader) -> None:

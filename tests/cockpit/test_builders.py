@@ -1,20 +1,14 @@
 """Tables, figures, key figures, the flatten preview: pure builders over records."""
 
-import re
-from typing import Any
-
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from cockpit import figures, light_view, now_view, wording
+from cockpit import light_view, now_view, wording
 from cockpit.reader import Reader
 from state.control import AssertedCommand, ControlRead
 from state.light import Light, light
 from state.records import (
     SCHEMA_VERSION,
-    HistorySample,
     SelfCheck,
     Snapshot,
 )
@@ -39,17 +33,6 @@ def view(snapshot: Snapshot | None, light: Light = GREEN, control: ControlRead |
         history_version="",
         reader=Reader(),
     )
-
-
-def history(count: int, **more: Any) -> list[HistorySample]:
-    return [
-        HistorySample(
-            schema=1, kind="minute", desk="demo", run_id="r", ts=iso_from_us(minute * 60_000_000),
-            wall_ts=iso_from_us(minute * 60_000_000), equity_usd=100_000 + (minute * 37) % 1000,
-            drawdown_pct=0.5, **more,
-        )
-        for minute in range(count)
-    ]  # fmt: skip
 
 
 def test_a_snapshot_with_only_what_any_desk_must_write_shows_dashes() -> None:
@@ -86,35 +69,3 @@ def test_a_used_up_limit_colours_its_tile(player: DeskPlayer, used: float, tone:
     )
     tiles = {tile.name: tile for tile in view(msgspec.structs.replace(snapshot, limits=limits)).tiles}
     assert tiles["drawdown"].tone == tone
-
-
-def test_the_figure_says_what_will_appear_while_it_is_empty() -> None:
-    assert "./bifrost up" in figures.equity([], drawdown_limit_pct=6.0, reader=Reader())["empty"]
-
-
-def test_the_figure_keeps_zoom_draws_the_limit_and_asks_no_colour_of_its_own() -> None:
-    figure = figures.equity(history(30), drawdown_limit_pct=6.0, reader=Reader())
-    assert figure["layout"]["uirevision"] == "keep"
-    assert figure["layout"]["shapes"][0]["y0"] == -6.0
-    assert figure["layout"]["annotations"][0]["text"].startswith("drawdown limit")
-    assert figure["data"][1]["y"][0] == -0.5
-    assert not re.search(r"#[0-9a-fA-F]{3}|rgb", msgspec.json.encode(figure).decode())
-
-
-def test_samples_that_run_backwards_are_put_in_order() -> None:
-    x = figures.equity(list(reversed(history(50))), drawdown_limit_pct=None, reader=Reader())["data"][0]["x"]
-    assert x == sorted(x)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 4000), st.integers(3, 900))
-def test_thinning_keeps_the_ends_and_the_extremes(count: int, most: int) -> None:
-    samples = history(count)
-    kept = figures.thin(samples, most)
-    equities = [sample.equity_usd for sample in samples if sample.equity_usd is not None]
-    shown = [sample.equity_usd for sample in kept if sample.equity_usd is not None]
-    assert (kept[0], kept[-1]) == (samples[0], samples[-1])
-    assert (min(shown), max(shown)) == (min(equities), max(equities))
-    assert len(kept) <= max(most, count if count <= most else 0) + 4
-    assert [sample.ts for sample in kept] == sorted(sample.ts for sample in kept)
-

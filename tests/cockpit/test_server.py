@@ -94,7 +94,9 @@ def test_equity_comes_from_the_history(served: CockpitProcess) -> None:
     figure = json.loads(body)
     assert status == 200
     assert len(figure["data"][0]["x"]) == 200
-    assert figure["layout"]["uirevision"] == "keep"
+    assert figure["layout"]["uirevision"] == "all", "the zoom belongs to the range that was chosen"
+    status, _, body = ask(served, "GET", f"/api/equity?desk=demo&base={figure['base']}&since={figure['newest_us']}")
+    assert len(json.loads(body)["patch"]["data"][0]["x"]) == 1, "only what is new since then"
 
 
 @pytest.mark.parametrize("name", ["stop", "pause"])

@@ -40,11 +40,13 @@ function withPoint(figure, point) {
   if (!point || !figure.data.length || figure.data[0].meta !== "equity_usd") return figure;
   const last = figure.data[0].x.at(-1);
   if (last !== undefined && point.x <= last) return figure;
+  const isGap = Date.parse(point.x) - Date.parse(last) > (figure.gap_ms ?? Infinity);
   const data = figure.data.map((trace) => {
     const value = point[trace.meta];
     if (value === undefined || value === null) return trace;
     const depth = trace.meta === "drawdown_pct" ? -Math.abs(value) : value;
-    return { ...trace, x: [...trace.x, point.x], y: [...trace.y, depth] };
+    const [breakX, breakY] = isGap ? [[point.x], [null]] : [[], []];
+    return { ...trace, x: [...trace.x, ...breakX, point.x], y: [...trace.y, ...breakY, depth] };
   });
   return { ...figure, data };
 }
@@ -181,7 +183,7 @@ function build(parts) {
   head.append(parts.toggle);
   parts.empty = make("p", "bf-empty", parts.words.loading);
   parts.plot = make("div", "bf-plot");
-  parts.plot.setAttribute("role", "img");
+  parts.plot.setAttribute("role", "figure");
   parts.twin = make("div", "bf-twin");
   parts.twin.hidden = true;
   parts.note = make("p", "bf-note");
