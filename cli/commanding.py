@@ -174,23 +174,28 @@ class Commanding:
         if light.state == "green":
             return ""
         if command == "start" and light.state == "not_live":
-            return f"; no daemon is seen: start one with {self._chosen.shell()} up --profile P"
+            return f"; no daemon is seen: start one with {self._chosen.shell()} up --profile {self._last_profile()}"
         return f"; the desk is {light.word}: {self._chosen.shell()} status says why and what ends it"
 
     def _unless_started(self, command: Literal["start", "resume"]) -> str:
         """`start` only takes the stop away: it is the supervisor that starts a daemon then."""
-        from cli.desk_runners import last_run, runners
+        from cli.desk_runners import runners
 
         found = runners(self._paths)
         if command == "resume" or found.supervisor_pid is not None or found.daemon_pid is not None:
             return ""
-        last = last_run(self._paths)
-        profile = "P" if last is None else shlex.quote(last.profile)
-        shell = self._chosen.shell()
+        profile, shell = self._last_profile(), self._chosen.shell()
         return (
             "; no supervisor runs, so nothing starts by itself: "
             f"{shell} supervise --profile {profile}, or {shell} up --profile {profile}"
         )
+
+    def _last_profile(self) -> str:
+        """The profile of the desk's last run, ready to be typed; `P` where it never ran."""
+        from cli.desk_runners import last_run
+
+        last = last_run(self._paths)
+        return "P" if last is None else shlex.quote(last.profile)
 
     def _when_obeyed(self) -> str:
         """Whoever waits on must know whether somebody is at it."""

@@ -103,7 +103,8 @@ def _facts(snapshot: "Snapshot | None") -> str:
     """`  simulated DU0000001  hedges 4  net delta +3.0 shares  own -181 shares  P&L -12.50 USD`, as far as it says."""
     if snapshot is None:
         return ""
-    parts = [f"{snapshot.account_kind or '-'} {snapshot.account or '-'}"]
+    known = [word for word in (snapshot.account_kind, snapshot.account) if word]
+    parts = [" ".join(known) if known else "account unknown"]
     hedges = (snapshot.counters or {}).get("hedges_today")
     if hedges is not None:
         parts.append(f"hedges {hedges}")

@@ -119,6 +119,13 @@ def test_resume_and_start_where_nothing_stands(cli: Cli, desk: Desk) -> None:
     assert cli("resume").out == "demo: resume: no pause stands; nothing to do\n"
 
 
+def test_start_names_the_profile_of_the_last_run(cli: Cli, desk: Desk) -> None:
+    data = {"profile": "paper", "profile_path": "/elsewhere/my paper.yaml"}
+    desk.journal(JournalType.RUN_STARTED, status="started", data=data)
+    assert "start one with ./bifrost up --profile '/elsewhere/my paper.yaml'\n" in cli("start").out
+
+
+
 def test_resume_of_a_halted_desk_says_that_it_does_not_help(cli: Cli, desk: Desk) -> None:
     halted = Check(name="halt_daily_loss", ok=False, severity="red", reason="daily_loss")
     desk.shows(self_check=SelfCheck(status="blocked", block_reasons=("daily_loss",), checks=(halted,)))

@@ -26,8 +26,13 @@ def test_green(cli: Cli, desk: Desk) -> None:
     desk.shows(account="DU0000001", account_kind="simulated", own_shares=-181.0, daily_pnl_usd=-12.5)
     answer = cli("status")
     assert answer.code == 0
-    assert answer.out.startswith("GREEN OK  demo  simulated DU0000001  own -181 shares  P&L -12.50 USD  (0.")
+    assert answer.out.startswith("GREEN OK  demo  simulated DU0000001  own -181 shares  P&L -12.50 USD  (")
     assert len(answer.out.splitlines()) == 1
+
+
+def test_an_account_that_nobody_has_told_yet_is_said_to_be_unknown(cli: Cli, desk: Desk) -> None:
+    desk.shows(account=None, account_kind=None)
+    assert "  demo  account unknown  " in cli("status").out
 
 
 def test_yellow_says_who_paused(cli: Cli, desk: Desk) -> None:
