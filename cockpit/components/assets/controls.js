@@ -33,15 +33,14 @@ function build(root, data) {
   bar.tabIndex = -1;
   const buttons = Object.fromEntries(names.map((name) => [name, button(name)]));
   const row = make("div", "row");
-  for (const name of names) {
-    if (name === "flatten") row.append(make("span", "gap"));
-    row.append(buttons[name]);
-  }
+  row.append(...names.filter((name) => name !== "flatten").map((name) => buttons[name]));
   const [dead, problem, note] = ["dead", "problem", "note"].map((name) => make("p", name));
   problem.setAttribute("role", "alert");
   const receipts = buildReceipts(data.texts);
   bar.append(row, ...(data.quiet ? [] : [dead]), problem, note);
   if (data.receipts) bar.append(receipts.list, receipts.news);
+  // A market order lies apart from what is pressed in a hurry, and comes last for the keyboard too.
+  if (buttons.flatten) bar.append(buttons.flatten);
   bar.classList.toggle("in-dialog", Boolean(data.in_dialog));
   root.append(bar);
   const parts = { bar, buttons, note, dead, problem, receipts, told: "", trouble: "", pending: {}, data, link: null };
