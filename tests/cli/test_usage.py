@@ -12,8 +12,8 @@ from cli.options import CHECKOUT, default_root
 from state.records import JournalType
 from tests.cli.conftest import Cli, Desk
 
-RUNNING = ["up", "daemon", "supervise", "simulator", "cockpit", "test"]
-ASKING = ["status", "ops", "why", "verify", "profile", "doctor", "maintain"]
+RUNNING = ["up", "daemon", "supervise", "simulator", "cockpit", "passwd", "test"]
+ASKING = ["status", "top", "ops", "why", "verify", "profile", "doctor", "maintain"]
 COMMANDING = ["stop", "start", "pause", "resume", "flatten", "reset", "book", "salvage"]
 COMMANDS = [*RUNNING, *ASKING, *COMMANDING]
 SUBCOMMANDS = [
