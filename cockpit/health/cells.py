@@ -13,9 +13,9 @@ def left(reader: Reader, name: str, *, wrap: bool = False, link: bool = False) -
     return Column(name=name, label=reader.say(f"health.columns.{name}"), wrap=wrap, link=link)
 
 
-def right(reader: Reader, name: str, *, unit: str | None = None) -> Column:
-    """A column of numbers."""
-    return Column(name=name, label=reader.say(f"health.columns.{name}"), unit=unit, align="right")
+def right(reader: Reader, name: str) -> Column:
+    """A column of numbers that carry their unit."""
+    return Column(name=name, label=reader.say(f"health.columns.{name}"), align="right")
 
 
 def fact(name: str, value: str, note: str = "", *, tone: Tone | None = None) -> Row:

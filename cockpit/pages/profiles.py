@@ -28,7 +28,7 @@ def page() -> None:
     loaded, error = _load(chosen)
     _table("standing", chosen, view.standing_table(loaded, running, chosen, reader))
     if error is not None:
-        _table("problems", chosen, view.problems_table(error, PROFILES_DIR, reader))
+        _table("problems", chosen, view.problems_table(error, reader))
     if loaded is not None:
         _keys(chosen, reader)
     _files(chosen, loaded, error, reader)
@@ -76,9 +76,12 @@ def _keys(chosen: str, reader: Reader) -> None:
             width=300,
         )
         only_set = st.toggle(reader.say("profiles.only_set"), key="set", bind="query-params")
-    keys = effective_keys(chosen)
+    try:
+        keys = effective_keys(chosen)
+    except ProfileError:
+        return  # it broke in this very moment: the next look says how
     found = view.matching(keys, wanted or "", reader, only_set=only_set)
-    _table("keys", chosen, view.keys_table(found, len(keys), PROFILES_DIR, reader))
+    _table("keys", chosen, view.keys_table(found, len(keys), reader))
 
 
 def _files(chosen: str, loaded: LoadedProfile | None, error: ProfileError | None, reader: Reader) -> None:
@@ -95,7 +98,7 @@ def _files(chosen: str, loaded: LoadedProfile | None, error: ProfileError | None
         except OSError as failure:
             st.warning(reader.say("profiles.unreadable", file=file.name, problem=str(failure.strerror)))
             continue
-        st.caption(reader.say("profiles.on_disk", file=f"`{file}`"))
+        st.caption(reader.say("profiles.on_disk", file=f"`{view.place(file)}`"))
         st.code(text, language="yaml", line_numbers=True, wrap_lines=True)
 
 

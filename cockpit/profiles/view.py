@@ -10,17 +10,19 @@ from cockpit.reader import DASH, Reader
 from cockpit.tables import Column, Row, Table
 from config.keys import Key
 from config.loader import LoadedProfile, ProfileError
+from config.version import CHECKOUT
 
 _SHORT_HASH: Final = 12
 _PLACE_IN_LIST: Final = re.compile(r"\[\d+\]")
 
 
-def place(file: Path | None, line: int | None, folder: Path) -> str:
-    """`demo.yaml:12`; a file elsewhere with its whole path; empty where no file is meant."""
+def place(file: Path | None, line: int | None = None) -> str:
+    """`config/profiles/demo.yaml:12`; a file outside the checkout with its whole path; empty where none is meant."""
     if file is None:
         return ""
-    shown = file.name if file.parent == folder else str(file)
-    return shown if line is None else f"{shown}:{line}"
+    whole = file.absolute()
+    shown = whole.relative_to(CHECKOUT) if whole.is_relative_to(CHECKOUT) else whole
+    return str(shown) if line is None else f"{shown}:{line}"
 
 
 def meaning(key: Key, reader: Reader) -> str:
@@ -39,7 +41,7 @@ def matching(keys: Sequence[Key], wanted: str, reader: Reader, *, only_set: bool
     )
 
 
-def keys_table(found: Sequence[Key], of: int, folder: Path, reader: Reader) -> Table:
+def keys_table(found: Sequence[Key], of: int, reader: Reader) -> Table:
     """The effective profile, a key to a row."""
     return Table(
         title=reader.say("profiles.keys.title"),
@@ -47,13 +49,11 @@ def keys_table(found: Sequence[Key], of: int, folder: Path, reader: Reader) -> T
         columns=(
             _column(reader, "key"),
             _column(reader, "value", wrap=True),
-            _column(reader, "unit"),
-            _column(reader, "default"),
             _column(reader, "bounds", wrap=True),
             _column(reader, "place"),
             _column(reader, "meaning", wrap=True),
         ),
-        rows=tuple(_key(key, folder, reader) for key in found),
+        rows=tuple(_key(key, reader) for key in found),
         empty=reader.say("profiles.keys.empty"),
     )
 
@@ -62,33 +62,34 @@ def _column(reader: Reader, name: str, *, wrap: bool = False) -> Column:
     return Column(name=name, label=reader.say(f"profiles.columns.{name}"), wrap=wrap)
 
 
-def _key(key: Key, folder: Path, reader: Reader) -> Row:
-    if key.is_default:
-        default = reader.say("profiles.keys.is_default")
-    elif key.default is None:
-        default = reader.say("profiles.keys.needed")
-    else:
-        default = reader.say("profiles.keys.instead_of", default=key.default)
+def _key(key: Key, reader: Reader) -> Row:
     return Row(
         key=key.path,
         cells=(
             key.path,
-            key.value,
-            reader.phrase(key.unit),
-            default,
+            _value(key, reader),
             reader.phrase(key.bounds),
-            place(key.file, key.line, folder) or reader.say("profiles.keys.no_file"),
+            place(key.file, key.line) or reader.say("profiles.keys.no_file"),
             meaning(key, reader),
         ),
     )
 
 
-def problems_table(error: ProfileError, folder: Path, reader: Reader) -> Table:
+def _value(key: Key, reader: Reader) -> str:
+    """`60 seconds (default)`, `200 (default 50)`, `TWX` where a file must give it."""
+    is_number = key.value.replace(".", "", 1).removeprefix("-").isdigit()
+    told = f"{key.value} {reader.phrase(key.unit)}" if is_number and key.unit else key.value
+    if key.is_default:
+        return reader.say("profiles.keys.default", value=told)
+    return told if key.default is None else reader.say("profiles.keys.instead_of", value=told, default=key.default)
+
+
+def problems_table(error: ProfileError, reader: Reader) -> Table:
     """What the loader refuses, as the command says it: file, line, column, key, and what to do."""
     rows = tuple(
         Row(
             cells=(
-                place(each.file, None, folder),
+                place(each.file),
                 str(each.line),
                 str(each.column) if each.column else DASH,
                 each.path,
@@ -128,7 +129,7 @@ def standing_table(loaded: LoadedProfile | None, running: RunningProfile | None,
     ]
     if loaded is not None:
         chain = " → ".join(source.name for source in loaded.sources)
-        rows.append(_fact(say("profiles.standing.file"), str(loaded.path), chain if len(loaded.sources) > 1 else ""))
+        rows.append(_fact(say("profiles.standing.file"), place(loaded.path), chain if len(loaded.sources) > 1 else ""))
         rows.append(_fact(say("profiles.standing.hash"), loaded.hash[:_SHORT_HASH]))
     if running is None:
         rows.append(_fact(say("profiles.standing.runs"), DASH, say("profiles.standing.never_ran")))

@@ -76,9 +76,9 @@ def test_keys_are_searched_by_name_value_and_meaning() -> None:
     only_set = view.matching(keys, "", Reader(), only_set=True)
     assert only_set
     assert all(key.file is not None for key in only_set)
-    table = view.keys_table(keys, len(keys), PROFILES_DIR, CHINESE)
+    table = view.keys_table(keys, len(keys), CHINESE)
     assert len(table.rows) == len(keys)
-    assert any(row.cells[5].startswith("demo.yaml:") for row in table.rows)
+    assert any(row.cells[3].startswith("config/profiles/demo.yaml:") for row in table.rows)
 
 
 def test_a_refusal_is_told_with_file_line_column_key_and_remedy(tmp_path: Path) -> None:
@@ -86,13 +86,13 @@ def test_a_refusal_is_told_with_file_line_column_key_and_remedy(tmp_path: Path) 
     file.write_text("underlying: {symbol: TWX}\nib:\n  port: 0\n  hots: x\n")
     with pytest.raises(ProfileError) as caught:
         load_profile(str(file))
-    table = view.problems_table(caught.value, PROFILES_DIR, ENGLISH)
+    table = view.problems_table(caught.value, ENGLISH)
     assert [row.cells[1:4] for row in table.rows] == [("3", "9", "ib.port"), ("4", "3", "ib.hots")]
     assert "did you mean host?" in table.rows[1].cells[4]
     assert table.rows[0].cells[0] == str(file)
     with pytest.raises(ProfileError) as caught:
         load_profile("nobody")
-    assert "no profile named" in view.problems_table(caught.value, PROFILES_DIR, ENGLISH).rows[0].cells[4]
+    assert "no profile named" in view.problems_table(caught.value, ENGLISH).rows[0].cells[4]
 
 
 def test_the_page_shows_the_file_that_the_desk_runs_even_when_it_broke(player: DeskPlayer, tmp_path: Path) -> None:
