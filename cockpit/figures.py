@@ -118,10 +118,20 @@ TIME_TICKS: tuple[dict[str, Any], ...] = (
 FEW = 31
 
 
+LEAST_PLACES = 10
+
+
 def day_axis(count: int) -> dict[str, Any]:
     """The axis of `count` days or weeks: one place each while there are few, to scale beyond that."""
-    kind = {"type": "category"} if count <= FEW else {"type": "date", "tickformat": "%Y-%m-%d"}
-    return axis("", **kind, nticks=7, tickangle=0, hoverformat="%Y-%m-%d")
+    if count <= FEW:
+        return places_axis("", count)
+    return axis("", type="date", tickformat="%Y-%m-%d", hoverformat="%Y-%m-%d", nticks=7, tickangle=0)
+
+
+def places_axis(title: str, count: int, *, least: int = LEAST_PLACES) -> dict[str, Any]:
+    """An axis of `count` names, with room for `least` of them: one lonely bar must not fill the picture."""
+    room = {"range": [-0.5, least - 0.5]} if count < least else {}
+    return axis(title, type="category", nticks=7, tickangle=0, **room)
 
 
 def count_axis(title: str, most: float) -> dict[str, Any]:

@@ -15,6 +15,10 @@ from state.statistics.days import By, Period
 from state.statistics.measures import percentiles
 
 MAX_BARS = 130
+LEAST_WEEKS = 8
+"""So many columns a calendar has at least: one lonely week must not fill the picture."""
+ENOUGH = 5
+"""A distribution or percentiles of fewer values would look like knowledge."""
 PATTERNS = ("", "/", "x", ".", "\\", "-", "+")
 """Beside its colour each part has a pattern, for eyes that tell few colours apart."""
 _COSTS = ("slippage_usd", "commission_usd")
@@ -79,7 +83,8 @@ def attribution(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
     title = reader.say(f"charts.attribution.title_{by}")
     shown = [each for each in found if each.parts is not None]
     if not shown:
-        return figures.empty(title, reader.say("charts.attribution.empty"))
+        waits = reader.say("charts.attribution.empty") if summary.earning else reader.say("charts.daily.empty")
+        return figures.empty(title, waits)
     x = [each.first_day for each in shown]
     data = [
         figures.bars(
@@ -149,7 +154,9 @@ def calendar(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
     weekend = any(dt.date.fromisoformat(day).weekday() >= 5 for day in earned)
     rows = 7 if weekend else 5
     monday = first - dt.timedelta(days=first.weekday())
-    weeks = [monday + dt.timedelta(weeks=number) for number in range((last - monday).days // 7 + 1)]
+    count = (last - monday).days // 7 + 1
+    early = max(0, LEAST_WEEKS - count)
+    weeks = [monday + dt.timedelta(weeks=number) for number in range(-early, count)]
     z: list[list[float | None]] = []
     marks: list[list[str]] = []
     hover: list[list[str]] = []
@@ -222,8 +229,8 @@ def distribution(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
     """Days by their P&L, in bins of one width that meet at zero."""
     title = reader.say("charts.distribution.title")
     found = summary.histogram
-    if found.n == 0:
-        return figures.empty(title, reader.say("charts.distribution.empty"))
+    if found.n < ENOUGH:
+        return figures.empty(title, reader.say("charts.distribution.empty", enough=ENOUGH, n=found.n))
     middles = [(low + high) / 2 for low, high in zip(found.edges, found.edges[1:], strict=False)]
     spans = [
         f"{wording.number(low)} … {wording.number(high)} USD"
@@ -338,7 +345,7 @@ def hours(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
         layout=figures.layout(
             reader,
             keep=summary.span,
-            xaxis=figures.axis(reader.say("charts.hours.axis"), type="category"),
+            xaxis=figures.places_axis(reader.say("charts.hours.axis"), len(found), least=7),
             yaxis=figures.count_axis(reader.say("charts.hedges.axis"), most),
         ),
         table=figures.twin(history_tables.hour_table(summary, reader)),
@@ -414,9 +421,10 @@ def _percentile_lines(
     note: str,
 ) -> Figure:
     found = {day: percentiles(each) for day, each in values.items() if each}
-    if not found:
-        return figures.empty(reader.say(f"charts.{name}.title"), reader.say(f"charts.{name}.empty"))
     whole = percentiles([value for each in values.values() for value in each])
+    if whole.n < ENOUGH:
+        waits = reader.say(f"charts.{name}.empty", enough=ENOUGH, n=whole.n)
+        return figures.empty(reader.say(f"charts.{name}.title"), waits)
     data = [
         _line(
             f"p{each}",

@@ -208,7 +208,7 @@ def tail_table(summary: Summary, reader: Reader) -> Table:
             )
             for day in summary.tails
         ),
-        empty=reader.say("charts.distribution.empty"),
+        empty=reader.say("history.empty.tails"),
     )
 
 
@@ -227,7 +227,7 @@ def distribution_table(found: Histogram, reader: Reader) -> Table:
             Row(cells=(wording.number(low, decimals=2), wording.number(high, decimals=2), str(count)))
             for low, high, count in zip(found.edges, found.edges[1:], found.counts, strict=False)
         ),
-        empty=reader.say("charts.distribution.empty"),
+        empty=reader.say("history.empty.tails"),
     )
 
 
@@ -317,7 +317,7 @@ def execution_table(summary: Summary, reader: Reader) -> Table:
             columns.right("refused", "n"),
         ),
         rows=tuple(Row(cells=cells, key=cells[0]) for cells in rows),
-        empty=reader.say("charts.latency.empty"),
+        empty=reader.say("history.empty.execution"),
     )
 
 

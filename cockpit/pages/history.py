@@ -46,13 +46,17 @@ def page() -> None:
     for source, height in (("daily", 300), ("calendar", 260), ("attribution", 380)):
         _chart(source, span, reader, height=height)
     _table(history_tables.period_table(summary.by(by), reader, by=by), f"by-{by}", paths)
-    _beside("distribution", span, reader, table=history_tables.tail_table(summary, reader), name="tails")
+    left, right = st.columns(2)
+    with left:
+        _chart("distribution", span, reader, height=320)
+    with right:
+        _table(history_tables.tail_table(summary, reader), "tails", paths)
     _table(history_tables.drawdown_table(summary, reader), "drawdowns", paths)
     for pair in (("hedges", "hours"), ("slippage", "latency")):
         for column, source in zip(st.columns(2), pair, strict=True):
             with column:
                 _chart(source, span, reader, height=320)
-    _beside("refusals", span, reader, table=history_tables.refusal_table(summary, reader), name="refused")
+    _chart("refusals", span, reader, height=260)
     _table(history_tables.execution_table(summary, reader), "execution", paths)
     _exports(paths, reader, span)
     command = context.current().shell(f"ops --desk {paths.desk} --count-by {by}")
@@ -117,14 +121,6 @@ def _chart(source: str, span: Range, reader: Reader, *, height: int) -> None:
         "height": height,
     }
     components.chart(key=frame.live_key(f"history-{source}"), data=data)
-
-
-def _beside(source: str, span: Range, reader: Reader, *, table: Table, name: str) -> None:
-    left, right = st.columns(2)
-    with left:
-        _chart(source, span, reader, height=320)
-    with right:
-        _table(table, name, frame.current_paths())
 
 
 def _table(table: Table, name: str, paths: DeskPaths) -> None:

@@ -14,7 +14,7 @@ Flag = Literal["partial", "gap", "by_equity", "unsampled", "restarted", "off_lig
 """Why a day's figures are to be read with care:
 
 - `partial`: nothing before the first sample says where the day began;
-- `gap`: over five minutes between two samples of an hour in which there were others;
+- `gap`: over five minutes, and three times what mostly lies between two samples, without any;
 - `by_equity`: the writer states no P&L of the day; it is the change of its equity;
 - `unsampled`: equity moved since the day before by more than the day's own P&L: days without samples lie between;
 - `restarted`: more than one run wrote it;
@@ -105,7 +105,8 @@ def _trading_day(part: DayPart, equity_before: float | None) -> TradingDay:
         flags += ["by_equity", "partial"]
     else:
         pnl = None
-    if GAP_US < part.widest_gap_us < NIGHT_US:
+    step_us = (part.last_us - part.first_us) / max(1, part.minutes - 1)
+    if max(GAP_US, 3 * step_us) < part.widest_gap_us < NIGHT_US:
         flags.append("gap")
     if len(part.runs) > 1:
         flags.append("restarted")

@@ -62,7 +62,6 @@ def test_the_page_shows_every_table_and_asks_for_every_figure(tmp_path: Path, sh
         "By week",
         "Drawdowns",
         "Worst and best days",
-        "Refusals by rule",
         "Execution by day",
     } == titles(shown)
     sources = {data["source"] for data in shown.values() if "source" in data}

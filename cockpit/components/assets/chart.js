@@ -111,6 +111,7 @@ function tell(parts, figure) {
   setAttribute(parts.frame, "aria-label", figure.title);
   setAttribute(parts.plot, "aria-label", figure.alt);
   parts.toggle.hidden = Boolean(figure.empty);
+  parts.frame.style.minHeight = figure.empty ? "" : `${parts.data.height ?? 300}px`;
   parts.plot.hidden = Boolean(figure.empty) || parts.asTable;
   parts.twin.hidden = Boolean(figure.empty) || !parts.asTable;
 }

@@ -74,7 +74,8 @@ def test_what_is_odd_about_a_day_is_flagged() -> None:
     monday = {"session_date": "2026-11-16"}
     found = days_of(
         sample(OPEN_US, equity_usd=100.0, daily_pnl_usd=0.0, **monday),
-        sample(OPEN_US + 20 * MINUTE_US, equity_usd=101.0, daily_pnl_usd=1.0, run_id="r2", light="red", **monday),
+        *(sample(OPEN_US + at * MINUTE_US, equity_usd=101.0, daily_pnl_usd=1.0, **monday) for at in range(1, 10)),
+        sample(OPEN_US + 30 * MINUTE_US, equity_usd=101.0, daily_pnl_usd=1.0, run_id="r2", light="red", **monday),
         sample(OPEN_US + 2 * DAY_US, session_date="2026-11-18", equity_usd=90.0, daily_pnl_usd=4.0),
     )
     assert found[0].flags == ("gap", "restarted", "off_light")
@@ -82,6 +83,12 @@ def test_what_is_odd_about_a_day_is_flagged() -> None:
     assert found[1].pnl_usd == 4.0
     assert missing_weekdays(found) == ("2026-11-17",)
     assert missing_weekdays(found, holidays=["2026-11-17"]) == ()
+
+
+def test_a_desk_that_samples_seldom_has_no_gaps_for_that() -> None:
+    same = {"session_date": "2026-11-16", "equity_usd": 1.0, "daily_pnl_usd": 0.0}
+    (day,) = days_of(*(sample(OPEN_US + at * 15 * MINUTE_US, **same) for at in range(20)))
+    assert day.flags == ()
 
 
 def test_the_night_between_two_sessions_of_one_day_file_is_no_gap() -> None:
