@@ -85,7 +85,9 @@ def test_market_options_out_of_bounds(given: dict[str, float], words: str) -> No
     assert caught.value.code == 2
 
 
-def test_the_cockpit_needs_a_root_and_a_loopback_address(cli: Cli, shell: Cli, root: Path) -> None:
+def test_the_cockpit_needs_a_root_and_beyond_this_machine_a_password_and_a_name(
+    cli: Cli, shell: Cli, root: Path
+) -> None:
     answer = cli("cockpit")
     assert answer.code == 2
     assert answer.err.startswith(f"bifrost: no folder {root}: there is no desk to show")
@@ -93,6 +95,8 @@ def test_the_cockpit_needs_a_root_and_a_loopback_address(cli: Cli, shell: Cli, r
     answer = shell("cockpit", "--host", "0.0.0.0", "--port", "0")  # noqa: S104 the refusal is the test
     assert answer.code == 2
     assert len(answer.err.splitlines()) == 1
+    assert "passwd NAME --role operator" in answer.err
+    assert "--allowed-host NAME" in answer.err
 
 
 def test_a_daemons_command_line_is_independent_of_the_working_directory(tmp_path: Path) -> None:

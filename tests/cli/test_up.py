@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cli.access_options import access_options, as_words
 from cli.options import CHECKOUT
 from cli.up_command import archive_if_wanted
 from config.loader import load_profile
@@ -31,6 +32,40 @@ def test_the_cockpits_port_is_taken(cli: Cli, root: Path) -> None:
         "end its owner or choose another: --port N\n"
     )
     assert not (root / "demo").exists(), "nothing was started"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--host", "0.0.0.0"], "passwd NAME --role operator; and the name"),  # noqa: S104 the refusal is the test
+        (["--allowed-host", "http://trader.lan"], "without http:// and port"),
+        (["--behind-proxy", "127.0.0.1"], "--allowed-host NAME"),
+        (["--tls-cert", "cert.pem"], "TLS needs both"),
+    ],
+)
+def test_a_cockpit_that_would_be_open_to_strangers_starts_no_desk(
+    cli: Cli, root: Path, words: list[str], expected: str
+) -> None:
+    answer = cli("up", "--port", "0", *words)
+    assert answer.code == 2
+    assert expected in answer.err
+    assert len(answer.err.splitlines()) == 1
+    assert not (root / "demo").exists(), "nothing was started"
+
+
+def test_what_says_where_to_listen_reaches_the_cockpit_as_it_was_given(tmp_path: Path) -> None:
+    given = access_options(
+        allowed_host=["trader.lan", "192.168.1.20"],
+        behind_proxy="127.0.0.1",
+        tls_cert=tmp_path / "cert.pem",
+        tls_key=tmp_path / "key.pem",
+    )
+    words = as_words("192.168.1.20", given)
+    assert words[:6] == ["--host", "192.168.1.20", "--allowed-host", "trader.lan", "--allowed-host", "192.168.1.20"]
+    assert words[6:8] == ["--behind-proxy", "127.0.0.1"]
+    assert words[8:] == ["--tls-cert", f"{tmp_path}/cert.pem", "--tls-key", f"{tmp_path}/key.pem"]
+    nothing = access_options(allowed_host=None, behind_proxy=None, tls_cert=None, tls_key=None)
+    assert as_words("127.0.0.1", nothing) == ["--host", "127.0.0.1"]
 
 
 def test_a_desk_that_a_daemon_runs_is_not_started_twice(cli: Cli, desk: Desk) -> None:
