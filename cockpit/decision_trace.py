@@ -169,8 +169,9 @@ def _numbers(answer: Mapping[str, Any], reader: Reader) -> Table:
     rows = []
     for name, value in numbers.items():
         unit = next((unit for unit in _UNITS if name.endswith(f"_{unit}")), None)
-        label = name if unit is None else name.removesuffix(f"_{unit}")
-        rows.append(Row(key=name, cells=(label.replace("_", " "), value_words(value, unit, reader))))
+        label = (name if unit is None else name.removesuffix(f"_{unit}")).replace("_", " ")
+        known = reader.say_known("tables.numbers.names", name, label)
+        rows.append(Row(key=name, cells=(known, value_words(value, unit, reader))))
     return Table(
         title=reader.say("tables.numbers.title"),
         aside=reader.say("tables.numbers.aside", n=len(rows)),

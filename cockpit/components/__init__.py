@@ -12,7 +12,9 @@ import streamlit as st
 from cockpit.assets import assets, assets_version
 
 
-def _element(name: str, *, isolated: bool = True, drawn: bool = True, styles: tuple[str, ...] = ()) -> Callable[..., Any]:
+def _element(
+    name: str, *, isolated: bool = True, drawn: bool = True, styles: tuple[str, ...] = ()
+) -> Callable[..., Any]:
     """Register one element. `isolated` false where a library needs the page's own tree (plotly's style sheet).
 
     `drawn` false for one that shows nothing in its own place; `styles` names further style sheets that it needs.

@@ -66,7 +66,7 @@ def _journal_row(line: JournalLine, reader: Reader) -> Row:
             line.side or "",
             quantity_words(line, reader),
             wording.number(line.price, decimals=4) if line.price is not None else "",
-            line.status or "",
+            "" if line.status is None else wording.status(line.status, reader),
             what_and_why(line, reader),
             reader.say("tables.journal.why"),
             line.state_code or "",
@@ -118,7 +118,7 @@ def what_and_why(line: JournalLine, reader: Reader) -> str:
     command, detail, by = (data.get(key) for key in ("command", "detail", "by"))
     # A refusal's reason is the name of its first rule, which the rules say again with numbers.
     is_said = line.reason in {name for name, rule in rules_of(line).items() if is_refusal(rule)}
-    reason = None if is_said or not line.reason else reader.phrase(line.reason)
+    reason = None if is_said or not line.reason else wording.cause(line.reason, reader)
     detail = reader.phrase(detail) if isinstance(detail, str) else None
     who = reader.say("tables.journal.by", name=by) if isinstance(by, str) else None
     parts = [command, reason, *rules, detail, who]

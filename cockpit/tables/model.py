@@ -13,7 +13,10 @@ Tone = Literal["foreign", "bad", "warn", "good"]
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One column: its head, its unit, and how cells are set. `sort` where a click on the head orders the rows by it."""
+    """One column: its head, its unit, and how cells are set.
+
+    `sort`: a click on the head orders the rows by it. `two_lines`: what follows a line break stands small below.
+    """
 
     name: str
     label: str
@@ -23,6 +26,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     link: bool = False
     badge: bool = False
     sort: bool = False
+    two_lines: bool = False
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -57,9 +61,9 @@ class Columns:
         """A column of text."""
         return Column(name=name, label=self._label(name), unit=self._unit(unit), wrap=wrap, link=link)
 
-    def right(self, name: str, unit: str | None = None) -> Column:
+    def right(self, name: str, unit: str | None = None, *, two_lines: bool = False) -> Column:
         """A column of numbers in one unit (a name under `tables.units`), or of numbers that carry their own."""
-        return Column(name=name, label=self._label(name), unit=self._unit(unit), align="right")
+        return Column(name=name, label=self._label(name), unit=self._unit(unit), align="right", two_lines=two_lines)
 
     def _label(self, name: str) -> str:
         return self._reader.say(f"tables.{self._table}.columns.{name}")

@@ -77,13 +77,11 @@ def legs_full(snapshot: Snapshot | None, reader: Reader) -> Table:
         columns=(
             to.left("leg"),
             to.right("quantity", "contracts"),
-            to.right("price", "usd"),
-            to.left("price_source"),
+            to.right("price", "usd", two_lines=True),
             to.right("value", "usd"),
             to.right("pnl", "usd"),
             to.right("moneyness", "pct"),
-            to.right("volatility", "pct_year"),
-            to.left("source"),
+            to.right("volatility", "pct_year", two_lines=True),
             to.right("delta", "shares"),
             to.right("gamma", "shares_per_usd"),
             to.right("theta", "usd_day"),
@@ -162,19 +160,18 @@ def _leg_row(leg: Leg, reader: Reader) -> Row:
 
 def _full_row(leg: Leg, quote: InstrumentQuote | None, modelled: frozenset[str], reader: Reader) -> Row:
     volatility_age_ms = None if leg.volatility_age_s is None else leg.volatility_age_s * 1000
+    quote_age_ms = None if quote is None else quote.quote_age_ms
     vega_a_point = None if leg.vega is None else leg.vega / POINTS
     return Row(
         key=leg.instrument,
         cells=(
             _leg_name(leg, reader),
             wording.shares(leg.quantity, signed=True),
-            wording.number(leg.price, decimals=3),
-            _with_age(_priced_by(leg, modelled, reader), None if quote is None else quote.quote_age_ms),
+            _with(wording.number(leg.price, decimals=3), _priced_by(leg, modelled, reader), quote_age_ms),
             wording.usd(leg.value_usd),
             wording.usd(leg.pnl_usd, signed=True),
             wording.number(leg.moneyness_pct, decimals=2, signed=True),
-            _volatility(leg),
-            _with_age(_source(leg, reader), volatility_age_ms),
+            _with(_volatility(leg), _source(leg, reader), volatility_age_ms),
             wording.number(leg.delta_shares, decimals=1, signed=True),
             wording.number(leg.gamma, decimals=1),
             wording.number(leg.theta_usd_day, decimals=2, signed=True),
@@ -191,8 +188,11 @@ def _priced_by(leg: Leg, modelled: frozenset[str], reader: Reader) -> str:
     return reader.say(f"tables.legs.priced_by.{by}")
 
 
-def _with_age(what: str, age_ms: float | None) -> str:
-    return what if age_ms is None or what == wording.DASH else f"{what}, {wording.age(age_ms)}"
+def _with(value: str, source: str, age_ms: float | None) -> str:
+    """The value, and below it where it comes from and how old that is."""
+    if source == wording.DASH:
+        return value
+    return f"{value}\n{source}" if age_ms is None else f"{value}\n{source}, {wording.age(age_ms)}"
 
 
 def _modelled(snapshot: Snapshot | None) -> frozenset[str]:

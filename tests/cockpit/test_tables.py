@@ -152,11 +152,11 @@ def test_each_legs_price_says_by_what_it_was_made_and_how_old_its_quote_is() -> 
     quote = InstrumentQuote(symbol=name, kind="option", bid=2.1, ask=2.15, quote_age_ms=61_000.0)
     quoted = msgspec.structs.replace(leg_snapshot(price=2.125), instruments=(quote,))
     shown = tables.present(quoted, ENGLISH)
-    assert cell(shown["legs_full"], name, "price_source") == "its quote, 61 s"
+    assert cell(shown["legs_full"], name, "price") == "2.125\nits quote, 61 s"
     assert [cell(shown["underlying"], name, column) for column in ("bid", "ask", "age")] == ["2.100", "2.150", "61 s"]
     modelled = msgspec.structs.replace(quoted, counters={"modelled_marks": [name]})
-    assert cell(tables.present(modelled, ENGLISH)["legs_full"], name, "price_source") == "model: last volatility, 61 s"
-    assert cell(tables.present(leg_snapshot(), ENGLISH)["legs_full"], name, "price_source") == wording.DASH
+    assert cell(tables.present(modelled, ENGLISH)["legs_full"], name, "price") == "2.125\nmodel, 61 s"
+    assert cell(tables.present(leg_snapshot(), ENGLISH)["legs_full"], name, "price") == wording.DASH
 
 
 def test_vega_is_shown_per_point_of_volatility() -> None:

@@ -59,10 +59,10 @@ function drawHead(parts, told, options) {
     const cell = make("th", column.align === "right" ? "right" : "");
     cell.scope = "col";
     const label = column.sort ? make("button", "sort", column.label) : make("span", "", column.label);
+    if (column.sort) label.append(make("span", "way"));
     if (column.unit) label.append(make("span", "unit", column.unit));
     if (column.sort) {
       label.type = "button";
-      label.append(make("span", "way"));
       label.onclick = () => sortBy(parts, column.name, options);
     }
     cell.dataset.column = column.name;
@@ -103,7 +103,7 @@ const AGES = { ms: 0.001, s: 1, min: 60, h: 3600, d: 86400 };
 
 // `−1,234.5` -> -1234.5; `5 min` -> 300; what is no number (a dash) -> NaN.
 function number(text) {
-  const [size, unit] = text.replace("\u2212", "-").replaceAll(",", "").split(" ");
+  const [size, unit] = text.split("\n")[0].replace("\u2212", "-").replaceAll(",", "").split(" ");
   return Number.parseFloat(size) * (AGES[unit] ?? 1);
 }
 
@@ -148,6 +148,9 @@ function drawRow(line, row, columns, key, options) {
       link.type = "button";
       link.onclick = () => options.onLink(column.name, text, key);
       cell.replaceChildren(link);
+    } else if (column.two_lines && text.includes("\n")) {
+      const [first, ...rest] = text.split("\n");
+      cell.replaceChildren(make("span", "", first), make("span", "second", rest.join(" ")));
     } else if (column.badge && text) cell.replaceChildren(make("span", "badge", text));
     else cell.textContent = text;
   });
