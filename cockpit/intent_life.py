@@ -74,7 +74,7 @@ def _step(line: JournalLine, before: JournalLine | None, reader: Reader) -> Step
         line.side or "",
         quantity_words(line, reader),
         price if is_charge or not price else f"@ {price}",
-        "" if line.status is None else wording.state("order", line.status, reader),
+        "" if line.status is None else wording.status(line.status, reader),
         what_and_why(line, reader),
     ]
     if line.latency_ms is not None:
