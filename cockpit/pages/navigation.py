@@ -1,7 +1,7 @@
 """The row that every page begins with: where to go, which desk, for whom, and what must be said of it at once.
 
-The light is not here: it stands above the page from before Streamlit runs. The row scrolls within itself on a phone;
-no page is hidden behind a button, for what cannot be seen is not looked at.
+The light is not here: it stands above the page from before Streamlit runs. On a phone the row
+wraps; no page is hidden behind a button, for what cannot be seen is not looked at.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ _STYLE = """
   @media (max-width: 700px) {
     .st-key-navigation { gap: 0.2rem; }
     .st-key-navigation { flex-wrap: wrap; }
-    .st-key-pages { flex-basis: 100%; min-width: 100%; }
+    .st-key-pages { flex: 0 0 100%; min-width: 100%; flex-wrap: wrap; gap: 0 0.1rem; }
     .st-key-chosen { flex-wrap: nowrap; }
   }
 </style>
