@@ -308,7 +308,7 @@ def working_orders(snapshot: Snapshot | None, reader: Reader) -> Table:
                 wording.shares(order.quantity),
                 wording.shares(order.filled),
                 wording.number(order.limit_price, decimals=2),
-                order.status,
+                wording.status(order.status, reader),
                 wording.age(order.age_ms),
                 reader.say("tables.orders.own" if order.own else "tables.orders.foreign"),
             ),
