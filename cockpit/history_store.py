@@ -28,6 +28,7 @@ FULL_DAYS = 500
 """Day files whose every minute is kept: two years of sessions, 5 MB a year; around the clock 10 MB a year."""
 MOST_DESKS = 8
 MOST_FACTS = 2_000_000
+MOST_KEPT = 48
 _Stamp = tuple[FileStamp, ...]
 """Of each of a day's files."""
 
@@ -128,7 +129,11 @@ class HistoryStore:
         """What `make` made when `key` was last the same; a value that another thread makes meanwhile may win."""
         kept = self._kept.get(name)
         if kept is None or kept[0] != key:
-            kept = self._kept[name] = (key, make())
+            kept = (key, make())
+            self._kept.pop(name, None)
+            while len(self._kept) >= MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)), None)
+            self._kept[name] = kept
         found: Value = kept[1]
         return found
 

@@ -7,13 +7,14 @@ program can read it; a table holds the same for an eye.
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from cockpit import wording
 from cockpit.history_summary import Summary
 from cockpit.reader import Reader
-from cockpit.tables import Column, Row, Table
+from cockpit.tables import Column, Row, Table, plain
 from state.statistics.days import PARTS, By, Period
 from state.statistics.executions import sizes
 from state.statistics.measures import Histogram, Ratio
@@ -22,6 +23,18 @@ from state.times import iso_from_us
 MOST_ROWS = 60
 """On the page; a CSV holds all."""
 _COSTS = ("slippage_usd", "commission_usd")
+
+
+def of_page(summary: Summary, reader: Reader, by: By) -> dict[str, dict[str, Any]]:
+    """Name -> every table of the page, as plain values for its elements."""
+    found = {
+        "figures": key_figures(summary, reader),
+        f"by-{by}": period_table(summary.by(by), reader, by=by),
+        "tails": tail_table(summary, reader),
+        "drawdowns": drawdown_table(summary, reader),
+        "execution": execution_table(summary, reader),
+    }
+    return {name: plain(table) for name, table in found.items()}
 
 
 class _Columns:
@@ -300,7 +313,7 @@ def _is_covered(summary: Summary, day: str) -> bool:
 def execution_table(summary: Summary, reader: Reader) -> Table:
     """Slippage and latency of each day, newest first."""
     columns = _Columns(reader)
-    rows = [_execution_cells(row) for row in reversed(_execution_rows(summary)[-MOST_ROWS:])]
+    rows = [_execution_cells(row) for row in reversed(_execution_rows(summary, newest=MOST_ROWS))]
     return Table(
         title=reader.say("history.tables.execution"),
         aside=_covered_words(summary, reader),
@@ -329,11 +342,11 @@ def _execution_cells(row: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(cells)
 
 
-def _execution_rows(summary: Summary) -> list[dict[str, object]]:
-    """One row a day; None where the journal does not reach, or nothing was sent."""
+def _execution_rows(summary: Summary, newest: int | None = None) -> list[dict[str, object]]:
+    """One row a day, of all or of the newest; None where the journal does not reach, or nothing was sent."""
     rows: list[dict[str, object]] = []
     names = sorted({*(day.day for day in summary.days), *summary.operations})
-    for name in names:
+    for name in names if newest is None else names[-newest:]:
         paid = sizes(summary.hedges_by_day.get(name, ()))
         done = summary.operations.get(name)
         sent = None if done is None or not done.is_covered else done.latency_ms

@@ -24,6 +24,7 @@ class Words:
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = texts
+        self._areas: dict[str, dict[str, str]] = {}
 
     def __call__(self, key: str, /, **values: object) -> str:
         """The text of a key with its places filled. Raises KeyError for a key that no catalogue has."""
@@ -36,8 +37,12 @@ class Words:
 
     def area(self, area: str) -> dict[str, str]:
         """Every text of one area by its name, for a script in the browser."""
-        start = f"{area}."
-        return {key.removeprefix(start): text for key, text in self._texts.items() if key.startswith(start)}
+        found = self._areas.get(area)
+        if found is None:
+            start = f"{area}."
+            found = {key.removeprefix(start): text for key, text in self._texts.items() if key.startswith(start)}
+            self._areas[area] = found
+        return found
 
     @property
     def keys(self) -> frozenset[str]:

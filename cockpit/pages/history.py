@@ -5,7 +5,7 @@ Figures ask for themselves (`/api/figure/…`), so that this script carries tabl
 
 import datetime as dt
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -18,7 +18,6 @@ from cockpit.history_store import HistoryStore, stores
 from cockpit.history_summary import Summary, summary_of
 from cockpit.pages import frame, operations
 from cockpit.reader import EXCHANGE, Reader
-from cockpit.tables import Table, plain
 from state.layout import DeskPaths
 from state.statistics.days import By
 from state.times import iso_from_us, us_from_datetime
@@ -38,26 +37,29 @@ def page() -> None:
     _wait(store, reader)
     summary = summary_of(store, span)
     _say_problems(summary, reader)
+    made = f"tables {span} {by} {reader.language} {reader.zone}"
+    tables = store.memo(made, summary.view.version, lambda: history_tables.of_page(summary, reader, by))
+    live = {**frame.live_data(), "chart_words": reader.words.area("charts.browser"), "range": span}
     left, right = st.columns([2, 3])
     with left:
-        _table(history_tables.key_figures(summary, reader), "figures", paths)
+        _table("figures", tables, paths)
     with right:
-        _chart("equity", span, reader, height=380)
+        _chart("equity", live, height=380)
     for source, height in (("daily", 300), ("calendar", 260), ("attribution", 380)):
-        _chart(source, span, reader, height=height)
-    _table(history_tables.period_table(summary.by(by), reader, by=by), f"by-{by}", paths)
+        _chart(source, live, height=height)
+    _table(f"by-{by}", tables, paths)
     left, right = st.columns(2)
     with left:
-        _chart("distribution", span, reader, height=320)
+        _chart("distribution", live, height=320)
     with right:
-        _table(history_tables.tail_table(summary, reader), "tails", paths)
-    _table(history_tables.drawdown_table(summary, reader), "drawdowns", paths)
+        _table("tails", tables, paths)
+    _table("drawdowns", tables, paths)
     for pair in (("hedges", "hours"), ("slippage", "latency")):
         for column, source in zip(st.columns(2), pair, strict=True):
             with column:
-                _chart(source, span, reader, height=320)
-    _chart("refusals", span, reader, height=260)
-    _table(history_tables.execution_table(summary, reader), "execution", paths)
+                _chart(source, live, height=320)
+    _chart("refusals", live, height=260)
+    _table("execution", tables, paths)
     _exports(paths, reader, span)
     command = context.current().shell(f"ops --desk {paths.desk} --count-by {by}")
     st.caption(f"{reader.say('history.shell')} `{command}`")
@@ -112,20 +114,19 @@ def _say_problems(summary: Summary, reader: Reader) -> None:
         st.warning(reader.say("history.unreadable", n=wording.shares(float(summary.view.unreadable))))
 
 
-def _chart(source: str, span: Range, reader: Reader, *, height: int) -> None:
-    data = {
-        **frame.live_data(),
-        "chart_words": reader.words.area("charts.browser"),
-        "source": source,
-        "range": span,
-        "height": height,
-    }
-    components.chart(key=frame.live_key(f"history-{source}"), data=data)
+def _chart(source: str, live: Mapping[str, Any], *, height: int) -> None:
+    key = _key(f"history-{source}", live)
+    components.chart(key=key, data={**live, "source": source, "height": height})
 
 
-def _table(table: Table, name: str, paths: DeskPaths) -> None:
+def _key(name: str, live: Mapping[str, Any]) -> str:
+    """As `frame.live_key`: another desk, language or zone is another element."""
+    return f"{name}-{live['desk']}-{live['lang']}-{live['tz'].replace('/', '-')}"
+
+
+def _table(name: str, tables: Mapping[str, Any], paths: DeskPaths) -> None:
     found: Any = components.table(
-        key=frame.live_key(f"history-table-{name}"), data={"table": plain(table)}, on_follow_change=lambda: None
+        key=f"history-table-{name}-{paths.desk}", data={"table": tables[name]}, on_follow_change=lambda: None
     )
     if found.follow is not None and found.follow["name"] == "day":
         _to_operations(str(found.follow["value"]), paths)
