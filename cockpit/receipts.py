@@ -131,7 +131,9 @@ def _note(story: Story, reader: Reader, *, late: bool, is_live: bool) -> str:
     if late and not is_live:
         return reader.say("receipts.nobody_request" if story.is_request else "receipts.nobody")
     if story.end in _FAILED:
-        return " · ".join(text for text in (story.reason, reader.phrase(story.detail)) if text)
+        return " · ".join(
+            text for text in (story.reason and wording.cause(story.reason, reader), reader.phrase(story.detail)) if text
+        )
     if story.command == "flatten" and story.stuck and story.is_open:
         return reader.say("receipts.stuck", why=reader.phrase(story.stuck))
     if story.command == "flatten" and story.residual_shares is not None:
