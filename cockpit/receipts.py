@@ -97,7 +97,7 @@ def _receipt(
         by=reader.say("receipts.by", name=story.by) if story.by else "",
         state="failed" if failed else "running" if story.is_open else "done",
         steps=_steps(story, now_us, reader, late=late),
-        note=_note(story, reader, late=late, is_live=is_live),
+        note=_note(story, now_us, reader, late=late, is_live=is_live),
         remedy=reader.say_known("remedies", story.reason, "") if story.end in _FAILED else "",
         progress=_progress(story, snapshot, reader),
         shell=_shell(story, command_line) if late else None,
@@ -127,13 +127,12 @@ def _step(word: str, at: str, reader: Reader) -> Step:
     return Step(word=text, state="done", time=reader.time_of_day(at, milliseconds=True))
 
 
-def _note(story: Story, reader: Reader, *, late: bool, is_live: bool) -> str:
+def _note(story: Story, now_us: int, reader: Reader, *, late: bool, is_live: bool) -> str:
     if late and not is_live:
         return reader.say("receipts.nobody_request" if story.is_request else "receipts.nobody")
     if story.end in _FAILED:
-        return " · ".join(
-            text for text in (story.reason and wording.cause(story.reason, reader), reader.phrase(story.detail)) if text
-        )
+        why = reader.short_times(reader.phrase(story.detail), now_iso=iso_from_us(now_us))
+        return " · ".join(text for text in (story.reason and wording.cause(story.reason, reader), why) if text)
     if story.command == "flatten" and story.stuck and story.is_open:
         return reader.say("receipts.stuck", why=reader.phrase(story.stuck))
     if story.command == "flatten" and story.residual_shares is not None:
