@@ -1,6 +1,7 @@
 """The Now page in a real browser, over a desk that ticks."""
 
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -86,43 +87,6 @@ def appears(path: Path, *, within_s: float = 5) -> bool:
             return True
         time.sleep(0.02)
     return False
-
-
-def test_the_light_has_four_states_with_word_shape_colour_and_title(visit: Visit, desk: PlayingDesk) -> None:
-    page = visit.page
-    light_is(page, "green")
-    expect(page.locator(".word")).to_have_text("OK")
-    assert "●" in page.title()
-    green_fill = page.locator(".light").evaluate("node => getComputedStyle(node).backgroundColor")
-
-    set_mood(desk, "yellow")
-    light_is(page, "yellow")
-    expect(page.locator(".reasons")).to_contain_text("spread 0.31 %, limit 0.1 %")
-    assert page.title().startswith("▲")
-
-    set_mood(desk, "red")
-    light_is(page, "red")
-    expect(page.locator(".reasons")).to_contain_text("quote age 14 s, limit 5.0 s")
-    assert page.title().startswith("■")
-    red_fill = page.locator(".light").evaluate("node => getComputedStyle(node).backgroundColor")
-    assert red_fill == RED
-    assert green_fill != red_fill
-
-    desk.frozen.set()
-    began = time.monotonic()
-    light_is(page, "not_live", within_s=6)
-    assert time.monotonic() - began < 5
-    assert page.title().startswith("◌")
-    stop = page.locator("button.stop")
-    expect(stop).to_contain_text("nobody answers")
-    assert fill_of(stop) != RED, "what nobody may answer must not look alive"
-    expect(page.locator(".dead")).to_contain_text("stop --desk demo")
-    expect(page.locator(".dead")).to_contain_text("touch ")
-
-    desk.frozen.clear()
-    set_mood(desk, "green")
-    light_is(page, "green")
-    expect(page.locator("button.stop")).to_be_enabled()
 
 
 def test_a_page_asks_only_its_own_server_and_complains_of_nothing(visit: Visit, desk: PlayingDesk) -> None:
@@ -357,7 +321,8 @@ def test_text_of_others_is_text(visit: Visit, desk: PlayingDesk) -> None:
 def test_zoom_survives_sixty_ticks(visit: Visit, desk: PlayingDesk) -> None:
     page = visit.page
     expect(page.locator(".bf-plot .main-svg").first).to_be_visible()
-    page.wait_for_function("document.querySelector('.bf-plot').data?.[0]?.x.length > 100")
+    drawn = "() => document.querySelector('.bf-plot').data?.[0]?.x.length ?? 0"
+    wait_for("the curve", lambda: page.evaluate(drawn) > 100, 20)
     page.evaluate("""async () => {
         const plot = document.querySelector('.bf-plot');
         plot.dataset.mark = 'same node';
@@ -370,7 +335,7 @@ def test_zoom_survives_sixty_ticks(visit: Visit, desk: PlayingDesk) -> None:
     while page.evaluate("document.querySelector('.bf-plot').drawn") < 60:
         assert time.monotonic() < patience, "the page stopped drawing"
         desk.change(lambda player: player.tick())
-    page.wait_for_function(f"document.querySelector('.bf-plot').data[0].x.length > {before}")
+    wait_for("a new point", lambda: page.evaluate(drawn) > before, 20)
     kept = page.evaluate("""() => {
         const plot = document.querySelector('.bf-plot');
         return [plot.dataset.mark, ...plot.layout.xaxis.range.map(String)];
@@ -380,14 +345,28 @@ def test_zoom_survives_sixty_ticks(visit: Visit, desk: PlayingDesk) -> None:
     assert kept[2].startswith("2014-06-05 15:00")
 
 
-def test_a_live_account_says_so_everywhere(visit: Visit, desk: PlayingDesk) -> None:
-    def earnest(player: DeskPlayer) -> None:
-        player.account_kind = "live"
-
-    desk.change(earnest)
+def test_history_is_drawn_and_told_and_a_day_leads_to_its_operations(visit: Visit, desk: PlayingDesk) -> None:
     page = visit.page
-    expect(page.locator('.mode[data-kind="live"]')).to_have_text("LIVE DU0000001")
-    assert "LIVE" in page.title()
+    page.get_by_role("link", name="History").click()
+    daily = page.locator(".bf-chart", has=page.locator(".bf-title", has_text="P&L by day"))
+    expect(daily.locator(".main-svg").first).to_be_visible()
+    expect(daily.locator(".bf-plot")).to_have_attribute("aria-label", re.compile("the newest, 2014-06-05"))
+    paper = "node => node.querySelector('.bf-plot').layout.paper_bgcolor"
+    light = daily.evaluate(paper)
+    page.emulate_media(color_scheme="dark")
+    wait_for("the figure in the dark theme's colours", lambda: daily.evaluate(paper) != light)
+    page.emulate_media(color_scheme="light")
+    daily.get_by_role("button", name="Show as table").click()
+    expect(daily.get_by_role("region")).to_contain_text("2014-06-05")
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(daily.get_by_role("button", name="Show as figure")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 1440, "height": 900})
+    tails = page.locator(".frame", has_text="Worst and best days")
+    tails.get_by_role("button", name="2014-06-05").click()
+    page.wait_for_url("**/operations?**since=2014-06-05**")
+    page.get_by_role("link", name="Now").click()
+    expect(page.locator(".bf-plot .main-svg").first).to_be_visible()
 
 
 def test_a_phone_shows_light_and_stop_at_once(visit: Visit, desk: PlayingDesk) -> None:
@@ -424,25 +403,14 @@ def test_every_text_has_contrast_in_both_themes(
     page = visit.page
     page.emulate_media(color_scheme=scheme)
     ground = {"dark": "rgb(22, 25, 29)", "light": "rgb(243, 244, 246)"}[scheme]
-    page.wait_for_function(f"getComputedStyle(document.querySelector('.stApp')).backgroundColor === '{ground}'")
+    shown = "() => getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+    wait_for("the theme", lambda: page.evaluate(shown) == ground, 10)
     moods: tuple[Mood, ...] = ("green", "yellow", "red")
     for mood in moods:
         set_mood(desk, mood)
         light_is(page, mood)
         expect(page.locator(".tile .value").first).to_be_visible()
         assert page.evaluate(CONTRAST) == [], mood
-
-
-def test_a_dying_server_turns_the_open_page_not_live(visit: Visit, cockpit: CockpitProcess) -> None:
-    """The last test of this module: it ends the server that the others share."""
-    page = visit.page
-    code, seconds, said = cockpit.end(signal.SIGINT)
-    light_is(page, "not_live", within_s=5)
-    assert page.title().startswith("◌ NOT LIVE")
-    expect(page.locator("button.stop")).to_be_disabled()
-    expect(page.locator(".dead")).to_contain_text("stop --desk demo")
-    assert (code, said) == (0, "")
-    assert seconds < 3, "with a page and its event stream open"
 
 
 CONTRAST = """() => {
