@@ -243,7 +243,15 @@ class Commanding:
         if found is not None:
             return found
         heard = self._tell_progress if name == "flatten" else _not_told
+        if name == "stop":
+            in_vain = self._is_witnessed
         return self._receipts.wait(_answered(name), timeout_s, heard=heard, in_vain=in_vain)
+
+    def _is_witnessed(self) -> bool:
+        """Whether the stop was obeyed by a daemon whose journal has failed: then no receipt can come."""
+        from cli.stop_witness import stopped_without_journal
+
+        return stopped_without_journal(self._paths, self._since_us("stop"))
 
     def _tell_progress(self, line: "JournalLine") -> None:
         from cli.flatten_progress import words
@@ -254,6 +262,13 @@ class Commanding:
 
     def _finish(self, name: str, line: "JournalLine | None") -> int:
         """Turn the receipt, or its absence, into words and an exit code."""
+        if line is None and name == "stop" and self._is_witnessed():
+            return self._tell(
+                name,
+                "done by its last snapshot: stopped, no own order works, nobody holds the desk; "
+                "the journal failed, so there is no receipt",
+                None,
+            )
         if line is None:
             text = f"not confirmed within {self._wait_s:g} s; the command stands and {self._when_obeyed()}"
             text += self._unless_obeyed(name)

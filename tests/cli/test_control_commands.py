@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from cli.options import CHECKOUT
 from daemon.runtime.clocks import wall_us
 from state.audit import read_audit
 from state.control import assert_command, read_control
-from state.records import Check, JournalType, SelfCheck
+from state.records import Check, JournalType, SelfCheck, WorkingOrder
 from state.times import iso_from_us
 from tests.cli.conftest import Cli, Desk
 
@@ -102,6 +103,43 @@ def test_a_stop_that_could_not_be_confirmed_is_exit_1(cli: Cli, desk: Desk) -> N
     assert "not confirmed cancelled: demo.ab.1" in answer.err
 
 
+JOURNAL_FAILED = Check(name="journal", ok=False, severity="red", reason="journal_failed")
+UNCONFIRMED = Check(name="stop", ok=False, severity="red", reason="stop_unconfirmed")
+WORKING = WorkingOrder(
+    order_ref="demo.a.1", instrument="TWX", side="SELL", quantity=1.0, filled=0.0, status="working", own=True
+)
+
+
+@pytest.mark.parametrize(
+    ("last_word", "code"),
+    [
+        ({"daemon_state": "stopped"}, 0),
+        ({"daemon_state": "stopping"}, 7),
+        ({"daemon_state": "stopped", "working_orders": (WORKING,)}, 7),
+        ({"daemon_state": "stopped", "checks": (JOURNAL_FAILED, UNCONFIRMED)}, 7),
+        ({"daemon_state": "stopped", "checks": ()}, 7),
+        ({"daemon_state": "stopped", "wall_ts": "2026-01-01T00:00:00.000000Z"}, 7),
+    ],
+)
+def test_a_stop_that_the_journal_cannot_confirm_takes_the_last_snapshot_where_that_is_sure(
+    cli: Cli, desk: Desk, last_word: dict[str, Any], code: int
+) -> None:
+    desk.journal(JournalType.RUN_STARTED)
+    checks = last_word.pop("checks", (JOURNAL_FAILED,))
+    check = SelfCheck(status="blocked", checks=checks)
+    desk.when(lambda: desk.asserted("stop"), lambda: desk.shows(**{"self_check": check, **last_word}))
+    answer = cli("stop", "--wait", "10" if code == 0 else "0.3")
+    assert answer.code == code
+    assert ("the journal failed, so there is no receipt" in answer.out) == (code == 0)
+
+
+def test_a_daemon_that_still_holds_the_desk_has_not_stopped(cli: Cli, desk: Desk, holds: Callable[[str], int]) -> None:
+    holds(".daemon.lock")
+    check = SelfCheck(status="blocked", checks=(JOURNAL_FAILED,))
+    desk.when(lambda: desk.asserted("stop"), lambda: desk.shows(self_check=check, daemon_state="stopped"))
+    assert cli("stop", "--wait", "0.3").code == 7
+
+
 def test_resume_removes_pause_only(cli: Cli, desk: Desk) -> None:
     cli("pause"), cli("stop")
     desk.when(lambda: not desk.asserted("pause"), _done(desk, "pause", "released"))
@@ -123,7 +161,6 @@ def test_start_names_the_profile_of_the_last_run(cli: Cli, desk: Desk) -> None:
     data = {"profile": "paper", "profile_path": "/elsewhere/my paper.yaml"}
     desk.journal(JournalType.RUN_STARTED, status="started", data=data)
     assert "start one with ./bifrost up --profile '/elsewhere/my paper.yaml'\n" in cli("start").out
-
 
 
 def test_resume_of_a_halted_desk_says_that_it_does_not_help(cli: Cli, desk: Desk) -> None:
