@@ -101,12 +101,17 @@ def trace_view(answer: Mapping[str, Any], reader: Reader) -> TraceView:
     )
     found = (rules_table(rules, reader, title=title), _codes(answer, reader), _numbers(answer, reader))
     return TraceView(
-        sentence=reader.phrase(str(answer.get("sentence") or "")),
+        sentence=_said(answer.get("sentence") or "", decided_at, reader),
         source=reader.say("operations.why.by_tape" if is_tape else "operations.why.by_journal"),
-        notes=tuple(reader.phrase(str(note)) for note in _sequence(answer.get("notes"))),
+        notes=tuple(_said(note, decided_at, reader) for note in _sequence(answer.get("notes"))),
         facts=tuple(fact for fact in facts if fact),
         tables=tuple(table for table in found if table.rows),
     )
+
+
+def _said(sentence: object, decided_at: str | None, reader: Reader) -> str:
+    """A sentence of the answer, its times without the day where that is the decision's."""
+    return reader.short_times(reader.phrase(str(sentence)), now_iso=decided_at)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

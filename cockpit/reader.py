@@ -90,7 +90,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         return "UTC" if self.zone == UTC else self.zone.rpartition("/")[2].replace("_", " ")
 
     def _at(self, iso: str | None) -> dt.datetime | None:
-        if iso is None or len(iso) < _SHORTEST_ISO:
+        if not iso:
             return None
         try:
             return (_EPOCH + dt.timedelta(microseconds=us_from_iso(iso))).astimezone(_zone(self.zone))
@@ -107,9 +107,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         return f" {hours_minutes[:3]}:{hours_minutes[3:]}"
 
 
-_LONG_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
+_LONG_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{6})?Z")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_SHORTEST_ISO = len("2014-06-05T14:31:07.123")
 
 
 @cache

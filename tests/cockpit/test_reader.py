@@ -38,6 +38,7 @@ def test_times_within_a_sentence_are_the_readers_too() -> None:
     assert Reader(zone=EXCHANGE).short_times(said, now_iso=now) == (
         "by anna since 10:31:07 EDT: lunch until 20:30:00 EDT"
     )
+    assert Reader(zone=EXCHANGE).short_times("opens 2014-06-05T20:00:00Z", now_iso=now) == "opens 16:00:00 EDT"
     assert Reader().short_times(said, now_iso=now) == "by anna since 14:31:07Z: lunch until 2014-06-06 00:30:00Z"
 
 
