@@ -16,10 +16,12 @@ from state.control import ControlRead
 from state.light import Light, LightReason, LightState, near_limits
 from state.reasons import Severity
 from state.records import Check, JournalLine, Limit, Snapshot
-from state.times import iso_from_us
+from state.times import iso_from_us, us_from_iso
 
-FEEDS_SHOWN = 3
-"""The underlying first; the Positions page tells of the rest."""
+FEEDS_SENT = 40
+"""The bar shows the oldest; the Positions page tells of each."""
+MARKET_APART_US = 5_000_000
+"""Market and wall clock this far apart are two times; nearer they are one, and one is shown."""
 _SAID_BESIDE = frozenset({"stop_asserted", "paused", "flatten_asserted", "stopped"})
 """By whom and since when these stand is said beside the light, not again behind the reason."""
 
@@ -245,7 +247,7 @@ def _feeds(snapshot: Snapshot | None) -> tuple[Feed, ...]:
     limit = next((float(value) for value in limits if isinstance(value, int | float)), None)
     return tuple(
         Feed(symbol=each.symbol, age_ms=each.quote_age_ms, limit_ms=limit if place == 0 else None)
-        for place, each in enumerate(snapshot.instruments[:FEEDS_SHOWN])
+        for place, each in enumerate(snapshot.instruments[:FEEDS_SENT])
     )
 
 
@@ -277,8 +279,14 @@ def mode(snapshot: Snapshot | None, reader: Reader) -> Mode:
 
 
 def market_time(snapshot: Snapshot | None, reader: Reader) -> str:
-    """The time that the desk's events carry: the wall's, or a recorded day's."""
-    return "" if snapshot is None else reader.say("light.market_time", time=reader.day_and_time(snapshot.ts))
+    """The time that the desk's events carry, where it is another than the wall's: a recorded day."""
+    if snapshot is None:
+        return ""
+    try:
+        apart_us = abs(us_from_iso(snapshot.ts) - us_from_iso(snapshot.wall_ts))
+    except ValueError:
+        return ""
+    return "" if apart_us < MARKET_APART_US else reader.say("light.market_time", time=reader.day_and_time(snapshot.ts))
 
 
 def session(snapshot: Snapshot | None, reader: Reader) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +16,6 @@ from state.audit import read_audit
 from state.records import Check, WorkingOrder
 from state.snapshot import read_snapshot
 from tests.cockpit.conftest import Visit
-from tests.support.cockpit_process import CockpitProcess
 from tests.support.desk_player import DeskPlayer, Mood, PlayingDesk
 from tests.support.system import wait_for
 

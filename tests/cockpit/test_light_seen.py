@@ -227,6 +227,23 @@ def test_the_light_page_is_small_and_its_buttons_write_the_files(
     wait_for("the file", control_file(desk, "stop").exists, 5)
 
 
+def test_a_page_whose_session_is_over_says_so_and_where_to_log_in(bare: Page, cockpit: CockpitProcess) -> None:
+    ended = 'event: ended\ndata: {"reason": "expired"}\n\n'
+    stream = {"status": 200, "content_type": "text/event-stream", "body": ended}
+    refused = {"status": 401, "content_type": "application/json", "body": '{"ok": false, "login": "/login"}'}
+    answers = iter([stream])
+    bare.route("**/api/events*", lambda route: route.fulfill(**next(answers, refused)))
+    bare.route("**/api/session", lambda route: route.fulfill(**refused))
+    bare.goto(f"{cockpit.address}/?desk=demo")
+    light_is(bare, "not_live")
+    link = bare.locator(".reasons a")
+    expect(link).to_have_text("Log in again")
+    expect(link).to_have_attribute("href", "/login?next=%2F%3Fdesk%3Ddemo")
+    bare.unroute("**/api/events*")
+    bare.unroute("**/api/session")
+    light_is(bare, "green", within_s=30)
+
+
 def _bytes(answer: Any) -> int:
     return int(answer.headers.get("content-length", "0"))
 

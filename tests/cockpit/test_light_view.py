@@ -38,6 +38,13 @@ def test_a_calm_light_names_posture_and_quote_ages_and_nothing_else(player: Desk
     assert [(feed.symbol, feed.age_ms) for feed in calm.feeds] == [("TWX", 310.0)]
 
 
+def test_market_time_is_told_where_it_is_another_than_the_walls(player: DeskPlayer) -> None:
+    snapshot = player.write()
+    assert light_view.market_time(snapshot, Reader()).startswith("market 2014-06-05")
+    assert light_view.market_time(msgspec.structs.replace(snapshot, ts=snapshot.wall_ts), Reader()) == ""
+    assert light_view.market_time(msgspec.structs.replace(snapshot, ts="soon"), Reader()) == ""
+
+
 def test_a_reason_has_numbers_a_remedy_and_its_place_in_the_runbook(player: DeskPlayer) -> None:
     player.mood = "red"
     stale = shown(player.write()).reasons[0]

@@ -84,14 +84,13 @@ function drawStanding(parts, standing) {
   );
 }
 
-// `TWX 0.3 s`: each quote's age grows here; the one beyond its limit says so.
+// The oldest quote's age grows here; quotes beyond their limit are named.
 function feedWords(feeds, olderMs, words) {
-  const told = feeds.map(({ symbol, age_ms, limit_ms }) => {
-    const age = age_ms === null ? null : age_ms + olderMs;
-    const late = age !== null && limit_ms !== null && age > limit_ms ? ` > ${ageWords(limit_ms)}` : "";
-    return `${symbol} ${ageWords(age)}${late}`;
-  });
-  return told.length === 0 ? "" : say(words, "quotes", { ages: told.join(" · ") });
+  const aged = feeds.filter((each) => each.age_ms !== null).map((each) => ({ ...each, age: each.age_ms + olderMs }));
+  if (aged.length === 0) return "";
+  const late = aged.filter((each) => each.limit_ms !== null && each.age > each.limit_ms);
+  if (late.length === 0) return say(words, "oldest_quote", { age: ageWords(Math.max(...aged.map((each) => each.age))) });
+  return late.map((each) => say(words, "late_quote", { symbol: each.symbol, age: ageWords(each.age), limit: ageWords(each.limit_ms) })).join(" · ");
 }
 
 export function draw(parts, link, data) {
