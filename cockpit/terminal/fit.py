@@ -9,12 +9,16 @@ from cockpit.terminal.text import Line, Span
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """One block of lines. `rank` 0 is the most important; below `least` lines it is not worth showing."""
+    """One block of lines. `rank` 0 is the most important; below `least` lines it is not worth showing.
+
+    `is_whole`: where there is room for all of it, all of it comes before anything that matters less.
+    """
 
     name: str
     rank: int
     lines: tuple[Line, ...]
     least: int = 1
+    is_whole: bool = False
 
 
 def fit(sections: Sequence[Section], height: int | None, reader: Reader) -> list[Line]:
@@ -45,10 +49,11 @@ def _shares(sections: Sequence[Section], height: int) -> dict[str, int]:
     left = max(0, height)
     ranked = sorted(sections, key=lambda section: section.rank)
     for section in ranked:
-        least = min(section.least, len(section.lines))
-        if least <= left:
-            given[section.name] = least
-            left -= least
+        whole = len(section.lines)
+        asked = whole if section.is_whole and whole <= left else min(section.least, whole)
+        if asked <= left:
+            given[section.name] = asked
+            left -= asked
     for section in ranked:
         if given[section.name]:
             more = min(left, len(section.lines) - given[section.name])

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from cockpit.now_view import NowView
 from cockpit.reader import Reader
 from cockpit.terminal import sections as made
@@ -45,7 +47,7 @@ def frame(
     width = max(NARROWEST, size.width)
     top = made.heading(view, look, width, reader)
     bottom = _footer(command, notice, width, reader, has_keys=has_keys)
-    body = _body(view, lines, size, reader)
+    body = _body(_typed_here(view, command), lines, size, reader)
     if size.height is None:
         return (*top, *fit(_spread(body), None, reader), *bottom)
     room = size.height - len(top) - len(bottom)
@@ -69,7 +71,7 @@ def _body(view: NowView, lines: Sequence[JournalLine], size: Size, reader: Reade
     half = (width - 3) // 2 if made.is_wide(width) else width
     orders = made.table("orders", tables.get("orders"), half, rank=5)
     held = made.table("positions", tables.get("positions"), half, rank=8)
-    told = made.table("operations", operations(lines, reader), width, rank=7)
+    told = made.table("operations", operations(lines, reader), width, rank=6)
     beside = [made.pair(held, orders, width, name="positions")] if made.is_wide(width) else [orders, held]
     present = [made.figures(view.tiles, width, reader), legs, *beside]
     return [
@@ -79,6 +81,20 @@ def _body(view: NowView, lines: Sequence[JournalLine], size: Size, reader: Reade
         *(map(made.faded, present) if view.light.state == "not_live" else present),
         told,
     ]
+
+
+def _typed_here(view: NowView, command: str) -> NowView:
+    """A command inside a sentence as it must be typed in this shell to reach this desk, under whatever root it lies."""
+    meant = f"./bifrost --desk {view.desk} "
+    reasons = tuple(
+        msgspec.structs.replace(
+            reason,
+            text=reason.text.replace(meant, f"{command} "),
+            remedy=reason.remedy.replace(meant, f"{command} "),
+        )
+        for reason in view.light.reasons
+    )
+    return msgspec.structs.replace(view, light=msgspec.structs.replace(view.light, reasons=reasons))
 
 
 def _spread(body: Sequence[Section]) -> list[Section]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
+import msgspec
+
 from cockpit import wording
 from cockpit.light_view import ShownReason
 from cockpit.now_view import NowView
@@ -97,7 +99,7 @@ def _state(snapshot: Snapshot | None, reader: Reader) -> Line:
 
 
 def reasons(found: Sequence[ShownReason], width: int, reader: Reader, *, most: int | None) -> Section:
-    """Why the light is not green, worst first, each with its numbers.
+    """Why the light is not green, worst first, each with its numbers and what to do.
 
     Where all of it takes more than `most` lines, the worst reason is told in full and each other one in a line.
     """
@@ -146,7 +148,7 @@ def receipts(found: Sequence[Receipt], width: int) -> Section:
             lines.append(clip(line(Span(f"  {receipt.shell}", "bold")), width))
     # A command on its way comes before every figure; one that is done is history.
     is_open = any(receipt.state != "done" for receipt in found)
-    return Section(name="receipts", rank=2 if is_open else 6, lines=tuple(lines), least=min(2, len(lines)))
+    return Section(name="receipts", rank=2 if is_open else 7, lines=tuple(lines), least=min(2, len(lines)))
 
 
 def figures(tiles: Sequence[Tile], width: int, reader: Reader) -> Section:
@@ -167,7 +169,7 @@ def figures(tiles: Sequence[Tile], width: int, reader: Reader) -> Section:
                 width,
             )
         )
-    return Section(name="figures", rank=3, lines=tuple(lines))
+    return Section(name="figures", rank=3, lines=tuple(lines), is_whole=True)
 
 
 def _value(tile: Tile) -> str:
@@ -200,7 +202,7 @@ def pair(left: Section, right: Section, width: int, *, name: str) -> Section:
 def spaced(sections: Sequence[Section]) -> list[Section]:
     """A blank line before each table, where there is room enough for everything."""
     return [
-        Section(name=each.name, rank=each.rank, lines=((), *each.lines), least=each.least + 1) if each.lines else each
+        msgspec.structs.replace(each, lines=((), *each.lines), least=each.least + 1) if each.lines else each
         for each in sections
     ]
 
@@ -208,7 +210,7 @@ def spaced(sections: Sequence[Section]) -> list[Section]:
 def faded(section: Section) -> Section:
     """The same in a faint type: what it says was true once."""
     lines = tuple(tuple(Span(span.text, "dim") for span in each) for each in section.lines)
-    return Section(name=section.name, rank=section.rank, lines=lines, least=section.least)
+    return msgspec.structs.replace(section, lines=lines)
 
 
 def is_wide(width: int) -> bool:

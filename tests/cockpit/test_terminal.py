@@ -80,6 +80,21 @@ def test_what_matters_most_is_on_the_smallest_screen(busy: Seen) -> None:
     assert any(each.startswith("No room for: ") and "positions" in each for each in text)
 
 
+def test_an_ordinary_screen_has_every_key_figure(busy: Seen) -> None:
+    text = "\n".join(busy.text(80, 24))
+    for label in ("Equity", "Drawdown", "Net delta", "Hedges today"):
+        assert label in text
+
+
+def test_a_command_in_a_sentence_reaches_this_desk_from_here(player: DeskPlayer) -> None:
+    player.stopped = True
+    player.write()
+    old = seen(player)
+    drawn = frame(old.view, old.look, [], Size(100, None), ENGLISH, command="./bifrost --root /srv/desks")
+    text = " ".join(" ".join(map(bare, drawn)).split())
+    assert "Run ./bifrost --root /srv/desks start, or" in text
+
+
 def test_a_large_screen_leaves_nothing_out(busy: Seen) -> None:
     text = "\n".join(busy.text(200, 70))
     assert "No room" not in text
