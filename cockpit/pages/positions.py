@@ -26,11 +26,11 @@ def page() -> None:
     with right:
         _table("book")
         asked = _decisions(snapshot, reader)
+        frame.receipts(paths)
         _table("account")
     st.code(context.current().shell(f"status --desk {paths.desk} --json"), language=None, wrap_lines=True)
     if asked is not None:
         dialogs.open_dialog(asked, paths)
-    frame.receipts(paths)
 
 
 def _table(source: str, *, name: str = "") -> None:

@@ -102,6 +102,8 @@ function drawDead(parts, text) {
   parts.told = text;
   if (text === null) return parts.dead.replaceChildren();
   const { texts, shell } = parts.data;
+  parts.dead.classList.toggle("calm", text === texts.viewer);
+  if (text === texts.viewer) return parts.dead.replaceChildren(make("span", "", text));
   parts.dead.replaceChildren(
     make("span", "", text),
     copyable(shell.stop, texts),
