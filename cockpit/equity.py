@@ -27,6 +27,7 @@ MAX_POINTS = 3000
 """More than a screen is wide."""
 MAX_FILLS = 400
 """A range with more shows none: they would lie on each other."""
+_QUARTER_US = 900_000_000
 _WIDTHS_US = tuple(
     60_000_000 * minutes for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440, 2880, 10_080, 40_320)
 )
@@ -141,20 +142,20 @@ def thin(curve: Curve, width_us: int) -> Curve:
 
 
 def times(ts_us: Sequence[int] | NDArray[np.int64], reader: Reader) -> list[str]:
-    """Moments as plotly takes them, in the reader's zone, to the millisecond. A zone's offset is found per UTC hour."""
+    """Moments as plotly takes them, in the reader's zone, to the millisecond. Offsets are found per quarter hour."""
     found = np.asarray(ts_us, dtype=np.int64)
     if found.size == 0:
         return []
     if reader.zone != UTC:
-        hours, place = np.unique(found // 3_600_000_000, return_inverse=True)
+        quarters, place = np.unique(found // _QUARTER_US, return_inverse=True)
         zone = ZoneInfo(reader.zone)
-        offsets = [_offset_us(int(hour), zone) for hour in hours]
+        offsets = [_offset_us(int(quarter), zone) for quarter in quarters]
         found = found + np.array(offsets, dtype=np.int64)[place]
     return [str(text) for text in np.datetime_as_string((found // 1000).astype("datetime64[ms]"))]
 
 
-def _offset_us(hour: int, zone: ZoneInfo) -> int:
-    moment = dt.datetime.fromtimestamp(hour * 3600, dt.UTC).astimezone(zone)
+def _offset_us(quarter: int, zone: ZoneInfo) -> int:
+    moment = dt.datetime.fromtimestamp(quarter * _QUARTER_US / 1e6, dt.UTC).astimezone(zone)
     return int((moment.utcoffset() or dt.timedelta()).total_seconds()) * 1_000_000
 
 

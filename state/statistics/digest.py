@@ -126,11 +126,9 @@ class Digest(msgspec.Struct, kw_only=True):
                 continue
             part = self._part(sample, ts_us)
             part.take(sample, ts_us)
-            if sample.kind == "fill":
-                fill = fill_of(sample, ts_us)
-                if fill is not None:
-                    self.fills.append(fill)
-            elif (equity := finite(sample.equity_usd)) is not None:
+            if sample.kind == "fill" and (fill := fill_of(sample, ts_us)) is not None:
+                self.fills.append(fill)
+            if (equity := finite(sample.equity_usd)) is not None:
                 self.ts_us.append(ts_us)
                 self.equity_usd.append(equity)
                 self.drawdown_pct.append(abs(finite(sample.drawdown_pct) or 0.0))

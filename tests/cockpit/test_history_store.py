@@ -71,9 +71,9 @@ def test_it_follows_growth_rotation_compression_and_removal(paths: DeskPaths) ->
     add(paths, 0, day=1)
     assert same_as_anew(store, paths).unreadable == 1
     compress_day(paths.history, "20261116")
-    assert len(same_as_anew(store, paths).curve.ts_us) == 4
-    add(paths, 9)  # a late sample of a day that was put away
     assert len(same_as_anew(store, paths).curve.ts_us) == 5
+    add(paths, 9)  # a late sample of a day that was put away
+    assert len(same_as_anew(store, paths).curve.ts_us) == 6
     remove_day(paths.history, "20261116")
     assert list(same_as_anew(store, paths).days) == ["2026-11-17"]
 

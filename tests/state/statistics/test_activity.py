@@ -131,7 +131,7 @@ def test_facts_stay_within_their_bounds() -> None:
     assert len(copy.refused_us) == MAX_RULES + 50, "what another thread reads does not change beneath it"
 
 
-def test_a_digest_keeps_fills_beside_the_curve() -> None:
+def test_a_digest_keeps_fills_on_the_curve() -> None:
     made = Digest()
     ts = iso_from_us(NOON_US)
     data = {"price": 3.5, "quantity": 2.0, "side": "BUY"}
@@ -139,4 +139,4 @@ def test_a_digest_keeps_fills_beside_the_curve() -> None:
         [HistorySample(schema=1, kind="fill", desk="d", run_id="r", ts=ts, wall_ts=ts, equity_usd=5.0, data=data)]
     )
     assert len(made.fills) == 1
-    assert len(made.ts_us) == 0, "the curve is made of minutes"
+    assert made.ts_us.tolist() == [NOON_US], "its mark lies on the curve"
