@@ -5,6 +5,7 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.requests import cookie_parser
 from starlette.types import Scope
 
+from cockpit.access.addresses import host_name, is_loopback
 from cockpit.access.policy import WEBSOCKET, Rule, rule_for
 
 
@@ -41,11 +42,22 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return QueryParams(self.query).get("lang")
 
     @property
+    def trusted(self) -> bool:
+        """Whether the browser trusts the origin: TLS, or this machine."""
+        name = host_name(self.headers.get("host"))
+        return self.secure or (name is not None and is_loopback(name))
+
+    @property
     def cookies(self) -> dict[str, str]:
         """The browser's cookies, read as Streamlit reads them."""
         return cookie_parser(self.headers.get("cookie", ""))
 
     @property
     def is_from_elsewhere(self) -> bool:
-        """Whether the browser says that a page of another site made it ask."""
+        """Whether the browser says that a page of another site, or of another port, made it ask."""
         return self.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether such a page made it ask without leading anybody here: by an image, a frame, a script."""
+        return self.is_from_elsewhere and self.headers.get("sec-fetch-dest") not in (None, "document")

@@ -79,9 +79,10 @@ class Gate:
             raise Refusal(403, "through an unknown proxy", "access.unknown_proxy")
         if asked.rule.needs == "refused":
             raise Refusal(404, "nothing for anybody", "access.nothing_there")
-        if asked.method not in _SAFE_METHODS and not is_same_origin(
+        ours = is_same_origin(
             asked.headers.get("origin"), asked.headers.get("host"), "https" if asked.secure else "http"
-        ):
+        )
+        if asked.is_embedded or (asked.method not in _SAFE_METHODS and not ours):
             raise Refusal(403, "foreign origin", "access.foreign_origin")
         session = door.session_of(asked.cookies)
         if session is not None and asked.method == WEBSOCKET:
@@ -89,15 +90,10 @@ class Gate:
         return session
 
     def _wants_local_session(self, asked: Asked) -> bool:
-        """Whether a browser on this machine gets a session by itself: nobody needs to log in, and a page of ours asks.
-
-        Not for an answer that a foreign page embeds: it could fill the table.
-        """
+        """Whether a browser gets a session by itself: nobody needs to log in here, and a page of ours asks."""
         if self._door.needs_login or asked.method not in _SAFE_METHODS or asked.rule.needs == "nobody":
             return False
-        browser = asked.rule.kind == "page" or asked.path.startswith("/_stcore/") or asked.path == "/api/session"
-        navigates = asked.headers.get("sec-fetch-mode") in (None, "navigate")
-        return browser and (not asked.is_from_elsewhere or navigates)
+        return asked.rule.kind == "page" or asked.path.startswith("/_stcore/") or asked.path == "/api/session"
 
     def _who(self, asked: Asked, session: Session | None) -> Actor | None:
         """The one who asks, when he may; None where anybody may. Raises Refusal."""
@@ -148,7 +144,7 @@ class Gate:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": with_security(list(message.get("headers", [])))}
+                message = {**message, "headers": with_security(list(message.get("headers", [])), trusted=asked.trusted)}
                 if cookie is not None:
                     name = self._door.cookie_name(secure=asked.secure)
                     MutableHeaders(raw=message["headers"]).append(

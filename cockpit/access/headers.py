@@ -39,13 +39,17 @@ SECURITY_HEADERS: Final[tuple[tuple[str, str], ...]] = (
     ("x-frame-options", "DENY"),
     # `no-referrer` would make browsers send `Origin: null` with our own forms.
     ("referrer-policy", "same-origin"),
-    ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("permissions-policy", ", ".join(f"{name}=()" for name in _UNUSED)),
 )
 
 
-def with_security(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """An answer's headers with ours; one that it set itself stands."""
+_OPENER: Final = (b"cross-origin-opener-policy", b"same-origin")
+"""Browsers heed it, and do not complain of it, over TLS and on this machine only."""
+
+
+def with_security(headers: list[tuple[bytes, bytes]], *, trusted: bool) -> list[tuple[bytes, bytes]]:
+    """An answer's headers with ours; one that it set itself stands. `trusted`: over TLS, or on this machine."""
     there = {name.lower() for name, _ in headers}
-    return headers + [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS if name.encode() not in there]
+    ours = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS if name.encode() not in there]
+    return [*headers, *ours, *([_OPENER] if trusted else [])]

@@ -24,7 +24,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not an error
 async def answer(refused: Refusal, asked: Asked, scope: Scope, send: Send) -> None:
     """Send it."""
     response = _response(refused, asked)
-    response.raw_headers[:] = with_security(response.raw_headers)
+    response.raw_headers[:] = with_security(response.raw_headers, trusted=asked.trusted)
     if scope["type"] == "websocket":
         # Before it was accepted, a handshake can be answered like any request.
         status = 403 if refused.status == 401 else refused.status

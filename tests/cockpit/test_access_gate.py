@@ -314,8 +314,10 @@ async def test_every_answer_says_where_things_may_come_from(lan: House) -> None:
         assert "script-src 'self' blob:;" in policy
         assert answer.header("x-content-type-options") == "nosniff"
         assert answer.header("referrer-policy") == "same-origin"
-        assert answer.header("cross-origin-opener-policy") == "same-origin"
+        assert answer.header("cross-origin-opener-policy") is None, "plain, and not this machine: browsers complain"
         assert answer.header("permissions-policy")
+    assert (await lan.ask("GET", "/login", scheme="https")).header("cross-origin-opener-policy") == "same-origin"
+    assert (await lan.ask("GET", "/login", LOCAL, **HERE)).header("cross-origin-opener-policy") == "same-origin"
 
 
 async def test_bodies_are_bounded(lan: House) -> None:
@@ -361,6 +363,16 @@ async def test_after_the_absolute_limit_everything_is_refused(lan: House) -> Non
         "location",
     ) == "/login?next=%2Fnow&why=session_over"
     assert len(lan.audited("session ended: expired")) >= 1
+
+
+async def test_another_server_knows_no_session_of_the_one_before(lan: House) -> None:
+    own = await lan.own_page()
+    lan.door.close()
+    after = House(lan.paths.root, lan.door.settings, lan.door.listening)
+    assert (await after.ask("POST", "/api/control/stop", own)).status == 401
+    assert (await after.ask("GET", "/now", own)).header("location") == "/login?next=%2Fnow&why=session_unknown"
+    assert sum(line.data["count"] for line in after.audited("forged or old session")) == 2
+    after.door.close()
 
 
 async def test_logging_out_ends_the_session_and_takes_the_cookie_back(lan: House) -> None:
@@ -439,12 +451,16 @@ async def test_a_local_page_gets_a_session_by_itself_and_commands_with_its_token
     assert (await local.ask("GET", "/api/light", LOCAL, **HERE)).header("set-cookie") is None
 
 
-async def test_a_foreign_page_cannot_fill_the_table_of_a_local_cockpit(local: House) -> None:
-    embedded = {**LOCAL, "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
-    for path in ("/now", "/_stcore/health", "/api/session"):
-        assert (await local.ask("GET", path, embedded, **HERE)).header("set-cookie") is None
-    followed = {**LOCAL, "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("what", ["image", "iframe", "script", "empty"])
+async def test_a_foreign_page_embeds_nothing_of_a_local_cockpit(local: House, site: str, what: str) -> None:
+    embedded = {**LOCAL, "sec-fetch-site": site, "sec-fetch-dest": what}
+    for path in ("/now", "/_stcore/health", "/api/session", "/api/light"):
+        answer = await local.ask("GET", path, embedded, **HERE)
+        assert (answer.status, answer.header("set-cookie")) == (403, None)
+    followed = {**LOCAL, "sec-fetch-site": site, "sec-fetch-dest": "document"}
     assert (await local.ask("GET", "/now", followed, **HERE)).header("set-cookie")
+    assert local.audited("foreign origin")
 
 
 async def test_nobody_else_reaches_a_local_cockpit(local: House) -> None:
@@ -463,7 +479,7 @@ async def test_the_first_user_ends_the_local_sessions(local: House) -> None:
 
 
 async def test_a_link_on_another_site_finds_its_cookie_by_a_step_of_our_own(lan: House) -> None:
-    followed = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    followed = {"sec-fetch-site": "cross-site", "sec-fetch-dest": "document"}
     answer = await lan.ask("GET", "/now?desk=demo&x=%22%3E", followed)
     assert answer.status == 200
     assert b'content="0;url=/now?desk=demo&amp;x=%22%3E"' in answer.body

@@ -60,7 +60,8 @@ def player(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskPlayer]:
 def served(player: DeskPlayer) -> Iterator[CockpitProcess]:
     """On every address of this machine, as on a home network."""
     set_users(player.paths.root, {"anna": "operator", "bob": "viewer"})
-    with CockpitProcess(player.paths.root, host="0.0.0.0", allowed_hosts=[NAME]) as process:  # noqa: S104 - guarded
+    options = {"host": "0.0.0.0", "allowed_hosts": [NAME], "behind_proxy": "127.0.0.1"}  # noqa: S104 - guarded
+    with CockpitProcess(player.paths.root, **options) as process:
         yield process
 
 
@@ -156,6 +157,22 @@ def test_a_viewer_commands_nothing_and_an_operator_does(served: CockpitProcess, 
     assert (last.action, last.by, last.address) == ("pause", "anna", "127.0.0.1")
     (player.paths.control / "pause").unlink()
     assert {line.by for line in audited(served, "not an operator")} == {"bob"}
+
+
+def test_a_named_proxy_says_who_asks_and_by_which_scheme(served: CockpitProcess) -> None:
+    through = {"Host": NAME, "X-Forwarded-For": "10.1.2.3", "X-Forwarded-Proto": "https"}
+    plain = served.try_login("anna", **{**through, "Origin": f"http://{NAME}"})
+    assert plain.status == 403, "the browser used TLS"
+    answer = served.try_login("anna", **{**through, "Origin": f"https://{NAME}"})
+    assert answer.status == 303
+    assert answer.cookie.startswith("__Host-bifrost_session_")
+    assert "Secure" in answer.headers["set-cookie"]
+    assert served.ask("GET", "/api/light", {**through, "Cookie": answer.cookie}).status == 200
+    assert served.ask("GET", "/api/light", {**through, "Host": "localhost", "Cookie": answer.cookie}).status == 403
+    deadline = time.monotonic() + 20
+    while "10.1.2.3" not in {line.address for line in audited(served, "ok")}:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_stream_and_a_page_end_with_their_session(served: CockpitProcess) -> None:
