@@ -29,6 +29,8 @@ SHAPES: Final[dict[str, str]] = {
 }
 _SIDE_BY_SIDE: Final = 140
 """Columns from which on two tables stand beside each other."""
+_ALL_FEEDS: Final = 110
+"""Columns from which on options' quotes have room beside the underlying's."""
 _REASON_LINES: Final = 3
 
 _FIRST: Final[dict[str, tuple[str, ...]]] = {
@@ -52,7 +54,7 @@ def heading(view: NowView, look: Look, width: int, reader: Reader) -> list[Line]
     lines = [between(line(Span(f" {SHAPES[state]} {word} ", state)), right, width)]
     if light.headline:
         lines += [line(text) for text in wrap(light.headline, width, most=2)]
-    lines.append(between(_age(view, reader), line(Span(reader.time_of_day(_iso(view)), "dim")), width))
+    lines.append(between(_age(view, width, reader), line(Span(reader.time_of_day(_iso(view)), "dim")), width))
     lines += [clip(each, width) for each in (_market(view, reader), _state(look.snapshot, reader)) if each]
     return lines
 
@@ -61,14 +63,14 @@ def _iso(view: NowView) -> str:
     return iso_from_us(int(view.made_ms * 1000))
 
 
-def _age(view: NowView, reader: Reader) -> Line:
+def _age(view: NowView, width: int, reader: Reader) -> Line:
     if view.age_ms is None:
         return line(Span(reader.say("top.no_data"), "alarm"))
     values = {"age": wording.age(view.age_ms), "limit": wording.age(view.light.age_limit_ms)}
     if view.light.state == "not_live":
         return line(Span(reader.say("top.old_data", **values), "alarm"))
     parts: list[Span | str] = [reader.say("top.data_age", **values)]
-    for feed in view.light.feeds:
+    for feed in view.light.feeds[: None if width >= _ALL_FEEDS else 1]:
         age_ms = None if feed.age_ms is None else feed.age_ms + view.age_ms
         late = age_ms is not None and feed.limit_ms is not None and age_ms > feed.limit_ms
         parts.append(Span(f" · {feed.symbol} {wording.age(age_ms)}", "warn" if late else "plain"))
