@@ -87,7 +87,10 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def zone_name(self) -> str:
         """How an axis or a column's head names the zone."""
-        return "UTC" if self.zone == UTC else self.zone.rpartition("/")[2].replace("_", " ")
+        if self.zone == UTC:
+            return UTC
+        city = self.zone.rpartition("/")[2].replace("_", " ")
+        return self.say_known("wording.zones", city, city)
 
     def _at(self, iso: str | None) -> dt.datetime | None:
         if not iso:
