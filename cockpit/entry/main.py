@@ -6,6 +6,7 @@ import streamlit as st
 from cockpit.pages import frame, navigation
 
 frame.configure_page()
+frame.let_in()
 pages = navigation.pages(frame.current_reader())
 chosen = st.navigation(pages, position="hidden")
 navigation.open_page(pages, chosen)

@@ -1,5 +1,6 @@
 """What a page asks of its frame: the desk, the reader, who may act, and the data of its live elements."""
 
+from html import escape
 from typing import Any
 
 import streamlit as st
@@ -17,6 +18,19 @@ from state.layout import DeskPaths, desks
 def configure_page() -> None:
     """Before anything is drawn. The icon is an emoji: a named icon would be fetched from a font server."""
     st.set_page_config(page_title="Bifrost", page_icon="⚪", layout="wide", initial_sidebar_state="collapsed")
+
+
+def let_in() -> None:
+    """End the run with a link to the login when the session is over; the gate closes such a page a moment later."""
+    reader = current_reader()
+    try:
+        page_actor()
+    except AccessError as error:
+        st.html(
+            f'<p role="alert"><b>{escape(error.said(reader))}</b> '
+            f'<a href="/login">{escape(reader.say("access.login.title"))}</a></p>'
+        )
+        st.stop()
 
 
 def current_paths() -> DeskPaths:
