@@ -70,15 +70,17 @@ function reasonLine(reason, words, withRemedy) {
   return item;
 }
 
-function drawStanding(parts, standing) {
-  const key = JSON.stringify(standing);
+// A word that the light says in large already is not said again.
+function drawStanding(parts, standing, large) {
+  const key = JSON.stringify([standing, large]);
   if (key === parts.drawn.standing) return;
   parts.drawn.standing = key;
   parts.standing.replaceChildren(
     ...standing.map((each) => {
       const item = make("li");
       item.dataset.code = each.code;
-      item.append(make("strong", "", each.word), make("span", "", each.text));
+      if (each.word !== large) item.append(make("strong", "", each.word));
+      item.append(make("span", "", each.text));
       return item;
     }),
   );
@@ -105,7 +107,7 @@ export function draw(parts, link, data) {
   }
   setText(parts.word, told.word);
   setText(parts.headline, told.headline);
-  drawStanding(parts, told.standing ?? []);
+  drawStanding(parts, told.standing ?? [], told.word);
   drawReasons(parts, told.reasons, words);
   const known = page !== null && told.linked && !told.connecting;
   const dated = known && told.age_ms !== null && told.age_ms !== undefined;
