@@ -10,4 +10,5 @@ def page() -> None:
     """One element that ticks by itself; a desk's name leads to its Now page."""
     components.fleet(key=frame.live_key("fleet"), data={**frame.live_data(), "carried": frame.carried()})
     reader = frame.current_reader()
-    st.caption(reader.say("frame.fleet_twin", command=context.current().shell("status --desk DESK")))
+    command = context.current().shell("status --desk DESK")
+    st.caption(reader.say("frame.fleet_twin", command=f"`{command}`"))

@@ -12,7 +12,8 @@ def page() -> None:
     desk = frame.live_data()
     asked = frame.controls(paths)
     components.tiles(key=frame.live_key("tiles"), data=desk)
-    chart_words = frame.current_reader().words.area("charts.browser")
+    reader = frame.current_reader()
+    chart_words = reader.words.area("charts.browser")
     curve = {**desk, "chart_words": chart_words, "source": "equity", "range": "1d", "buttons": True, "height": 390}
     components.chart(key=frame.live_key("chart"), data=curve)
     components.table(key=frame.live_key("legs"), data={**desk, "source": "legs"})
@@ -22,6 +23,7 @@ def page() -> None:
         components.table(key=frame.live_key("positions"), data={**desk, "source": "positions"})
     with right:
         components.table(key=frame.live_key("orders"), data={**desk, "source": "orders"})
-    st.caption(f"The same in a shell: `{context.current().shell(f'status --desk {paths.desk}')}`")
+    command = context.current().shell(f"status --desk {paths.desk}")
+    st.caption(reader.say("frame.twin", command=f"`{command}`"))
     if asked.ask is not None:
         dialogs.open_dialog(str(asked.ask), paths)
