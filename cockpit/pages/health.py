@@ -33,8 +33,8 @@ def page() -> None:
     _long_looks(paths, reader)
     _log(paths, reader)
     shell = context.current().shell
-    commands = "  ".join(shell(f"{name} --desk {paths.desk}") for name in ("status", "doctor", "verify"))
-    st.caption(reader.say("health.twin", commands=f"`{commands}`"))
+    commands = "   ".join(shell(f"{name} --desk {paths.desk}") for name in ("status", "doctor", "verify"))
+    st.text(reader.say("health.twin", commands=commands))
 
 
 def _long_looks(paths: DeskPaths, reader: Reader) -> None:
@@ -51,7 +51,7 @@ def _long_looks(paths: DeskPaths, reader: Reader) -> None:
 def _log(paths: DeskPaths, reader: Reader) -> None:
     names = logs.log_names(paths.logs)
     if not names:
-        st.caption(reader.say("health.logs.none", folder=f"`{paths.logs}`"))
+        st.text(reader.say("health.logs.none", folder=str(paths.logs)))
         return
     with st.container(horizontal=True, vertical_alignment="bottom", key="log-filters"):
         name = st.selectbox(reader.say("health.logs.which"), names, key="log", bind="query-params", width=200)
@@ -68,9 +68,10 @@ def _log(paths: DeskPaths, reader: Reader) -> None:
     path = paths.logs / (name if name in names else names[0])
     found = logs.newest_lines(path, least_level=level or _DEFAULT_LEVEL, text=text or "")
     if found.problem is not None:
-        st.warning(reader.say("health.logs.problem", problem=found.problem))
+        st.text(reader.say("health.logs.problem", problem=found.problem))
     components.table(
         key=f"{frame.live_key('log')}-{path.name}", data={"table": plain(log_table(path.name, found, reader))}
     )
+    # As text, never Markdown: the name is a file's.
     command = f"tail -n {logs.MOST_LINES} {shlex.quote(str(path))}"
-    st.caption(reader.say("health.logs.twin", command=f"`{command}`"))
+    st.text(reader.say("health.logs.twin", command=command))

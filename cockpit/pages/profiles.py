@@ -23,7 +23,7 @@ def page() -> None:
     running = running_profile(paths, look_at(paths, wall_us()).snapshot)
     chosen = _choose(running, reader)
     if chosen is None:
-        st.caption(reader.say("profiles.none", folder=f"`{PROFILES_DIR}`"))
+        st.text(reader.say("profiles.none", folder=str(PROFILES_DIR)))
         return
     loaded, error = _load(chosen)
     _table("standing", chosen, view.standing_table(loaded, running, chosen, reader))
@@ -33,9 +33,10 @@ def page() -> None:
         _keys(chosen, reader)
     _files(chosen, loaded, error, reader)
     name = shlex.quote(chosen)
-    twin = f"`./bifrost profile show {name}`  `./bifrost profile validate {name}`"
+    # As text, never Markdown: a path may come out of the journal.
+    twin = f"./bifrost profile show {name}   ./bifrost profile validate {name}"
     st.caption(reader.say("profiles.read_only"))
-    st.caption(reader.say("profiles.twin", commands=twin))
+    st.text(reader.say("profiles.twin", commands=twin))
 
 
 def _choose(running: RunningProfile | None, reader: Reader) -> str | None:
@@ -96,9 +97,9 @@ def _files(chosen: str, loaded: LoadedProfile | None, error: ProfileError | None
         try:
             text = file.read_bytes().decode("utf-8", "replace")
         except OSError as failure:
-            st.warning(reader.say("profiles.unreadable", file=file.name, problem=str(failure.strerror)))
+            st.text(reader.say("profiles.unreadable", file=view.place(file), problem=str(failure.strerror)))
             continue
-        st.caption(reader.say("profiles.on_disk", file=f"`{view.place(file)}`"))
+        st.text(reader.say("profiles.on_disk", file=view.place(file)))
         st.code(text, language="yaml", line_numbers=True, wrap_lines=True)
 
 

@@ -313,3 +313,29 @@ def test_verifying_and_examining_leave_their_outcome_for_every_page(player: Desk
     jobs.close()
     jobs.start(player.paths, "verify")
     assert not jobs.progress(player.paths, "verify").is_running, "nothing begins after the end"
+
+
+# --- the page's script ----------------------------------------------------------------------------
+def test_the_page_runs_with_and_without_a_log(player: DeskPlayer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from streamlit.testing.v1 import AppTest
+
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    context.configure(CockpitContext(root=player.paths.root, desk="demo"))
+
+    def script() -> None:
+        from cockpit.pages import health
+
+        health.page()
+
+    app = AppTest.from_function(script, default_timeout=30).run()
+    assert not app.exception
+    assert any("No log yet" in text.value for text in app.text)
+    assert any("doctor --desk demo" in text.value for text in app.text)
+    (player.paths.logs / "daemon.jsonl").write_text(LOG)
+    (player.paths.logs / "odd`![x](http:x)`.log").write_text("x")
+    app.query_params["log"] = "odd`![x](http:x)`.log"
+    app.query_params["log-text"] = "[link](http://elsewhere)"
+    app.run()
+    assert not app.exception
+    assert not any("elsewhere" in each.value or "http:" in each.value for each in [*app.markdown, *app.caption])
+    assert app.button(key="verify-now").disabled is False
