@@ -143,6 +143,18 @@ def test_a_press_shows_at_once_and_a_silent_server_says_that_nothing_was_written
     expect(problem).to_have_count(0)
 
 
+def test_stop_works_where_nothing_of_streamlit_does(visit: Visit, desk: PlayingDesk) -> None:
+    """A script that hangs, a WebSocket that is cut: STOP stands in the frame and is a POST of its own."""
+    page = visit.page.context.new_page()
+    page.route("**/static/**", lambda route: route.abort())
+    page.route("**/_stcore/**", lambda route: route.abort())
+    page.goto(f"{visit.cockpit.address}/?desk=demo")
+    page.locator(".stop-place button.stop:enabled").click()
+    assert appears(control_file(desk, "stop"), within_s=3)
+    expect(page.locator(".stop-place button.stop")).to_have_text("Stopped")
+    page.close()
+
+
 def test_stop_is_written_while_no_daemon_answers(visit: Visit, desk: PlayingDesk) -> None:
     page = visit.page
     desk.frozen.set()
