@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from cockpit import frame_data
+from cockpit.access import door
 from cockpit.access.request import actor_of, token_of
 from cockpit.assets import asset_address
 from cockpit.context import CockpitContext
@@ -39,6 +40,9 @@ class PhoneRoute:
         }
         told = " ".join(f'{name}="{escape(value)}"' for name, value in attributes.items())
         body = _body(reader, paths.desk, dict(request.query_params), may_act=actor_of(request).may_act)
+        listening = door.current().listening
+        if listening.beyond_this_machine and not listening.tls:
+            body = f'<p role="note" id="banner">▲ {escape(reader.say("frame.banners.plain_lan"))}</p>' + body
         body += self._words(reader, paths.desk)
         return HTMLResponse(
             f"<!doctype html><html {told}>{_head(paths.desk)}<body>{body}</body></html>",
