@@ -121,5 +121,6 @@ def test_every_page_in_both_themes_and_languages_and_on_a_phone(
     open_page(visit, path, lang=language)
     for mood in moods if path in ("", "light") else moods[:1]:
         set_mood(desk, mood)
-        page.wait_for_selector(f'[data-state="{mood}"]', state="attached")
+        if path != "runbook":  # which has no light
+            page.wait_for_selector(f'[data-state="{mood}"]', state="attached")
         none_in(page, f"{path} {scheme} {language} {mood}")
