@@ -136,6 +136,12 @@ class Door:
             raise NotLoggedIn("access.not_logged_in")
         return Actor(name=machine_user(), role="operator")
 
+    def ends_ms(self, session: Session | None) -> int | None:
+        """When a session ends at the latest, milliseconds of the wall clock; None for one that does not."""
+        if session is None or session.user_print is None:
+            return None
+        return (session.began_us + self.settings.limits.absolute_us) // 1000
+
     def local_session(self, address: str | None, *, secure: bool) -> tuple[str, Session] | None:
         """A session for a browser on this machine where nobody needs to log in; None where there is no room."""
         try:

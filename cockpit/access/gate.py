@@ -79,15 +79,19 @@ class Gate:
             raise Refusal(403, "through an unknown proxy", "access.unknown_proxy")
         if asked.rule.needs == "refused":
             raise Refusal(404, "nothing for anybody", "access.nothing_there")
-        ours = is_same_origin(
-            asked.headers.get("origin"), asked.headers.get("host"), "https" if asked.secure else "http"
-        )
-        if asked.is_embedded or (asked.method not in _SAFE_METHODS and not ours):
+        if not self._is_from_here(asked):
             raise Refusal(403, "foreign origin", "access.foreign_origin")
         session = door.session_of(asked.cookies)
         if session is not None and asked.method == WEBSOCKET:
             session.address = asked.address
         return session
+
+    def _is_from_here(self, asked: Asked) -> bool:
+        """Whether a page of ours, or nobody's page, made the browser ask."""
+        if asked.method in _SAFE_METHODS:
+            return not asked.is_embedded
+        scheme = "https" if asked.secure else "http"
+        return is_same_origin(asked.headers.get("origin"), asked.headers.get("host"), scheme)
 
     def _wants_local_session(self, asked: Asked) -> bool:
         """Whether a browser gets a session by itself: nobody needs to log in here, and a page of ours asks."""
@@ -107,7 +111,7 @@ class Gate:
         except NotLoggedIn as error:
             raise self._no_session(asked) from error
         if rule.needs == "operator" and actor.role != "operator":
-            raise Refusal(403, "not an operator", "access.viewer_may_not", name=actor.name, action=asked.path)
+            raise Refusal(403, "not an operator", "access.viewer_may_not", name=actor.name, action=_action(asked.path))
         if rule.token:
             given = asked.headers.get("x-bifrost-token", "")
             if session is None or not compare_digest(given.encode(), session.token.encode()):
@@ -153,6 +157,11 @@ class Gate:
             await send(message)
 
         return with_headers
+
+
+def _action(path: str) -> str:
+    """What a command's route is called: its last word."""
+    return path.rpartition("/")[2][:40]
 
 
 def session_cookie(name: str, token: str, *, secure: bool) -> str:

@@ -224,8 +224,10 @@ class Sessions:
             return len(self._open), links.count("page"), links.count("stream")
 
     def _judge(self, session: Session, now_us: int) -> None:
-        """Apply the limits."""
+        """Apply the limits. Where nobody needs to log in, nobody could be asked again: pages stay open for weeks."""
+        if session.user_print is None:
+            return
         if now_us - session.began_us >= self._limits.absolute_us:
             self.end(session, "expired")
-        elif session.user_print is not None and now_us - session.touched_us >= self._limits.idle_us:
+        elif now_us - session.touched_us >= self._limits.idle_us:
             session.rests = True

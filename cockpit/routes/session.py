@@ -88,7 +88,7 @@ async def tell_session(request: Request) -> Response:
         "resting": actor.resting,
         "login": here.needs_login,
         "token": "" if session is None else session.token,
-        "ends_ms": None if session is None else (session.began_us + here.settings.limits.absolute_us) // 1000,
+        "ends_ms": here.ends_ms(session),
     }
     return json_answer(told)
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from streamlit import config as streamlit_config
+from websockets.sync.client import connect
 
 from cockpit.assets import assets, assets_version
 from cockpit.server import cli_words, serve, streamlit_options
@@ -99,6 +100,19 @@ def test_equity_comes_from_the_history(served: CockpitProcess) -> None:
     assert len(json.loads(body)["patch"]["data"][0]["x"]) == 1, "only what is new since then"
 
 
+def test_the_past_is_served_as_figures_and_as_csv(served: CockpitProcess) -> None:
+    status, _, body = ask(served, "GET", "/api/figure/daily?desk=demo&range=1w&lang=zh")
+    figure = json.loads(body)
+    assert (status, figure["title"], figure["layout"]["uirevision"]) == (200, "每日盈亏", "1w")
+    status, headers, body = ask(served, "GET", "/api/history/days.csv?desk=demo&range=1w")
+    assert (status, headers["content-disposition"]) == (200, 'attachment; filename="demo-days-1w.csv"')
+    assert body.decode().splitlines()[1].startswith("2014-06-05,")
+    for path in ("/api/figure/nothing?desk=demo", "/api/history/nothing.csv?desk=demo", "/api/figure/daily?desk=none"):
+        status, _, body = ask(served, "GET", path)
+        assert status == 404
+        assert json.loads(body)["error"]
+
+
 @pytest.mark.parametrize("name", ["stop", "pause"])
 def test_a_command_of_our_page_is_written_and_audited(served: CockpitProcess, player: DeskPlayer, name: str) -> None:
     status, _, body = ask(served, "POST", f"/api/control/{name}?desk=demo", own_page(served))
@@ -158,11 +172,18 @@ def test_assets_are_ours_and_kept_for_ever(served: CockpitProcess) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_quickly_with_a_stream_open(player: DeskPlayer, how: signal.Signals) -> None:
+def test_it_ends_quickly_with_a_stream_and_a_page_open(player: DeskPlayer, how: signal.Signals) -> None:
     process = CockpitProcess(player.paths.root)
     process.start()
     parts = urlsplit(process.address)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as link:
+    page = connect(
+        f"ws://{parts.netloc}/_stcore/stream",
+        origin=process.address,  # type: ignore[arg-type]
+        additional_headers={"Cookie": process.own_page()["Cookie"]},
+        subprotocols=["streamlit"],  # type: ignore[list-item]
+        proxy=None,
+    )
+    with page, socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as link:
         link.sendall(f"GET /api/events?desk=demo HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
         heard = b""
         while b"event: page" not in heard:
