@@ -22,6 +22,7 @@ from cockpit.replays import Replays
 from state.audit import AuditError, append_audit
 from state.control import (
     BY_SUPERVISOR,
+    Command,
     ControlError,
     assert_command,
     read_control,
@@ -33,11 +34,11 @@ from state.look import look_at
 from state.records import OperatorRequest
 from state.times import iso_from_us
 
-Action = Literal["stop", "pause", "flatten", "resume", "start"]
+Action = Literal["stop", "pause", "flatten", "resume", "start", "withdraw"]
 BookAction = Literal["adopt", "release", "acknowledge", "reset"]
 INSTANT = frozenset({"stop", "pause"})
 """One click: no password, no waiting for another command."""
-_RELEASES: dict[Action, Literal["pause", "stop"]] = {"resume": "pause", "start": "stop"}
+_RELEASES: dict[Action, Command] = {"resume": "pause", "start": "stop", "withdraw": "flatten"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _STALE_MS = 60_000.0
 """A flatten that stands for longer without a daemon's word starts only when it is asked for again."""
@@ -242,15 +243,15 @@ def _release(given: _Given, action: Action, *, paused: bool) -> Outcome:
     if standing is None:
         given.audit("was not asserted")
         return Outcome(id=given.id, outcome="was not asserted")
-    # Whoever starts what a machine has stopped looks first and resumes then.
-    paused = action == "start" and (paused or standing.by == BY_SUPERVISOR)
+    # Whoever starts what a machine has stopped, or takes a flatten back, looks first and resumes then.
+    paused = action == "withdraw" or (action == "start" and (paused or standing.by == BY_SUPERVISOR))
     warning = given.audit("written", {"paused": True} if paused else None)
     if warning is not None:
         raise CommandError("not_audited", action=action, error=warning)
     try:
         if paused:
-            # Pause stands before the stop goes: between the two no hedge may leave.
-            words = f"start after a stop by {standing.by or 'an unnamed operator'}"
+            # Pause stands before the other goes: between the two no hedge may leave.
+            words = f"{action} after a {name} by {standing.by or 'an unnamed operator'}"
             assert_command(given.paths.control, "pause", by=given.actor.name, reason=words, at=given.at)
         released = release_command(given.paths.control, name)
     except ControlError as error:

@@ -44,6 +44,11 @@ def controls(
             "resume": _resume(control, reader, down=down),
             "start": _start(control, reader, held=held),
             "reset": _reset(light, reader, down=down),
+            "withdraw": Button(
+                label=reader.say("controls.withdraw"),
+                enabled="flatten" in control.files,
+                shown="flatten" in control.files,
+            ),
             "flatten": _flatten(snapshot, light, control, reader),
         },
         dead=dead,

@@ -100,7 +100,7 @@ def control_data(paths: DeskPaths) -> dict[str, Any]:
 
 def controls(paths: DeskPaths) -> Any:
     """The row of controls but STOP, which stands in the frame. Its `ask` names the dialog that was asked for."""
-    names = ["pause", "resume", "start", "reset", "flatten"]
+    names = ["pause", "resume", "start", "reset", "withdraw", "flatten"]
     data = {**control_data(paths), "names": names, "receipts": True, "quiet": True}
     return components.controls(key=live_key("controls-page"), data=data, on_ask_change=lambda: None)
 

@@ -24,7 +24,7 @@ from cockpit.routes.answers import json_answer, paths_of, reader_of
 from state.look import look_at
 
 _MAX_BODY = 16 * 1024
-_CONTROL: tuple[commands.Action, ...] = ("stop", "pause", "resume", "start", "flatten")
+_CONTROL: tuple[commands.Action, ...] = ("stop", "pause", "resume", "start", "flatten", "withdraw")
 _BOOK: tuple[commands.BookAction, ...] = ("adopt", "release", "acknowledge")
 _CHECKED: tuple[Command, ...] = ("resume", "start", "reset")
 _OUR_FAULT = frozenset({"not_written", "not_audited"})

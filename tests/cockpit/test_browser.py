@@ -284,6 +284,24 @@ def test_a_flatten_of_a_salvaged_book_takes_one_of_its_numbers_and_leaves_it_in_
     assert json.loads(note.read_text())["shares"] == 210
 
 
+def test_a_flatten_that_stands_is_taken_back_and_the_desk_stays_paused(visit: Visit, desk: PlayingDesk) -> None:
+    def deaf(player: DeskPlayer) -> None:
+        player.obeys = False
+
+    desk.change(deaf)
+    control_file(desk, "flatten").touch()
+    page = visit.page
+    expect(page.locator("button.flatten")).to_have_text("Flattening…")
+    page.locator("button.withdraw").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Own shares now: +240, on their way to 0.")
+    expect(dialog).to_contain_text("rm ")
+    dialog.get_by_role("button", name="Take it back").click()
+    gone(page)
+    assert appears(control_file(desk, "pause"), within_s=3)
+    assert not control_file(desk, "flatten").exists()
+
+
 def test_stop_is_one_click_away_in_a_dialog_too(visit: Visit, desk: PlayingDesk) -> None:
     page = visit.page
     page.locator("button.flatten").click()

@@ -20,7 +20,7 @@ from tests.support.desk_player import DeskPlayer, wall_us
 
 ANNA = Actor(name="anna", role="operator", address="10.0.0.7", session_id="s1")
 VIEWER = Actor(name="vera", role="viewer", address="10.0.0.8")
-EVERY = ("stop", "pause", "flatten", "resume", "start", "reset", "adopt", "release", "acknowledge")
+EVERY = ("stop", "pause", "flatten", "resume", "start", "withdraw", "reset", "adopt", "release", "acknowledge")
 
 
 def files(player: DeskPlayer) -> dict[Any, Any]:
@@ -211,6 +211,14 @@ def test_a_start_after_a_stop_that_a_machine_made_comes_up_paused(player: DeskPl
     assert_command(player.paths.control, "stop", by=by, reason="crash_loop", at="")
     assert give(player, "start").paused is paused
     assert set(files(player)) == ({"pause"} if paused else set())
+
+
+def test_a_flatten_that_is_taken_back_leaves_the_desk_paused(player: DeskPlayer) -> None:
+    player.write()
+    give(player, "flatten", agreed=plan(player))
+    assert give(player, "withdraw").paused is True
+    assert set(files(player)) == {"pause"}
+    assert give(player, "withdraw").outcome == "was not asserted"
 
 
 def test_a_start_can_be_asked_to_come_up_paused(player: DeskPlayer) -> None:

@@ -41,7 +41,7 @@ def enabled(found: Controls) -> set[str]:
         ("green", (), "running", {"stop", "pause", "flatten"}, False),
         ("yellow", ("pause",), "running", {"stop", "resume", "flatten"}, False),
         ("yellow", ("stop",), "stopping", {"pause", "flatten"}, False),
-        ("yellow", ("flatten",), "running", {"stop", "pause"}, False),
+        ("yellow", ("flatten",), "running", {"stop", "pause", "withdraw"}, False),
         ("not_live", ("stop",), "stopped", {"start", "flatten"}, False),
         ("not_live", ("stop",), "running", {"start", "flatten"}, False),
         ("not_live", (), "running", {"stop", "pause", "flatten"}, True),

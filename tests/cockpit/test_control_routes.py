@@ -12,7 +12,7 @@ from state.control import read_control
 from tests.support.cockpit_process import PASSWORD, Answer, CockpitProcess, set_users
 from tests.support.desk_player import DeskPlayer, wall_us
 
-COMMANDS = [f"/api/control/{name}" for name in ("stop", "pause", "resume", "start", "flatten", "reset")]
+COMMANDS = [f"/api/control/{name}" for name in ("stop", "pause", "resume", "start", "flatten", "withdraw", "reset")]
 COMMANDS += [f"/api/book/{name}" for name in ("adopt", "release", "acknowledge")]
 Pages = dict[str, dict[str, str]]
 

@@ -13,10 +13,11 @@ const ICONS = {
   resume: PLAY,
   start: PLAY,
   reset: [["path", { d: "M5 12a7 7 0 1 0 2.2-5.1M5 3.5v4.2h4.2", fill: "none", stroke: "currentColor", "stroke-width": 2.2 }]],
+  withdraw: [["path", { d: "M9 7 4.5 11.5 9 16M5 11.5h9a5 5 0 0 1 0 10h-3", fill: "none", stroke: "currentColor", "stroke-width": 2.2 }]],
   flatten: [["path", { d: "M12 3v11M7.5 10 12 14.5 16.5 10M4 20h16", fill: "none", stroke: "currentColor", "stroke-width": 2.2 }]],
 };
 const INSTANT = ["stop", "pause"];
-const ASKED = ["resume", "start", "reset", "flatten"];
+const ASKED = ["resume", "start", "reset", "withdraw", "flatten"];
 const PENDING_MS = 5000; // how long a written command may take to show in the stream before its button is free again
 
 function button(name) {

@@ -10,7 +10,7 @@ import streamlit as st
 
 from cockpit.clock import wall_us
 from cockpit.pages import frame
-from cockpit.pages.dialogs import book, flatten, parts, reset, resume, start
+from cockpit.pages.dialogs import book, flatten, parts, reset, resume, start, withdraw
 from state.layout import DeskPaths
 from state.look import look_at
 
@@ -19,6 +19,7 @@ _BODIES: Mapping[str, Callable[[DeskPaths], None]] = {
     "start": start.body,
     "flatten": flatten.body,
     "reset": reset.body,
+    "withdraw": withdraw.body,
     "adopt": partial(book.body, "adopt"),
     "release": partial(book.body, "release"),
     "acknowledge": partial(book.body, "acknowledge"),

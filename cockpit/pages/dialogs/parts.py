@@ -127,7 +127,11 @@ def refuse(text: str, reader: Reader) -> None:
 
 def end(paths: DeskPaths, words: str, reader: Reader, *instant: str) -> None:
     """What every dialog ends with: its shell twin, and STOP, for the dialog covers the page's own."""
-    line = context.current().shell(words)
+    end_with_line(paths, context.current().shell(words), reader, *instant)
+
+
+def end_with_line(paths: DeskPaths, line: str, reader: Reader, *instant: str) -> None:
+    """The same where the twin is no command of ours."""
     html(f"<small>{escape(reader.say('dialogs.shell'))} <code>{escape(line)}</code></small>")
     frame.controls_in_dialog(paths, *(instant or ("stop",)))
 
