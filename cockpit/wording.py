@@ -12,7 +12,7 @@ from state.records import SessionState
 
 MINUS = "\N{MINUS SIGN}"
 Kind = Literal["simulated", "paper", "live", "unknown"]
-Machine = Literal["trading", "hedge", "daemon", "link", "posture", "order"]
+Machine = Literal["trading", "hedge", "daemon", "link", "posture"]
 
 
 def number(value: float | None, *, decimals: int = 0, signed: bool = False) -> str:
@@ -178,11 +178,3 @@ def cause(reason: str, reader: Reader) -> str:
 def state(machine: Machine, name: str | None, reader: Reader) -> str:
     """A state of one of the daemon's machines; English keeps the machine's own word."""
     return DASH if name is None else reader.say_known(f"states.{machine}", name, name.replace("_", " "))
-
-
-def state_code(code: str | None, reader: Reader) -> tuple[tuple[str, str, str], ...]:
-    """`O1 D2 …` -> (`O1`, `Options`, `long gamma`) each; a part that is no known code says nothing more."""
-    return tuple(
-        (part, reader.say_known("codes", part[:1], ""), reader.say_known("codes", part, ""))
-        for part in (code or "").split()
-    )

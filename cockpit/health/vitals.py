@@ -19,6 +19,7 @@ from cockpit.health.clock import clock_state
 from cockpit.health.disk import DiskUse, measure
 from cockpit.health.job import last_examined, last_verified
 from cockpit.health.jobs import Jobs
+from cockpit.health.machine_states import machine_states
 from cockpit.health.processes import Found, Meter, Whereabouts, look_for, simulator_pid
 from cockpit.light_view import runbook_address
 from cockpit.profiles.running import RunningProfile, loaded, running_profile
@@ -98,6 +99,7 @@ class VitalsOfDesks:
         of_snapshot = {
             "link": now_tables.link(look, reader, address=_address(running, profile), windows=_windows(profile)),
             "checks": now_tables.checks(snapshot, reader),
+            "states": machine_states(snapshot, reader),
             "limits": now_tables.limits(snapshot, reader),
             "latency": now_tables.latency(snapshot, reader),
         }

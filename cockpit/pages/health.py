@@ -16,7 +16,7 @@ from state.layout import DeskPaths
 LAYOUT = (
     (("processes",),),
     (("checks",),),
-    (("link", "latency", "disk", "clock"), ("limits", "control", "records", "cockpit", "versions")),
+    (("link", "latency", "disk", "clock"), ("states", "limits", "control", "records", "cockpit", "versions")),
     (("doctor",),),
 )
 """From above: rows of one or two columns, each of tables by name."""

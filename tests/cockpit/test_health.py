@@ -19,6 +19,7 @@ from cockpit.health.disk import DiskUse, Growth, measure
 from cockpit.health.job import last_examined, last_verified
 from cockpit.health.jobs import Jobs, Progress
 from cockpit.health.log_table import log_table
+from cockpit.health.machine_states import machine_states
 from cockpit.health.processes import Meter, Whereabouts, look_for, simulator_pid
 from cockpit.health.vitals import Vitals, VitalsOfDesks
 from cockpit.reader import DASH, Reader
@@ -27,7 +28,7 @@ from config.schema import Storage
 from state.lock_holder import DAEMON_LOCK, can_tell, holder_pid
 from state.look import look_at
 from state.reasons import REASONS
-from state.records import Check, Limit
+from state.records import Check, Limit, Posture, Snapshot
 from tests.support.desk_player import DeskPlayer, wall_us
 
 ENGLISH, CHINESE = Reader(), Reader(language="zh")
@@ -339,3 +340,24 @@ def test_the_page_runs_with_and_without_a_log(player: DeskPlayer, monkeypatch: p
     assert not app.exception
     assert not any("elsewhere" in each.value or "http:" in each.value for each in [*app.markdown, *app.caption])
     assert app.button(key="verify-now").disabled is False
+
+
+def test_the_states_are_said_in_words_with_their_codes(player: DeskPlayer) -> None:
+    player.posture = Posture(name="HALTED", reason="daily_loss: loss 12.00 USD, limit 10.00")
+    player.write()
+    english, chinese = machine_states(read_snapshot(player), ENGLISH), machine_states(read_snapshot(player), CHINESE)
+    assert row(english, "Options").cells == ("Options", "long gamma", "O1")
+    assert row(english, "Posture").tone == "bad"
+    posture = row(chinese, "许可级别").cells
+    assert posture[1] == "只允许平仓"
+    assert "亏损 12.00 USD" in posture[2]
+    assert row(chinese, "守护进程").cells[1] == "运行中"
+    assert row(chinese, "交易").cells[2] == row(english, "Trading").cells[2]
+    assert [each.cells[2][:1] for each in english.rows[-6:]] == list("ODMLES")
+    assert machine_states(None, ENGLISH).rows[0].cells == ("Daemon", DASH, "")
+
+
+def read_snapshot(player: DeskPlayer) -> Snapshot:
+    found = look_at(player.paths, wall_us()).snapshot
+    assert found is not None
+    return found

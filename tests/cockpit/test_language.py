@@ -137,7 +137,6 @@ def test_every_operation_and_state_has_its_word() -> None:
     assert names("states.hedge") == {str(state) for state in HedgeState}
     assert names("states.daemon") == {str(state) for state in DaemonState}
     assert names("states.link") == {str(state) for state in LinkState}
-    assert names("states.order") == {str(state) for state in OrderState}
     assert names("states.posture") == {"ACTIVE", "REDUCING", "HALTED"}
 
 

@@ -103,12 +103,3 @@ def test_names_and_units_are_the_readers() -> None:
     assert wording.quantity(-5, "share", Reader()) == f"{wording.MINUS}5 shares"
     assert wording.quantity(2, "barrel", chinese) == "2 barrels"
     assert wording.quantity(None, "share", Reader()) == wording.DASH
-
-
-def test_a_state_code_is_said_letter_by_letter() -> None:
-    assert wording.state_code("O1 D2 X9", Reader()) == (
-        ("O1", "Options", "long gamma"),
-        ("D2", "Delta", "hedge needed"),
-        ("X9", "", ""),
-    )
-    assert wording.state_code(None, Reader()) == ()
