@@ -254,16 +254,14 @@ def findings(last: Examined | None, running: Progress, reader: Reader, *, comman
 def clock(snapshot: Snapshot | None, kernel: ClockState, now_us: int, reader: Reader) -> Table:
     """This machine's clock, the daemon's, and the market's."""
     say = reader.say
-    kept = {True: "health.clock.kept", False: "health.clock.not_kept", None: "health.clock.unknown"}[
-        kernel.is_synchronised
-    ]
-    error = kernel.estimated_error_ms
     rows = [
         fact(say("health.clock.machine"), reader.day_and_time(iso_from_us(now_us))),
         fact(
             say("health.clock.synchronised"),
-            say(kept),
-            "" if error is None else say("health.clock.error", error=f"{wording.number(error, decimals=1)} ms"),
+            say("health.clock.kept" if kernel.is_synchronised else "health.clock.not_kept")
+            if kernel.is_synchronised is not None
+            else DASH,
+            _why_clock(kernel, reader),
             tone="warn" if kernel.is_synchronised is False else None,
         ),
     ]
@@ -283,6 +281,15 @@ def clock(snapshot: Snapshot | None, kernel: ClockState, now_us: int, reader: Re
             )
         )
     return facts(say("health.clock.title"), tuple(rows), reader)
+
+
+def _why_clock(kernel: ClockState, reader: Reader) -> str:
+    if kernel.is_synchronised is None:
+        return reader.say("health.clock.unknown")
+    if not kernel.is_synchronised:
+        return reader.say("health.clock.unsynchronised")
+    error = kernel.estimated_error_ms
+    return "" if error is None else reader.say("health.clock.error", error=f"{wording.number(error, decimals=1)} ms")
 
 
 def _us(iso: str) -> int | None:

@@ -234,9 +234,15 @@ def test_a_file_or_checkout_that_changed_is_said(player: DeskPlayer) -> None:
 def test_the_clock_says_whether_the_network_keeps_it(player: DeskPlayer) -> None:
     assert clock_state().is_synchronised in (True, False, None)
     snapshot = player.write()
-    for kernel, word in ((True, "yes"), (False, "no: "), (None, "does not say")):
-        table = slow_tables.clock(snapshot, ClockState(is_synchronised=kernel), wall_us(), ENGLISH)
-        assert word in row(table, "Kept by the network").cells[1]
+    told = [
+        row(slow_tables.clock(snapshot, ClockState(is_synchronised=kernel), wall_us(), ENGLISH), "Kept by the network")
+        for kernel in (True, False, None)
+    ]
+    assert [each.cells[1] for each in told] == ["yes", "no", DASH]
+    assert [each.tone for each in told] == [None, "warn", None]
+    assert "NTP" in told[1].cells[2]
+    assert "does not say" in told[2].cells[2]
+    table = slow_tables.clock(snapshot, ClockState(is_synchronised=True), wall_us(), ENGLISH)
     assert "own time" in row(table, "Market time of the desk").cells[2]
 
 
