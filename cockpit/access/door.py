@@ -72,8 +72,8 @@ class Door:
         self.settings = settings if settings is not None else Settings()
         self.listening = listening if listening is not None else Listening()
         self.wall = wall
-        self.sessions = Sessions(self.settings.limits)
         self.record = GateRecord(paths)
+        self.sessions = Sessions(self.settings.limits, on_end=self._tell_ended)
         self._users = UsersFile(paths)
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -96,7 +96,7 @@ class Door:
             self._swept = users
             if users and not self.needs_login:
                 self.needs_login = True
-                self._tell_ended(self.sessions.end_local())
+                self.sessions.end_local()
             self.sweep()
         return users
 
@@ -104,7 +104,7 @@ class Door:
         """End what has expired or was changed, and write the audit's counts. Once a second."""
         now_us = self.wall()
         prints = None if self._swept is None else {name: user.print for name, user in self._swept.items()}
-        self._tell_ended(self.sessions.sweep(now_us, prints))
+        self.sessions.sweep(now_us, prints)
         self.record.flush(now_us)
 
     def close(self) -> None:
@@ -267,16 +267,18 @@ class Door:
         self.record.refused(f"{action} failed", address=address, by=name, now_us=self.wall())
         raise WrongPassword(f"access.wrong_{action}", wait=_seconds(wait_s))
 
-    def _tell_ended(self, sessions: list[Session]) -> None:
-        for session in sessions:
-            self.record.event(
-                "session ended",
-                by=session.name,
-                outcome=session.ended or "",
-                address=session.address,
-                now_us=self.wall(),
-                session_id=session.id,
-            )
+    def _tell_ended(self, session: Session) -> None:
+        """Into the audit, unless somebody logged out (told there) or anybody could make it happen without end."""
+        if session.ended in ("logged_out", "closing") or (session.user_print is None and session.ended != "changed"):
+            return
+        self.record.event(
+            "session ended",
+            by=session.name,
+            outcome=session.ended or "",
+            address=session.address,
+            now_us=self.wall(),
+            session_id=session.id,
+        )
 
     def overview(self) -> Overview:
         """Who may come in and who is in."""

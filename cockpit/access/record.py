@@ -1,8 +1,9 @@
 """The gate's audit, in `<root>/_cockpit/audit`: who came in, who left, who was refused.
 
 Logins are written each. Refusals can be made by anybody who reaches the port, so they are bounded: the same kind
-from the same address is written at once, then at most once a minute with its count, and all of them together no more
-than a burst of 30 and then 6 a minute. What found no room is counted and told by the next line that does.
+from the same address is written at once, then with its count after a minute, two, four, up to an hour (a page that was
+left open asks for weeks), and all of them together no more than a burst of 30 and then 6 a minute. What found no room
+is counted and told by the next line that does.
 """
 
 import sys
@@ -19,6 +20,7 @@ from state.audit import AuditError, append_audit
 from state.layout import CockpitPaths
 
 EVERY_US: Final = 60_000_000
+RAREST_US: Final = 60 * EVERY_US
 BURST: Final = 30.0
 PER_MINUTE: Final = 6.0
 CAPACITY: Final = 256
@@ -30,6 +32,8 @@ class _Count(msgspec.Struct):
     kind: str
     address: str | None
     written_us: int
+    every_us: int = 0
+    """How long after the last line the next one may be written."""
     count: int = 0
     paths: list[str] = msgspec.field(default_factory=list)
     names: list[str] = msgspec.field(default_factory=list)
@@ -75,7 +79,7 @@ class GateRecord:
             key = (kind, address)
             count = self._counts.get(key)
             if count is None:
-                count = self._counts[key] = _Count(kind, address, now_us - EVERY_US)
+                count = self._counts[key] = _Count(kind, address, now_us)
             self._counts.move_to_end(key)
             count.count += 1
             _note(count.names, by)
@@ -94,7 +98,7 @@ class GateRecord:
                 due.append(_Count("others", None, now_us, count=self._others))
                 self._others = 0
             for key, count in list(self._counts.items()):
-                if count.count == 0 and now_us - count.written_us >= EVERY_US:
+                if count.count == 0 and now_us - count.written_us >= count.every_us:
                     del self._counts[key]
                 elif (found := self._taken(key, now_us)) is not None:
                     due.append(found)
@@ -118,9 +122,10 @@ class GateRecord:
     def _taken(self, key: tuple[str, str | None], now_us: int) -> _Count | None:
         """A count whose turn it is, out of the table; it begins anew there. The lock is held."""
         count = self._counts[key]
-        if count.count == 0 or now_us - count.written_us < EVERY_US or not self._has_room(now_us):
+        if count.count == 0 or now_us - count.written_us < count.every_us or not self._has_room(now_us):
             return None
-        self._counts[key] = _Count(count.kind, count.address, now_us)
+        every_us = min(max(EVERY_US, 2 * count.every_us), RAREST_US)
+        self._counts[key] = _Count(count.kind, count.address, now_us, every_us)
         return count
 
     def _has_room(self, now_us: int) -> bool:

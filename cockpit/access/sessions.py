@@ -87,10 +87,12 @@ def key_of(token: str) -> str:
 
 
 class Sessions:
-    """The table. Safe to ask from several threads; `Link.end` may be called from any of them."""
+    """The table. Safe to ask from several threads; `Link.end` and `on_end` may be called from any of them."""
 
-    def __init__(self, limits: Limits, *, capacity: int = MAX_SESSIONS) -> None:
-        self._limits, self._capacity = limits, capacity
+    def __init__(
+        self, limits: Limits, *, capacity: int = MAX_SESSIONS, on_end: Callable[[Session], None] | None = None
+    ) -> None:
+        self._limits, self._capacity, self._on_end = limits, capacity, on_end
         self._lock = threading.RLock()
         self._open: dict[str, Session] = {}
         self._ended: OrderedDict[str, Ended] = OrderedDict()
@@ -173,27 +175,25 @@ class Sessions:
             links = list(session.links)
         for link in links:
             link.end()
+        if self._on_end is not None:
+            self._on_end(session)
 
-    def sweep(self, now_us: int, prints: Mapping[str, str] | None) -> list[Session]:
-        """End what has expired, and the sessions whose user is no more what he was; gives them.
+    def sweep(self, now_us: int, prints: Mapping[str, str] | None) -> None:
+        """End what has expired, and the sessions whose user is no more what he was.
 
         `prints` is name -> `User.print`; None where nobody can tell (the file is damaged): then nobody is ended.
         """
         with self._lock:
-            before = list(self._open.values())
-            for session in before:
+            for session in list(self._open.values()):
                 self._judge(session, now_us)
                 if prints is not None and session.user_print not in (None, prints.get(session.name)):
                     self.end(session, "changed")
-        return [session for session in before if session.ended is not None]
 
-    def end_local(self) -> list[Session]:
+    def end_local(self) -> None:
         """End the sessions that began without a password: from now on there are users."""
         with self._lock:
-            local = [session for session in self._open.values() if session.user_print is None]
-            for session in local:
+            for session in [each for each in self._open.values() if each.user_print is None]:
                 self.end(session, "changed")
-        return local
 
     def close(self) -> None:
         """End all of them: the server ends."""

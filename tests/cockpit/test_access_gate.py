@@ -363,6 +363,7 @@ async def test_after_the_absolute_limit_everything_is_refused(lan: House) -> Non
         "location",
     ) == "/login?next=%2Fnow&why=session_over"
     assert len(lan.audited("session ended: expired")) >= 1
+    assert [(line.action, line.by) for line in lan.audited("expired")] == [("session ended", "anna")]
 
 
 async def test_another_server_knows_no_session_of_the_one_before(lan: House) -> None:

@@ -169,8 +169,8 @@ def test_the_absolute_limit_ends_also_a_busy_session() -> None:
     for hour in range(12):
         sessions.touch(session, hour * HOUR_US)
         assert sessions.find(token, hour * HOUR_US) is session
-    assert [each.ended for each in sessions.sweep(12 * HOUR_US, {"anna": "p"})] == ["expired"]
-    assert ended == [1]
+    sessions.sweep(12 * HOUR_US, {"anna": "p"})
+    assert (session.ended, ended) == ("expired", [1])
     assert sessions.find(token, 12 * HOUR_US) is None
     assert sessions.how_ended(token) == "expired"
     assert sessions.how_ended("forged") is None
@@ -179,9 +179,10 @@ def test_the_absolute_limit_ends_also_a_busy_session() -> None:
 def test_a_session_ends_when_its_user_changes_or_goes_and_not_when_nobody_can_tell() -> None:
     sessions = Sessions(LIMITS)
     anna, bob = begun(sessions)[1], begun(sessions, name="bob")[1]
-    assert sessions.sweep(1, None) == []
-    assert sessions.sweep(1, {"anna": "p", "bob": "p"}) == []
-    assert sessions.sweep(1, {"anna": "another"}) == [anna, bob]
+    for prints in (None, {"anna": "p", "bob": "p"}):
+        sessions.sweep(1, prints)
+        assert (anna.ended, bob.ended) == (None, None)
+    sessions.sweep(1, {"anna": "another"})
     assert (anna.ended, bob.ended) == ("changed", "changed")
 
 
@@ -190,8 +191,10 @@ def test_the_local_operator_stays_for_weeks_and_leaves_when_users_come() -> None
     token, session = begun(sessions, user_print=None)
     actor = sessions.find(token, 1000 * HOUR_US).actor()  # type: ignore[union-attr]
     assert (actor.resting, actor.must_confirm) == (False, False)
-    assert sessions.sweep(1000 * HOUR_US, {"anna": "p"}) == []
-    assert sessions.end_local() == [session]
+    sessions.sweep(1000 * HOUR_US, {"anna": "p"})
+    assert session.ended is None
+    sessions.end_local()
+    assert session.ended == "changed"
 
 
 def test_a_full_table_ends_the_longest_unused_and_refuses_when_all_have_pages() -> None:
@@ -259,6 +262,16 @@ def test_the_same_refusal_is_written_once_a_minute_with_its_count(tmp_path: Path
     )
     assert len(last.data["paths"]) == 5  # type: ignore[index]
     record.close(MINUTE_US + 2)
+
+
+def test_a_page_that_was_left_open_is_told_ever_more_rarely(tmp_path: Path) -> None:
+    record = GateRecord(CockpitPaths(tmp_path))
+    for minute in range(24 * 60):
+        record.refused("session ended: expired", address="10.0.0.9", now_us=minute * MINUTE_US)
+    counts = [line.data["count"] for line in lines_of(record, tmp_path) if line.data]
+    assert counts[:7] == [1, 1, 2, 4, 8, 16, 32]
+    assert set(counts[7:]) == {60}
+    record.close(24 * 60 * MINUTE_US)
 
 
 def test_a_flood_from_everywhere_cannot_fill_the_disk(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_a_foreign_page_commands_nothing(served: CockpitProcess, player: DeskPla
 
 
 def test_flatten_and_a_mere_look_command_nothing(served: CockpitProcess, player: DeskPlayer) -> None:
-    assert ask(served, "POST", "/api/control/flatten?desk=demo", own_page(served))[0] == 404
+    assert ask(served, "POST", "/api/control/flatten?desk=demo", own_page(served))[0] == 400, "no plan was agreed to"
     ask(served, "GET", "/api/control/stop?desk=demo", own_page(served))
     assert read_control(player.paths.control, wall_us()).files == {}
 
