@@ -1,6 +1,7 @@
 // One element for every figure, drawn by Plotly.react on one node that lives as long as the page: with `uirevision`
 // the operator's zoom and selection survive every tick, until another range is chosen. The figure comes from
 // /api/figure/<source>; of the equity later only what is new is fetched, and the newest point comes from the stream.
+import { isTouch, zoomByTouch } from "./pinch.js";
 import { painted, plotly, themeOf } from "./plot.js";
 import { component, make, query, say, setAttribute, setText, subscribe } from "./live.js";
 import { drawTwin, tableOf } from "./twin.js";
@@ -131,8 +132,9 @@ async function drawOnce(parts) {
   const look = [themeOf(style), isNarrow, figure.data[0].meta === "equity_usd" && point ? point.x : ""].join();
   if (parts.drawn === figure && parts.look === look) return; // as it stands there already
   const ready = painted(withPoint(figure, point), style);
-  // On a phone the tool bar would lie on the legend; two fingers zoom there.
+  // On a phone the tool bar would lie on the legend.
   const config = isNarrow ? { ...ready.config, displayModeBar: false } : ready.config;
+  if (isTouch()) ready.layout.dragmode = false;
   parts.plot.style.height = `${ready.layout.height}px`;
   try {
     await Plotly.react(parts.plot, ready.data, ready.layout, config);
@@ -185,6 +187,7 @@ function build(parts) {
   parts.empty = make("p", "bf-empty", parts.words.loading);
   parts.plot = make("div", "bf-plot");
   parts.plot.setAttribute("role", "figure");
+  zoomByTouch(parts.plot);
   parts.twin = make("div", "bf-twin");
   parts.twin.hidden = true;
   parts.note = make("p", "bf-note");
