@@ -32,11 +32,17 @@ def machine_states(snapshot: Snapshot | None, reader: Reader) -> Table:
         )
     if state is not None:
         rows += [
-            fact(say("machines.trading"), wording.state("trading", state.trading_state, reader), state.trading_state),
-            fact(say("machines.hedge"), wording.state("hedge", state.hedge_state, reader), state.hedge_state),
+            _machine(say("machines.trading"), "trading", state.trading_state, reader),
+            _machine(say("machines.hedge"), "hedge", state.hedge_state, reader),
             *_codes(state, reader),
         ]
     return facts(say("machines.title"), tuple(rows), reader)
+
+
+def _machine(name: str, machine: wording.Machine, state: str, reader: Reader) -> Row:
+    """The state in words; beside it the machine's own word, which journal and documents use, where it is another."""
+    said = wording.state(machine, state, reader)
+    return fact(name, said, "" if said == state else state)
 
 
 def _codes(state: GammaScalperState, reader: Reader) -> Iterator[Row]:
@@ -57,4 +63,4 @@ def _market(market: Market, reader: Reader) -> str:
         age = None if market.gap_age_s is None else market.gap_age_s * 1000
         gap = wording.percent(market.gap_pct, signed=True)
         parts.append(reader.say("machines.gap", value=gap, age=wording.age(age)))
-    return ", ".join(parts)
+    return " · ".join(parts)

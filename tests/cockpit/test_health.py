@@ -358,7 +358,8 @@ def test_the_states_are_said_in_words_with_their_codes(player: DeskPlayer) -> No
     assert posture[1] == "只允许平仓"
     assert "亏损 12.00 USD" in posture[2]
     assert row(chinese, "守护进程").cells[1] == "运行中"
-    assert row(chinese, "交易").cells[2] == row(english, "Trading").cells[2]
+    assert row(chinese, "交易").cells[2] == row(english, "Trading").cells[1]
+    assert row(english, "Trading").cells[2] == ""
     assert [each.cells[2][:1] for each in english.rows[-6:]] == list("ODMLES")
     assert machine_states(None, ENGLISH).rows[0].cells == ("Daemon", DASH, "")
 
