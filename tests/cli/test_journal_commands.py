@@ -117,6 +117,7 @@ def test_the_table_shows_what_was_traded_and_no_markup_is_obeyed(cli: Cli, day: 
         ("--reason cooldown", []),
         ("--text COOLDOWN", ["refused"]),
         ("--order demo.ab.1", ["order_sent", "fill"]),
+        ("--before 4", ["run_started", "intent", "order_sent"]),
     ],
 )
 def test_filters(cli: Cli, day: Desk, arguments: str, types: list[str]) -> None:
