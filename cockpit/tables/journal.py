@@ -87,14 +87,14 @@ def counts(counted: Counted, by: GroupBy, reader: Reader, *, quantity: bool) -> 
     to = Columns(reader, "counts")
     group = Column(
         name="group",
-        label=reader.say(f"tables.counts.by.{by}"),
+        label=reader.say(f"tables.counts.by.{by}").capitalize(),
         unit="UTC" if by in _CALENDAR else None,
         sort=True,
     )
     columns = [group, *sortable((to.right("count"), *((to.right("quantity"),) if quantity else ())))]
     total, groups = sum(each.count for each in counted.counts), len(counted.counts)
     return Table(
-        title=reader.say("tables.counts.title", by=group.label),
+        title=reader.say("tables.counts.title", by=reader.say(f"tables.counts.by.{by}")),
         aside=reader.say("tables.counts.aside", n=wording.shares(total), groups=wording.shares(groups)),
         columns=tuple(columns),
         rows=tuple(_count_row(each, by, reader, len(columns)) for each in counted.counts),

@@ -5,6 +5,7 @@ import { component, make, query, say, setText, subscribe } from "./live.js";
 import { drawTable, makeTable } from "./tables.js";
 
 const COUNT_EVERY_MS = 1500; // a busy desk writes many lines a second; one count at a time is enough
+const UNNUMBERED_EVERY_MS = 10000;
 const GIVE_UP_MS = 30000;
 
 function build(root, data) {
@@ -119,8 +120,9 @@ export function run(context) {
       draw(parts, data, setTriggerValue);
       const stop = subscribe(data, {
         onPage: (page) => {
-          const seq = page.journal_seq;
-          if (seq === null || seq === undefined || seq === parts.seenSeq) return;
+          // A desk that does not say its journal's number is asked again after a while.
+          const seq = page.journal_seq ?? `${Math.floor(Date.now() / UNNUMBERED_EVERY_MS)}`;
+          if (seq === parts.seenSeq) return;
           parts.seenSeq = seq;
           if (seq !== parts.data.newest_seq) count(parts);
         },
