@@ -17,10 +17,10 @@ from cockpit.reader import Reader
 from cockpit.tables import Column, Row, Table, plain
 from state.statistics.days import PARTS, By, Period
 from state.statistics.executions import sizes
-from state.statistics.measures import Histogram, Ratio
+from state.statistics.measures import Histogram, Ratio, WinRate
 from state.times import iso_from_us
 
-MOST_ROWS = 60
+MOST_ROWS = 30
 """On the page; a CSV holds all."""
 _COSTS = ("slippage_usd", "commission_usd")
 
@@ -61,7 +61,8 @@ def key_figures(summary: Summary, reader: Reader) -> Table:
     if total is not None:
         add("pnl", f"{wording.usd(total.pnl_usd, signed=True)} USD", total.n)
         add("return", wording.percent(total.return_pct, signed=True), len(summary.returns_pct))
-        add("wins", _win_words(summary, reader), wins.n)
+        add("wins", wording.percent(wins.rate_pct, decimals=1), wins.n)
+        add("wins_interval", _interval(wins), wins.n)
         add("sharpe", _ratio(summary.sharpe, reader), summary.sharpe.n)
         add("sortino", _ratio(summary.sortino, reader), summary.sortino.n)
         deepest = summary.drawdowns[0] if summary.drawdowns else None
@@ -80,13 +81,10 @@ def key_figures(summary: Summary, reader: Reader) -> Table:
     )
 
 
-def _win_words(summary: Summary, reader: Reader) -> str:
-    wins = summary.wins
-    if wins.rate_pct is None or wins.low_pct is None or wins.high_pct is None:
+def _interval(wins: WinRate) -> str:
+    if wins.low_pct is None or wins.high_pct is None:
         return wording.DASH
-    return reader.say(
-        "history.win_words", rate=f"{wins.rate_pct:.1f}", low=f"{wins.low_pct:.1f}", high=f"{wins.high_pct:.1f}"
-    )
+    return f"{wins.low_pct:.1f} … {wins.high_pct:.1f} %"
 
 
 def _ratio(ratio: Ratio, reader: Reader) -> str:

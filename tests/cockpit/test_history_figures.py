@@ -234,7 +234,8 @@ def test_the_key_figures_have_their_n(store: HistoryStore) -> None:
         row.cells[0]: row.cells for row in history_tables.key_figures(Summary(store, store.view, "all"), Reader()).rows
     }
     assert rows["Days won"][2] == "30"
-    assert "95 % interval" in rows["Days won"][1]
+    low, high = rows["Days won, 95 % interval"][1].removesuffix(" %").split(" … ")
+    assert float(low) < float(rows["Days won"][1].removesuffix(" %")) < float(high)
     assert rows["Sharpe ratio, annualised"][1] != "needs 20 days"
     few = history_tables.key_figures(Summary(store, store.view, "1w"), Reader())
     assert {row.cells[0]: row.cells[1] for row in few.rows}["Sharpe ratio, annualised"] == "needs 20 days"

@@ -9,6 +9,7 @@ import { drawTwin, tableOf } from "./twin.js";
 const EVERY_MS = { equity: 2000 };
 const OTHERS_EVERY_MS = 30_000;
 const AGAIN_MS = 1500;
+const NARROW_WEEKS = 14;
 const MOST_POINTS = 12_000; // a page that is open for days begins its figure anew beyond that
 
 function address(parts) {
@@ -91,6 +92,16 @@ function soon(parts, ms) {
   }, ms);
 }
 
+// A phone has room for three dates below a figure, and for a few weeks of a calendar: the newest.
+function narrowed(ready) {
+  if (ready.layout.xaxis?.nticks) ready.layout.xaxis.nticks = 3;
+  const heat = ready.data[0].type === "heatmap" ? ready.data[0] : null;
+  if (!heat) return;
+  heat.showscale = false;
+  const weeks = heat.x.length;
+  if (weeks > NARROW_WEEKS) ready.layout.xaxis.range = [weeks - NARROW_WEEKS - 0.5, weeks - 0.5];
+}
+
 // One drawing at a time: plotly's own are asynchronous and must not overlap on one node.
 async function draw(parts) {
   if (parts.drawing) {
@@ -134,6 +145,7 @@ async function drawOnce(parts) {
   const ready = painted(withPoint(figure, point), style);
   // On a phone the tool bar would lie on the legend.
   const config = isNarrow ? { ...ready.config, displayModeBar: false } : ready.config;
+  if (isNarrow) narrowed(ready);
   if (isTouch()) ready.layout.dragmode = false;
   parts.plot.style.height = `${ready.layout.height}px`;
   try {
