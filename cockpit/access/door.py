@@ -5,33 +5,27 @@ pages from threads of their own.
 """
 
 import asyncio
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Final
 
 import msgspec
 
 from cockpit import context
-from cockpit.access.actor import AccessError, Actor, NotLoggedIn, TooManyTries, WrongPassword
-from cockpit.access.addresses import guess_key
+from cockpit.access.actor import AccessError, Actor, NotLoggedIn, TooManyTries
 from cockpit.access.machine import machine_user
-from cockpit.access.passwords import BusyError, PasswordWork
+from cockpit.access.password_check import PasswordCheck
 from cockpit.access.record import GateRecord
 from cockpit.access.sessions import CrowdedError, Session, Sessions
 from cockpit.access.settings import Settings
-from cockpit.access.tries import Tries
-from cockpit.access.users import User, Users, UsersError, UsersFile
+from cockpit.access.users import Users, UsersError, UsersFile
 from cockpit.clock import wall_us
 from cockpit.reader import Reader
 from state.layout import CockpitPaths
 from state.times import iso_from_us
 
 _TRY_WITHIN_S: Final = 20.0
-_KNOWN: Final = 256
 
 
 class Listening(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,11 +69,7 @@ class Door:
         self.record = GateRecord(paths)
         self.sessions = Sessions(self.settings.limits, on_end=self._tell_ended)
         self._users = UsersFile(paths)
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._logins, self._confirms = Tries(), Tries()
-        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._work = PasswordWork()
+        self._check = PasswordCheck(self._users, self.record, wall=wall, monotonic=monotonic)
         self._swept: Users | None = None
         self.needs_login = bool(self.settings.allowed_hosts) or self.listening.beyond_this_machine
         """Whether somebody must log in. It never goes back while the server runs."""
@@ -110,7 +100,7 @@ class Door:
     def close(self) -> None:
         """The server ends: so does every session."""
         self.sessions.close()
-        self._work.close()
+        self._check.close()
         self.record.close(self.wall())
 
     # --- who asks ---
@@ -155,11 +145,9 @@ class Door:
 
     async def log_in(self, name: str, password: str, *, address: str | None, secure: bool) -> tuple[str, Session]:
         """A new session and its cookie's token. Raises WrongPassword, TooManyTries, AccessError. Audited."""
-        keys = self._keys(name, address)
-        user, trying = self._begin(self._logins, keys, name, password, address)
-        right = await asyncio.wrap_future(trying)
-        self._settle(self._logins, keys, "login", name, address, right=right and user is not None)
-        assert user is not None  # noqa: S101 - `_settle` has raised otherwise
+        self.refresh()
+        trying = self._check.begin("login", name, password, address)
+        user = self._check.settle(trying, right=await asyncio.wrap_future(trying.future))
         now_us = self.wall()
         try:
             token, session = self.sessions.begin(
@@ -170,7 +158,7 @@ class Door:
             raise AccessError(
                 "access.no_room", limit=error.limit, oldest=Reader().time_of_day(iso_from_us(error.oldest_us))
             ) from error
-        self._remember(name, address)
+        self._check.remember(name, address)
         self.record.event("login", by=name, outcome="ok", address=address, now_us=now_us, session_id=session.id)
         return token, session
 
@@ -184,15 +172,15 @@ class Door:
         session = self.sessions.by_id(actor.session_id, now_us)
         if session is None or session.name != actor.name:
             raise NotLoggedIn("access.not_logged_in")
-        keys = (f"session {session.id}", *self._keys(actor.name, session.address))
-        _user, trying = self._begin(self._confirms, keys, actor.name, password, session.address)
+        self.refresh()
+        trying = self._check.begin("confirm", actor.name, password, actor.address, also=(f"session {session.id}",))
         try:
-            right = trying.result(timeout=_TRY_WITHIN_S)
+            right = trying.future.result(timeout=_TRY_WITHIN_S)
         except FutureTimeoutError as error:
             raise TooManyTries("access.busy") from error
-        self._settle(self._confirms, keys, "confirm", actor.name, session.address, right=right)
+        self._check.settle(trying, right=right)
         self.sessions.wake(session, now_us)
-        return session.actor()
+        return msgspec.structs.replace(actor, resting=False)
 
     def log_out(self, session: Session) -> None:
         """End a session as its user asked."""
@@ -205,67 +193,6 @@ class Door:
             now_us=self.wall(),
             session_id=session.id,
         )
-
-    def _keys(self, name: str, address: str | None) -> tuple[str, ...]:
-        """Under what a wrong try is counted.
-
-        Nobody elsewhere can slow down who sits at the machine itself, and a stranger's guesses at a name do not slow
-        down the address from which its owner has logged in before.
-        """
-        where = guess_key(address)
-        if where == "loopback":
-            return (f"here {name}",)
-        if (name, where) in self._known:
-            return (f"address {where}",)
-        return f"address {where}", f"user {name}"
-
-    def _remember(self, name: str, address: str | None) -> None:
-        with self._lock:
-            self._known[name, guess_key(address)] = None
-            while len(self._known) > _KNOWN:
-                self._known.popitem(last=False)
-
-    def _begin(
-        self, tries: Tries, keys: tuple[str, ...], name: str, password: str, address: str | None
-    ) -> tuple[User | None, "Future[bool]"]:
-        users = self._believed(address)
-        with self._lock:
-            wait_s = tries.take(keys, self._monotonic())
-        if wait_s > 0:
-            self.record.refused("password not tried: too soon", address=address, by=name, now_us=self.wall())
-            raise TooManyTries("access.too_soon", wait=_seconds(wait_s))
-        user = users.get(name)
-        try:
-            trying = self._work.try_one(
-                None if user is None else user.password_hash, password, near=guess_key(address) == "loopback"
-            )
-        except BusyError as error:
-            with self._lock:
-                tries.untried(keys, self._monotonic())
-            self.record.refused("password not tried: busy", address=address, by=name, now_us=self.wall())
-            raise TooManyTries("access.busy") from error
-        return user, trying
-
-    def _believed(self, address: str | None) -> Users:
-        self.refresh()
-        try:
-            return self._users.current()
-        except UsersError as error:
-            self.record.refused(f"login impossible: {error}", address=address, now_us=self.wall())
-            if guess_key(address) == "loopback":
-                raise AccessError("access.users_not_believed", problem=str(error)) from error
-            raise AccessError("access.users_not_believed_elsewhere") from error
-
-    def _settle(
-        self, tries: Tries, keys: tuple[str, ...], action: str, name: str, address: str | None, *, right: bool
-    ) -> None:
-        with self._lock:
-            if right:
-                tries.right(keys)
-                return
-            wait_s = tries.wait_s(keys, self._monotonic())
-        self.record.refused(f"{action} failed", address=address, by=name, now_us=self.wall())
-        raise WrongPassword(f"access.wrong_{action}", wait=_seconds(wait_s))
 
     def _tell_ended(self, session: Session) -> None:
         """Into the audit, unless somebody logged out (told there) or anybody could make it happen without end."""
@@ -298,11 +225,6 @@ class Door:
             listening=self.listening,
             audit_problem=self.record.failing,
         )
-
-
-def _seconds(wait_s: float) -> str:
-    """Whole seconds, rounded up: whoever waits that long may try."""
-    return str(max(1, int(-(-wait_s // 1))))
 
 
 _current: list[Door] = []

@@ -9,6 +9,7 @@ import asyncio
 from secrets import compare_digest
 from typing import Final
 
+import msgspec
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -107,7 +108,7 @@ class Gate:
         if session is None and (self._door.needs_login or rule.token or rule.kind == "websocket"):
             raise self._no_session(asked)
         try:
-            actor = self._door.actor_of(session)
+            actor = msgspec.structs.replace(self._door.actor_of(session), address=asked.address)
         except NotLoggedIn as error:
             raise self._no_session(asked) from error
         if rule.needs == "operator" and actor.role != "operator":

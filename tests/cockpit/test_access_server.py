@@ -1,12 +1,16 @@
 """The served cockpit with users, over real sockets: handshakes, routes, streams that end, and a browser."""
 
+import http.client
 import json
+import shutil
 import socket
+import ssl
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Browser
@@ -25,6 +29,7 @@ from tests.support.cockpit_process import PASSWORD, CockpitProcess, set_users
 from tests.support.desk_player import DeskPlayer, wall_us
 
 NAME = "trader.lan"
+OPENSSL = shutil.which("openssl")
 
 
 _TELL = """
@@ -279,6 +284,35 @@ def test_at_the_start_it_says_who_may_come_in(tmp_path: Path) -> None:
     said = self_audit(host="127.0.0.1", port=1, desk="demo", settings=Settings(), users={}, cli="./bifrost {}")
     assert "this machine only" in said[1]
     assert "./bifrost passwd NAME" in said[2]
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(OPENSSL is None, reason="no openssl on this machine")
+def test_over_tls_the_cookie_is_bound_to_it(player: DeskPlayer, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    kind = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run(
+        [
+            str(OPENSSL),
+            *["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"],
+            *files,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    key.chmod(0o600)
+    set_users(player.paths.root, {"anna": "operator"}, at="2026-03-03")
+    with CockpitProcess(player.paths.root, tls_cert=str(certificate), tls_key=str(key)) as process:
+        assert process.address.startswith("https://127.0.0.1:")
+        trusting = ssl.create_default_context(cafile=certificate)
+        trusting.check_hostname = False
+        link = http.client.HTTPSConnection("127.0.0.1", urlsplit(process.address).port or 0, context=trusting)
+        form = urlencode({"name": "anna", "password": PASSWORD})
+        link.request("POST", "/login", form, {"Origin": process.address, "Host": urlsplit(process.address).netloc})
+        answer = link.getresponse()
+        cookie = answer.getheader("set-cookie") or ""
+        assert (answer.status, cookie.startswith("__Host-bifrost_session_"), "Secure" in cookie) == (303, True, True)
+        link.close()
 
 
 @pytest.mark.browser
