@@ -208,6 +208,11 @@ class HistoryStore:
         changed = False
         while True:
             lines = self._tail.poll()
+            if any(line.seq == 1 for line in lines):
+                # Put away and begun anew, by a salvage or a fresh start: what follows is another journal.
+                self._facts = OperationFacts()
+                lines = lines[max(at for at, line in enumerate(lines) if line.seq == 1) :]
+                changed = True
             changed |= self._facts.extend(lines)
             if not self._first.is_set():
                 read = self.reading.operations + len(lines)

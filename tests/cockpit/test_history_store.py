@@ -119,6 +119,20 @@ def test_facts_of_the_journal_are_followed_and_a_view_does_not_change_beneath_it
     writer.close()
 
 
+def test_a_journal_that_was_begun_anew_counts_from_its_own_beginning(paths: DeskPaths) -> None:
+    writer = make_journal(paths.journal, 1)
+    writer.append([make_line(number, JournalType.REFUSED, reason="cooldown") for number in (2, 3)])
+    writer.close()
+    store = HistoryStore(paths)
+    assert len(store.look(wait_s=30).facts.refused_us) == 2
+    paths.journal.rename(paths.folder / "journal.away")
+    writer = make_journal(paths.journal, 1)
+    writer.append([make_line(2, JournalType.REFUSED, reason="spread_too_wide")])
+    writer.close()
+    view = store.look()
+    assert (view.facts.rules, len(view.facts.refused_us)) == (["spread_too_wide"], 1)
+
+
 def test_many_threads_may_look_while_it_grows(paths: DeskPaths) -> None:
     add(paths, 0)
     store = HistoryStore(paths)

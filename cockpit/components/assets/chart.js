@@ -228,6 +228,7 @@ export function run(context) {
         (entries) => {
           if (parts.seen || !entries.some((entry) => entry.isIntersecting)) return;
           parts.seen = true;
+          plotly().catch(() => null); // meanwhile; whoever draws asks again and says what failed
           load(parts);
         },
         { rootMargin: "400px" },
