@@ -1,6 +1,6 @@
 """Tables as values: what the present and the journal show, as columns and rows of text.
 
-`model` says what a table is, `present` and `account` make those of the snapshot, `journal` those of operations.
+`model` says what a table is; `present`, `legs` and `account` make those of the snapshot, `journal` those of operations.
 """
 
 from cockpit.tables.account import book_decisions
@@ -14,8 +14,9 @@ from cockpit.tables.journal import (
     tone_of,
     what_and_why,
 )
+from cockpit.tables.legs import strategy_state
 from cockpit.tables.model import Column, Columns, Row, Table, Tone, plain, sortable
-from cockpit.tables.present import present, strategy_state
+from cockpit.tables.present import present
 
 __all__ = [
     "Column",

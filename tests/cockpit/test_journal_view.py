@@ -34,7 +34,7 @@ def ask(types: tuple[str, ...] = (), newest_us: int | None = None, reader: Reade
 # --- times ---
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(times_us, readers)
 @example(us_from_iso("2014-11-02T05:30:00Z"), Reader(zone=EXCHANGE))  # 01:30 twice: the clock is put back
 @example(us_from_iso("2014-11-02T06:30:00Z"), Reader(zone=EXCHANGE))
@@ -85,7 +85,7 @@ questions = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(questions, readers, readers)
 def test_an_address_asks_what_it_was_made_from_whoever_opens_it(asked: Asked, one: Reader, other: Reader) -> None:
     query = journal_view.query_of(asked, one)

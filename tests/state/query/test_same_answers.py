@@ -112,7 +112,7 @@ def test_newest(indexes: dict[str, JournalIndex], state: str, wanted: Filter, li
     assert found.left_out == len(expected) - len(shown)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(state=STATES, wanted=filters, limit=st.integers(min_value=1, max_value=60), routine=st.booleans())
 def test_oldest(indexes: dict[str, JournalIndex], state: str, wanted: Filter, limit: int, routine: bool) -> None:
     index = indexes[state]
@@ -125,7 +125,7 @@ def test_oldest(indexes: dict[str, JournalIndex], state: str, wanted: Filter, li
     assert found.left_out == len(expected) - len(shown)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(state=STATES, wanted=filters, routine=st.booleans(), newer_than=st.integers(min_value=-1, max_value=150))
 def test_a_running_count(
     indexes: dict[str, JournalIndex], state: str, wanted: Filter, routine: bool, newer_than: int
