@@ -213,14 +213,16 @@ def _run(source: _Source, every_s: float) -> int:
             if notice and started - said_at > _NOTICE_S:
                 notice = ""
             try:
-                lines, _ = source.frame(Size(*screen.size()), notice=notice)
-                screen.show([painted(line, colour=source.colour) for line in lines])
-            except OSError as error:
-                screen.show([source.trouble(error)])
-            try:
+                size = Size(*screen.size())
+                try:
+                    lines, _ = source.frame(size, notice=notice)
+                    shown = [painted(line, colour=source.colour) for line in lines]
+                except OSError as error:
+                    shown = [source.trouble(error)]
+                screen.show(shown)
                 keys = screen.wait(every_s - (time.monotonic() - started))
-            except EOFError:
-                return ExitCode.DONE
+            except (EOFError, OSError):
+                return ExitCode.DONE  # the terminal is gone, and with it who looked
             for key in keys:
                 if key in ("q", "Q"):
                     return ExitCode.DONE

@@ -43,38 +43,61 @@ def effective_keys(name_or_path: str, *, profiles_dir: Path = PROFILES_DIR) -> t
 
 
 def _section(section: msgspec.Struct, node: Node | None, path: str) -> typing.Iterator[Key]:
-    said, hints = sentences(type(section)), typing.get_type_hints(type(section), include_extras=True)
-    for field in msgspec.structs.fields(section):
-        if isinstance(section, Profile) and field.name == "name":
-            continue
-        value = getattr(section, field.name)
-        child = node.value.get(field.encode_name) if node is not None and isinstance(node.value, dict) else None
-        here = join(path, field.encode_name)
-        inner, is_list = section_in(hints[field.name])
-        if inner is not None and isinstance(value, msgspec.Struct):
+    for told in _fields(type(section)):
+        value = getattr(section, told.field.name)
+        child = node.value.get(told.field.encode_name) if node is not None and isinstance(node.value, dict) else None
+        here = join(path, told.field.encode_name)
+        if isinstance(value, msgspec.Struct):
             yield from _section(value, child, here)
-        elif inner is not None and is_list and value:
+        elif told.holds_sections and value:
             for place, item in enumerate(value):
                 yield from _section(item, child.value[place] if child is not None else None, f"{here}[{place}]")
         else:
-            yield _leaf(field, hints[field.name], value, child, path=here, said=said.get(field.name, ""))
+            yield Key(
+                path=here,
+                value=shown(value),
+                is_default=told.default == shown(value),
+                default=told.default,
+                unit=told.unit,
+                bounds=told.bounds,
+                meaning=told.meaning,
+                file=None if child is None else child.file,
+                line=None if child is None else child.key_line,
+            )
 
 
-def _leaf(field: msgspec.structs.FieldInfo, hint: Any, value: Any, node: Node | None, *, path: str, said: str) -> Key:
-    default = None if field.required else shown(field.default)
-    inner, _ = section_in(hint)
-    meaning = said or (inspect.getdoc(inner) or "" if inner is not None else "")
-    return Key(
-        path=path,
-        value=shown(value),
-        is_default=default == shown(value),
-        default=default,
-        unit=unit_of(hint, field.name),
-        bounds=describe(hint, field.name),
-        meaning=" ".join(meaning.split()),
-        file=None if node is None else node.file,
-        line=None if node is None else node.key_line,
-    )
+class _Field(msgspec.Struct, frozen=True, kw_only=True):
+    """What the schema says of a key, whatever its value."""
+
+    field: msgspec.structs.FieldInfo
+    holds_sections: bool
+    """Whether it is a list of sections."""
+    default: str | None
+    unit: str
+    bounds: str
+    meaning: str
+
+
+@cache
+def _fields(section: type[msgspec.Struct]) -> tuple[_Field, ...]:
+    said, hints = sentences(section), typing.get_type_hints(section, include_extras=True)
+    found = []
+    for field in msgspec.structs.fields(section):
+        if section is Profile and field.name == "name":
+            continue  # the loader's, not a file's
+        inner, is_list = section_in(hints[field.name])
+        meaning = said.get(field.name) or (inspect.getdoc(inner) or "" if inner is not None else "")
+        found.append(
+            _Field(
+                field=field,
+                holds_sections=inner is not None and is_list,
+                default=None if field.required else shown(field.default),
+                unit=unit_of(hints[field.name], field.name),
+                bounds=describe(hints[field.name], field.name),
+                meaning=" ".join(meaning.split()),
+            )
+        )
+    return tuple(found)
 
 
 def shown(value: Any) -> str:

@@ -32,6 +32,12 @@ class Step(msgspec.Struct, frozen=True):
     total: int
 
 
+class Failed(msgspec.Struct, frozen=True):
+    """The last word of a look that could not be finished."""
+
+    problem: str
+
+
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of `verify`: of both chains, every byte read between the two times."""
 
@@ -77,9 +83,20 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stdout = None  # or Python would complain about it once more at its end
         return 1
-    paths.cache.mkdir(mode=0o750, exist_ok=True)
-    replace_file(outcome_file(paths, "verify" if kind == "verify" else "doctor"), outcome, sync=False)
+    except OSError as error:
+        return _fail(f"{error.filename or folder}: {error.strerror}")
+    try:
+        paths.cache.mkdir(mode=0o750, exist_ok=True)
+        replace_file(outcome_file(paths, "verify" if kind == "verify" else "doctor"), outcome, sync=False)
+    except OSError as error:
+        return _fail(f"the outcome cannot be kept in {paths.cache}: {error.strerror}")
     return 0
+
+
+def _fail(problem: str) -> int:
+    sys.stdout.buffer.write(msgspec.json.encode(Failed(problem)) + b"\n")
+    sys.stdout.buffer.flush()
+    return 1
 
 
 def _verify(paths: DeskPaths) -> bytes:

@@ -5,13 +5,15 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from cockpit.health.job import Kind, Step
+from cockpit.health.job import Failed, Kind, Step
 from state.layout import DeskPaths
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
+_Told = TypeVar("_Told", Step, Failed)
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,18 +71,25 @@ class Jobs:
             child.wait()
 
     def _follow(self, key: tuple[Path, Kind], child: "subprocess.Popen[bytes]") -> None:
+        said: str | None = None
         with child:
             for raw in child.stdout or ():
-                try:
-                    step = msgspec.json.decode(raw, type=Step)
-                except msgspec.MsgspecError:
-                    continue
-                with self._lock:
-                    self._progress[key] = Progress(is_running=True, step=step)
-        problem = None if child.returncode == 0 else f"ended with code {child.returncode}"
+                step, failed = _read(raw, Step), _read(raw, Failed)
+                said = said if failed is None else failed.problem
+                if step is not None:
+                    with self._lock:
+                        self._progress[key] = Progress(is_running=True, step=step)
+        problem = None if child.returncode == 0 else said or f"ended with code {child.returncode}"
         with self._lock:
             del self._children[key]
             self._progress[key] = Progress(problem=problem)
+
+
+def _read(raw: bytes, kind: type[_Told]) -> _Told | None:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.MsgspecError:
+        return None
 
 
 jobs = Jobs()

@@ -53,9 +53,14 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Kept:
-    """Values that are measured anew only when they are older than they may be. Holds one per name."""
+    """Values of one desk that are measured anew only when they are older than they may be. Holds one per name.
+
+    The one rule: only under `turn`.
+    """
 
     def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.meter = Meter()
         self._values: dict[str, tuple[float, Any]] = {}
 
     def get(self, name: str, seconds: float, make: Callable[[], _Value]) -> _Value:
@@ -75,17 +80,17 @@ class VitalsOfDesks:
         self._jobs = jobs
         self._own_version = version()
         self._turn = threading.Lock()
-        self._meter = Meter()
         self._kept: dict[Path, _Kept] = {}
 
     def of(self, paths: DeskPaths, reader: Reader, now_us: int) -> Vitals:
         """The tables as they are now; `now_us` is the wall clock."""
         look = look_at(paths, now_us)
         with self._turn:
-            return self._build(paths, look, reader, now_us)
+            kept = self._kept.setdefault(paths.folder, _Kept())
+        with kept.turn:
+            return self._build(paths, look, kept, reader, now_us)
 
-    def _build(self, paths: DeskPaths, look: Look, reader: Reader, now_us: int) -> Vitals:
-        kept = self._kept.setdefault(paths.folder, _Kept())
+    def _build(self, paths: DeskPaths, look: Look, kept: _Kept, reader: Reader, now_us: int) -> Vitals:
         snapshot = look.snapshot
         running, profile = kept.get("profile", _PROFILE_S, lambda: _profile(paths, snapshot))
         found = kept.get("processes", _PROCESSES_S, lambda: self._processes(paths, snapshot, profile, kept))
@@ -149,7 +154,7 @@ class VitalsOfDesks:
             has_simulator=simulated if profile is None else profile.profile.simulator is not None,
             simulator_pid=kept.get("simulator", _SIMULATOR_S, lambda: simulator_pid(paths.simulator)),
         )
-        return look_for(paths, snapshot, here, self._meter.measure)
+        return look_for(paths, snapshot, here, kept.meter.measure)
 
 
 def _profile(paths: DeskPaths, snapshot: Snapshot | None) -> tuple[RunningProfile | None, LoadedProfile | None]:

@@ -1,5 +1,8 @@
 """Which profile a desk runs, by the newest `run_started` of its journal and by its snapshot."""
 
+from pathlib import Path
+from typing import Final
+
 import msgspec
 
 from config.loader import LoadedProfile, ProfileError, load_profile
@@ -7,6 +10,10 @@ from state.layout import DeskPaths
 from state.query import Filter, newest
 from state.records import JournalLine, JournalType, Snapshot
 from state.segments import JournalError
+
+_KEPT: Final = 64
+_STARTS: dict[tuple[Path, str], JournalLine] = {}
+"""Desk's folder and run -> the line that began it."""
 
 
 class RunningProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +33,7 @@ class RunningProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 def running_profile(paths: DeskPaths, snapshot: Snapshot | None) -> RunningProfile | None:
     """Of the newest run; None for a desk that never ran, or that tells of no profile."""
-    line = _newest_start(paths)
+    line = _start_of(paths, snapshot)
     data = line.data if line is not None and line.data is not None else {}
     name, path, digest, port = (data.get(key) for key in ("profile", "profile_path", "profile_hash", "ib_port"))
     if isinstance(name, str):
@@ -49,6 +56,22 @@ def loaded(running: RunningProfile | None) -> LoadedProfile | None:
         return load_profile(running.source)
     except ProfileError:
         return None
+
+
+def _start_of(paths: DeskPaths, snapshot: Snapshot | None) -> JournalLine | None:
+    """The start of the run that the snapshot tells of, looked for once: it may lie weeks back in the journal."""
+    if snapshot is None:
+        return _newest_start(paths)
+    key = (paths.folder, snapshot.run_id)
+    known = _STARTS.get(key)
+    if known is not None:
+        return known
+    found = _newest_start(paths)
+    if found is not None:
+        while len(_STARTS) >= _KEPT:
+            _STARTS.pop(next(iter(_STARTS)), None)
+        _STARTS[key] = found
+    return found
 
 
 def _newest_start(paths: DeskPaths) -> JournalLine | None:

@@ -19,7 +19,9 @@ import pytest
 from cli.options import CHECKOUT
 from cli.terminal import Screen
 from cli.top_command import speaks_utf8
+from daemon.runtime.clocks import wall_us
 from state.audit import newest_audit
+from state.times import iso_from_us
 from tests.cli.conftest import Cli, Desk
 
 PATIENCE_S = 60.0
@@ -108,7 +110,8 @@ class Terminal:
 
 @pytest.fixture
 def showing(desk: Desk, root: Path) -> Desk:
-    desk.shows(account="DU0000001", account_kind="simulated", own_shares=-181.0)
+    """Green for three minutes: long enough for the slowest machine to start a process."""
+    desk.shows(account="DU0000001", account_kind="simulated", own_shares=-181.0, period_ms=60_000)
     return desk
 
 
@@ -158,7 +161,7 @@ def test_the_screen_lives_obeys_two_keys_and_gives_the_terminal_back(showing: De
     with Terminal(root) as terminal:
         terminal.until(lambda: "GREEN" in terminal.text and "q quit" in terminal.text)
         assert b"\x1b[?1049h" in terminal.raw
-        # Nobody writes the snapshot any more: the same rules as everywhere, without a new file.
+        showing.shows(wall_ts=iso_from_us(wall_us() - 600_000_000), account="DU0000001", account_kind="simulated")
         terminal.until(lambda: "NOT LIVE" in terminal.screen.display[0])
         terminal.press("s")
         terminal.until(lambda: "capital S" in terminal.text)
