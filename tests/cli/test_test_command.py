@@ -21,7 +21,7 @@ from tests.cli.conftest import Cli
         (["--pdb"], True, ["--pdb"]),
     ],
 )
-def test_three_workers_and_no_nightly_unless_said_otherwise(given: list[str], nightly: bool, expected: list[str]) -> None:
+def test_three_workers_and_no_nightly_unless_said(given: list[str], nightly: bool, expected: list[str]) -> None:
     assert pytest_defaults(given, nightly=nightly) == expected
 
 
