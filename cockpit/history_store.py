@@ -56,7 +56,6 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     done: int = 0
     todo: int = 0
     operations: int = 0
-    is_over: bool = False
 
 
 class _DayFile:
@@ -98,6 +97,8 @@ class HistoryStore:
         self._starting = threading.Lock()
         self._looked_at = -LOOK_EVERY_S
         self._files: dict[str, _DayFile] = {}
+        self._broken: dict[str, tuple[_Stamp, str]] = {}
+        """Day files that could not be read as they are now, and why: not tried again before they change."""
         self._thinned: set[str] = set()
         self._tail = JournalTail(paths.journal, from_end=False)
         self._facts = OperationFacts()
@@ -146,7 +147,6 @@ class HistoryStore:
             try:
                 self._refresh()
             finally:
-                self.reading = msgspec.structs.replace(self.reading, is_over=True)
                 self._first.set()
 
     def _follow(self) -> None:
@@ -160,6 +160,7 @@ class HistoryStore:
         changed = False
         try:
             changed = self._refresh_history()
+            problem = next((said for _, said in self._broken.values()), None)
         except OSError as error:
             problem = f"the history cannot be read: {error}"
         try:
@@ -177,11 +178,15 @@ class HistoryStore:
             self._thinned.discard(day)
         changed = bool(gone)
         for number, (day, stamp) in enumerate(stamps.items(), start=1):
-            changed |= self._refresh_day(day, stamp)
+            try:
+                changed |= self._refresh_day(day, stamp)
+            except OSError as error:
+                self._broken[day] = (stamp, str(error))
             if not self._first.is_set():
                 self.reading = Reading(done=number, todo=len(stamps))
+        self._broken = {day: broken for day, broken in self._broken.items() if day in stamps}
         for day in list(stamps)[:-FULL_DAYS]:
-            if day not in self._thinned:
+            if day in self._files and day not in self._thinned:
                 thin(self._files[day].digest)
                 self._thinned.add(day)
         return changed
@@ -190,6 +195,9 @@ class HistoryStore:
         known = self._files.get(day)
         if known is not None and known.stamp == stamp:
             return False
+        if day in self._broken and self._broken[day][0] == stamp:
+            return False
+        self._broken.pop(day, None)
         self._thinned.discard(day)
         try:
             for file in (known, _DayFile(stamp)):

@@ -98,10 +98,11 @@ def test_it_keeps_what_it_has_and_says_so_when_a_file_cannot_be_unpacked(paths: 
     store = HistoryStore(paths)
     store.look(wait_s=30)
     (paths.history / "20261115.jsonl.gz").write_bytes(gzip.compress(b"{}\n" * 50)[:20])
+    add(paths, 0, day=1)
     view = store.look()
     assert view.problem is not None
     assert "20261115" in view.problem
-    assert len(view.curve.ts_us) == 1
+    assert len(view.curve.ts_us) == 2, "the days beside it are shown"
     (paths.history / "20261115.jsonl.gz").unlink()
     assert store.look().problem is None
 
