@@ -14,7 +14,7 @@ import msgspec
 
 from cockpit.access import door
 from cockpit.context import CockpitContext
-from cockpit.health import now_tables, slow_tables
+from cockpit.health import check_tables, now_tables, record_tables, slow_tables
 from cockpit.health.clock import clock_state
 from cockpit.health.disk import DiskUse, measure
 from cockpit.health.job import last_examined, last_verified
@@ -103,7 +103,7 @@ class VitalsOfDesks:
 
         of_snapshot = {
             "link": now_tables.link(look, reader, address=_address(running, profile), windows=_windows(profile)),
-            "checks": now_tables.checks(snapshot, reader),
+            "checks": check_tables.checks(snapshot, reader),
             "states": machine_states(snapshot, reader),
             "limits": now_tables.limits(snapshot, reader),
             "latency": now_tables.latency(snapshot, reader),
@@ -128,14 +128,14 @@ class VitalsOfDesks:
                 ),
                 reader,
             ),
-            "records": slow_tables.records(
+            "records": record_tables.records(
                 checked_until(paths.journal),
                 last_verified(paths),
                 self._jobs.progress(paths, "verify"),
                 reader,
                 command=command("verify"),
             ),
-            "doctor": slow_tables.findings(
+            "doctor": record_tables.findings(
                 last_examined(paths), self._jobs.progress(paths, "doctor"), reader, command=command("doctor")
             ),
             "clock": slow_tables.clock(snapshot, clock_state(), now_us, reader),

@@ -13,7 +13,7 @@ import pytest
 
 from cockpit import context
 from cockpit.context import CockpitContext
-from cockpit.health import logs, now_tables, slow_tables
+from cockpit.health import check_tables, logs, now_tables, record_tables, slow_tables
 from cockpit.health.clock import ClockState, clock_state
 from cockpit.health.disk import DiskUse, Growth, measure
 from cockpit.health.job import last_examined, last_verified
@@ -146,12 +146,12 @@ def test_every_check_of_our_daemon_leads_to_the_runbook() -> None:
                 names |= {node.args[0].value} if isinstance(node.args[0], ast.Constant) else set()
     assert len(names) > 30
     passing = [Check(name=str(name), ok=True, severity="red") for name in names]
-    assert {check.name for check in passing if not now_tables.runbook_code(check)} == set()
+    assert {check.name for check in passing if not check_tables.runbook_code(check)} == set()
 
 
 def test_failed_checks_come_first_with_measure_limit_and_colour(player: DeskPlayer) -> None:
     player.mood = "red"
-    table = now_tables.checks(player.write(), ENGLISH)
+    table = check_tables.checks(player.write(), ENGLISH)
     first, second, *others = table.rows
     assert {first.cells[0], second.cells[0]} == {"quote age", "data lag"}
     assert first.cells[1:5] == ("FAILED", "14 s", "5.0 s", "red")
@@ -304,7 +304,7 @@ def test_verifying_and_examining_leave_their_outcome_for_every_page(player: Desk
     assert found.journal.head_seq > 10
     assert seen is not None
     assert any(each.path == "journal" for each in seen.findings)
-    table = slow_tables.records(None, found, Progress(), ENGLISH, command="./bifrost verify")
+    table = record_tables.records(None, found, Progress(), ENGLISH, command="./bifrost verify")
     assert f"seq {found.journal.head_seq}" in row(table, "Journal, every byte").cells[1]
     file = next(iter(player.paths.journal.glob("*.jsonl")))
     file.write_bytes(file.read_bytes().replace(b"cooldown", b"cooldowm", 1))
@@ -313,7 +313,7 @@ def test_verifying_and_examining_leave_their_outcome_for_every_page(player: Desk
     while jobs.progress(player.paths, "verify").is_running:
         assert time.monotonic() < end
         time.sleep(0.02)
-    table = slow_tables.records(None, last_verified(player.paths), Progress(), ENGLISH, command="")
+    table = record_tables.records(None, last_verified(player.paths), Progress(), ENGLISH, command="")
     broken = row(table, "Journal, every byte")
     assert broken.tone == "bad"
     assert broken.cells[1] == "BROKEN"
