@@ -9,6 +9,7 @@ from starlette.types import Scope, Send
 
 from cockpit.access.asked import Asked
 from cockpit.access.headers import with_security
+from cockpit.access.policy import local_path
 from cockpit.language import chosen
 from cockpit.reader import Reader
 
@@ -40,9 +41,9 @@ def _response(refused: Refusal, asked: Asked) -> Response:
     no_store = {"Cache-Control": "no-store"}
     here = asked.path + (f"?{asked.query}" if asked.query else "")
     if refused.bounce:
+        again = quote(local_path(here), safe="/?&=%")
         return HTMLResponse(
-            f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(quote(here, safe="/?&=%"))}">',
-            headers=no_store,
+            f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(again)}">', headers=no_store
         )
     if asked.rule.kind == "page" and refused.status == 401:
         reason = "" if refused.kind == "not logged in" else f"&why={refused.key.rpartition('.')[2]}"

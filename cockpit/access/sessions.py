@@ -210,6 +210,8 @@ class Sessions:
                 if len(found) >= limit:
                     raise CrowdedError(limit=limit, oldest_us=min(other.since_us for other in found))
             session.links.append(link)
+            if session.ended is not None:  # since the gate looked
+                link.end()
 
     def leave(self, session: Session, link: Link) -> None:
         """It was closed."""

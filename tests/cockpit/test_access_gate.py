@@ -485,6 +485,8 @@ async def test_a_link_on_another_site_finds_its_cookie_by_a_step_of_our_own(lan:
     answer = await lan.ask("GET", "/now?desk=demo&x=%22%3E", followed)
     assert answer.status == 200
     assert b'content="0;url=/now?desk=demo&amp;x=%22%3E"' in answer.body
+    for path in ("//evil.example/now", "/\\evil.example"):
+        assert b'content="0;url=/"' in (await lan.ask("GET", path, followed)).body, "to nobody else"
     assert (await lan.ask("GET", "/now")).status == 303
 
 

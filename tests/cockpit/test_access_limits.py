@@ -233,6 +233,14 @@ def test_pages_and_streams_are_bounded_each() -> None:
     join(other, 10)
 
 
+def test_what_opens_as_its_session_ends_is_closed_at_once() -> None:
+    sessions, ended = Sessions(LIMITS), []
+    session = begun(sessions)[1]
+    sessions.end(session, "logged_out")
+    sessions.join(session, Link(kind="page", since_us=0, end=lambda: ended.append(1)), most=9, most_of_session=9)
+    assert ended == [1]
+
+
 def test_a_viewer_may_do_nothing() -> None:
     for action in ("stop", "pause", "resume", "flatten", "adopt"):
         with pytest.raises(NotAllowed, match="bob is a viewer"):
