@@ -15,7 +15,6 @@ class Vitals {
     this.addresses = {};
     this.grid = make("div", "vitals");
     this.heard = make("p", "heard num");
-    this.heard.setAttribute("role", "status");
     this.grid.append(this.heard);
     this.places = new Map();
     // A row of the layout is one table as wide as the page, or two columns of tables that fill up by themselves.
