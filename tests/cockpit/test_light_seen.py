@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from cockpit.assets import assets_version
 from state.records import Check, Posture
 from tests.cockpit.conftest import Visit
 from tests.support.cockpit_process import CockpitProcess
@@ -225,6 +226,32 @@ def test_the_light_page_is_small_and_its_buttons_write_the_files(
     expect(bare.locator("#figures")).to_have_attribute("data-stale", "true")
     bare.locator("#stop").click()
     wait_for("the file", control_file(desk, "stop").exists, 5)
+
+
+def test_a_late_message_is_old_and_a_clock_that_was_set_is_forgiven_within_the_half_hour(
+    bare: Page, cockpit: CockpitProcess
+) -> None:
+    bare.goto(f"{cockpit.address}/light?desk=demo")
+    found = bare.evaluate(
+        """async (script) => {
+          const { Link } = await import(script);
+          const link = new Link('/nowhere');
+          const [wall, perf] = [Date.now, performance.now.bind(performance)];
+          let [minutes, set] = [0, 0];
+          const late = (ms) => { link.hear({ made_ms: 1e12 + minutes * 6e4 - ms }); return link.lateMs; };
+          Date.now = () => 1e12 + minutes * 6e4 + set;
+          performance.now = () => minutes * 6e4;
+          const told = [late(0), late(4000), late(0)];
+          set = 5000;
+          told.push(late(0));
+          for (minutes = 1; minutes < 25; minutes += 1) late(0);
+          told.push(late(0), late(4000));
+          [Date.now, performance.now] = [wall, perf];
+          return told;
+        }""",
+        f"/assets/{assets_version()}/live.js",
+    )
+    assert found == [0, 4000, 0, 5000, 0, 4000]
 
 
 def test_a_page_whose_session_is_over_says_so_and_where_to_log_in(bare: Page, cockpit: CockpitProcess) -> None:

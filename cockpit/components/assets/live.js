@@ -3,7 +3,8 @@
 // Nothing may show a value as live on its own judgement; it asks `verdict()`. Ages are measured from the moment a
 // message arrived, so the browser's clock may be wrong; both clocks of the browser are asked and the larger age
 // counts, because the monotonic one stands still while a laptop sleeps. A message that was long on its way is older
-// by that: the fastest message ever seen tells how far the two clocks are apart.
+// by that: the fastest message of the last minutes tells how far the two clocks are apart. Of the last minutes only,
+// for clocks drift and are set, and a page may stay open for weeks.
 import { say } from "./dom.js";
 
 export { component, make, say, setAttribute, setText, svg } from "./dom.js";
@@ -13,6 +14,7 @@ const TICK_MS = 250;
 const RETRY_MS = [400, 8000]; // the first and the longest wait before a new attempt
 const STUCK_MS = 6000; // an open stream that says nothing for this long is given up and opened anew
 const UNMOUNT_MS = 2000;
+const APART_MS = 600_000; // how long the fastest message counts at least; twice as long at most
 
 export class Link {
   constructor(address) {
@@ -25,7 +27,7 @@ export class Link {
     this.retryMs = RETRY_MS[0];
     this.ended = null; // "login" when the server speaks to this page only after a new login
     this.refused = null; // what else it said instead of a stream
-    this.clocksApart = Infinity;
+    this.apart = { since: -Infinity, now: Infinity, before: Infinity };
     this.lateMs = 0;
     this.mark();
   }
@@ -95,13 +97,18 @@ export class Link {
     this.ended = this.refused = null;
     this.retryMs = RETRY_MS[0];
     this.mark();
-    const apart = this.heardWall - this.page.made_ms;
-    this.clocksApart = Math.min(this.clocksApart, apart);
-    this.lateMs = apart - this.clocksApart;
+    this.lateMs = this.latenessOf(this.heardWall - this.page.made_ms);
     for (const reader of this.readers) {
       if (reader.onPage) reader.onPage(this.page);
       if (reader.onTick) reader.onTick(this);
     }
+  }
+
+  latenessOf(apart) {
+    const kept = this.apart;
+    if (this.heardPerf - kept.since > APART_MS) Object.assign(kept, { since: this.heardPerf, before: kept.now, now: apart });
+    kept.now = Math.min(kept.now, apart);
+    return apart - Math.min(kept.now, kept.before);
   }
 
   // Try again later, and a little later still the next time; many pages must not knock in step.
@@ -196,6 +203,9 @@ function reason(code, text, measured, words, address) {
 }
 
 const links = new Map();
+
+// A hidden tab's timers nearly stand still; who looks at it again sees the truth at once.
+document.addEventListener("visibilitychange", () => links.forEach((link) => link.tick()));
 
 function linkOf(path, data) {
   const address = `${path}?${query(data)}`;
