@@ -9,15 +9,17 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode, urlsplit
 
 from argon2 import PasswordHasher
-from playwright.sync_api import BrowserContext
 
 from cockpit.access.actor import Role
 from cockpit.access.users import User, write_users
 from state.layout import CockpitPaths
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
 
 HOUSE = Path(__file__).parents[2]
 _CODE = """
@@ -126,7 +128,7 @@ class CockpitProcess:
         assert answer.status == 303, answer.body
         return self.own_page(answer.cookie)
 
-    def log_in_browser(self, context: BrowserContext, name: str, password: str = PASSWORD) -> None:
+    def log_in_browser(self, context: "BrowserContext", name: str, password: str = PASSWORD) -> None:
         """Give a browser the cookie of a new session."""
         cookie_name, _, value = self.log_in(name, password)["Cookie"].partition("=")
         context.add_cookies([{"name": cookie_name, "value": value, "url": self.address}])
