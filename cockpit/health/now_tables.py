@@ -1,6 +1,6 @@
 """What the Health page says of this moment: processes, link, feeds, limits, latency. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from cockpit import wording
@@ -22,9 +22,18 @@ _START: Final = {
 
 
 def processes(
-    found: Sequence[Found], reader: Reader, *, command: Callable[[str], str], profile: str, now_us: int
+    found: Sequence[Found],
+    reader: Reader,
+    *,
+    command: Callable[[str], str],
+    profile: str,
+    now_us: int,
+    is_stopped: bool,
 ) -> Table:
-    """Who runs, who is missing, and what starts the missing one."""
+    """Who runs, who is missing, and what starts the missing one. `is_stopped`: a stop stands, so no daemon may run."""
+    commands = {kind: command(words.format(profile=profile)) for kind, words in _START.items()}
+    if is_stopped:
+        commands["daemon"] = command("start")
     return Table(
         title=reader.say("health.processes.title"),
         aside=reader.say("health.processes.aside"),
@@ -38,30 +47,33 @@ def processes(
             left(reader, "version"),
             left(reader, "start", wrap=True),
         ),
-        rows=tuple(_process(each, reader, command=command, profile=profile, now_us=now_us) for each in found),
+        rows=tuple(_process(each, reader, commands, now_us, is_stopped=is_stopped) for each in found),
         empty="",
     )
 
 
-def _process(each: Found, reader: Reader, *, command: Callable[[str], str], profile: str, now_us: int) -> Row:
+def _process(each: Found, reader: Reader, commands: Mapping[str, str], now_us: int, *, is_stopped: bool) -> Row:
     usage = each.usage
     since = DASH
     if usage is not None:
         up = wording.age((now_us - usage.started_us) / 1000)
         since = f"{reader.day_and_time(iso_from_us(usage.started_us))} ({up})"
     start = ""
-    if each.state == "missing" and each.kind in _START:
-        start = command(_START[each.kind].format(profile=profile))
+    if each.state == "missing":
+        start = commands.get(each.kind, "")
     elif each.state == "unknown":
         start = reader.say("health.processes.unknown")
     elif each.state == "unneeded":
         start = reader.say(f"health.processes.no_{each.kind}")
-    tone: Tone | None = "bad" if each.state == "missing" and each.kind == "daemon" else None
+    on_purpose = is_stopped and each.kind == "daemon" and each.state == "missing"
+    tone: Tone | None = None
+    if each.state == "missing" and not on_purpose:
+        tone = "bad" if each.kind == "daemon" else "warn"
     return Row(
         key=each.kind,
         cells=(
             reader.say(f"health.kinds.{each.kind}"),
-            reader.say(f"health.states.{each.state}"),
+            reader.say("health.states.stopped") if on_purpose else reader.say(f"health.states.{each.state}"),
             DASH if each.pid is None else str(each.pid),
             since,
             size(None if usage is None else usage.memory_bytes),
@@ -69,7 +81,7 @@ def _process(each: Found, reader: Reader, *, command: Callable[[str], str], prof
             each.version or DASH,
             start,
         ),
-        tone="warn" if each.state == "missing" and tone is None else tone,
+        tone=tone,
     )
 
 

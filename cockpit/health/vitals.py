@@ -4,6 +4,7 @@ Several pages may be open on the same desk: they share what was measured a momen
 """
 
 import os
+import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -115,8 +116,9 @@ class VitalsOfDesks:
                 found,
                 reader,
                 command=command,
-                profile="P" if running is None else running.source,
+                profile="P" if running is None else shlex.quote(running.source),
                 now_us=now_us,
+                is_stopped="stop" in look.control.files,
             ),
             **of_snapshot,
             "control": slow_tables.control_folder(look.control, _requests(paths, now_us), reader),

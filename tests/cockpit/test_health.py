@@ -135,6 +135,9 @@ def test_who_is_missing_is_named_with_the_command_that_starts_it(player: DeskPla
         assert missing.tone == "bad"
         assert missing.cells[-1].startswith("./bifrost supervise --profile")
         assert "--desk demo" in missing.cells[-1]
+        (player.paths.control / "stop").touch()
+        stopped = row(vitals(player).tables["processes"], "Daemon")
+        assert (stopped.cells[1], stopped.cells[-1], stopped.tone) == ("stopped", "./bifrost start --desk demo", None)
 
 
 # --- checks and limits ----------------------------------------------------------------------------
