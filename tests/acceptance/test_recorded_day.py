@@ -5,6 +5,8 @@ The simulator replays in lock-step with the daemon, so the day is the same at an
 
 import json
 import math
+import statistics
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,12 @@ from pathlib import Path
 import pytest
 
 from state.records import JournalLine, JournalType, Snapshot
+from state.statistics.days import periods, trading_days
+from state.statistics.digest import joined_days
+from state.statistics.executions import hedges, sizes
+from state.statistics.loading import load_digests, load_facts
+from state.statistics.measures import histogram, win_rate
+from state.statistics.operations import operations_by_day
 from tests.acceptance.conftest import Day
 from tests.support.invariants import assert_invariants
 from tests.support.recount import recount
@@ -117,6 +125,27 @@ def test_r_h1_the_history_has_a_sample_a_minute(played: Played) -> None:
     minutes = [line for line in lines if '"kind":"minute"' in line]
     assert len(minutes) >= 380
     assert len(lines) - len(minutes) == len(played.of(*FILLS))
+
+
+def test_r_h2_statistics_from_files_alone_are_those_of_the_day(played: Played) -> None:
+    paths = played.system.paths
+    digests, facts = load_digests(paths.history), load_facts(paths.journal)
+    (day,) = trading_days(joined_days(digests))
+    assert (day.day, day.is_session) == (played.lines[-1].ts[:10], True)
+    assert day.pnl_usd == pytest.approx(played.snapshot.daily_pnl_usd, abs=1.0)
+    assert win_rate([day.pnl_usd]).n == sum(histogram([day.pnl_usd]).counts) == 1
+    for by in ("day", "week", "month"):
+        (period,) = periods([day], by)
+        assert (period.pnl_usd, period.n, period.hedges) == (day.pnl_usd, 1, day.hedges)
+    traded = sizes(hedges(fill for digest in digests for fill in digest.fills))
+    fills = {line.data["exec_key"]: line for line in played.of(*FILLS)}
+    assert traded.n == len({line.order_ref for line in fills.values()}) == day.hedges
+    assert traded.slippage_usd == pytest.approx(sum(line.data["slippage_usd"] for line in fills.values()), abs=1e-4)
+    counted = operations_by_day(facts, joined_days(digests))[day.day]
+    assert counted.refused == Counter(line.reason for line in played.of(JournalType.REFUSED))
+    latencies = [line.latency_ms for line in played.of(JournalType.ORDER_SENT) if line.latency_ms is not None]
+    assert counted.latency_ms.n == len(latencies) == traded.n
+    assert counted.latency_ms.p50 == pytest.approx(statistics.median(latencies), rel=1e-5)
 
 
 def test_the_journal_verifies_and_ib_async_logged_no_error(played: Played) -> None:
