@@ -1,5 +1,6 @@
 """What a page asks of its frame: the desk, the reader, who may act, and the data of its live elements."""
 
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -98,11 +99,21 @@ def control_data(paths: DeskPaths) -> dict[str, Any]:
     }
 
 
-def controls(paths: DeskPaths) -> Any:
-    """The row of controls but STOP, which stands in the frame. Its `ask` names the dialog that was asked for."""
+def controls(paths: DeskPaths, *, on_ask: Callable[[str], None]) -> None:
+    """The row of controls but STOP, which stands in the frame. `on_ask` is told which dialog was asked for.
+
+    It is called before the page's script runs: a run that is cut short by another one must not lose a press.
+    """
     names = ["pause", "resume", "start", "reset", "withdraw", "flatten"]
     data = {**control_data(paths), "names": names, "receipts": True, "quiet": True}
-    return components.controls(key=live_key("controls-page"), data=data, on_ask_change=lambda: None)
+    key = live_key("controls-page")
+
+    def asked() -> None:
+        name = st.session_state[key].ask
+        if name is not None:
+            on_ask(str(name))
+
+    components.controls(key=key, data=data, on_ask_change=asked)
 
 
 def receipts(paths: DeskPaths) -> None:

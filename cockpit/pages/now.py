@@ -10,7 +10,7 @@ def page() -> None:
     """Controls, key figures, the curve, and what the desk holds."""
     paths = frame.current_paths()
     desk = frame.live_data()
-    asked = frame.controls(paths)
+    frame.controls(paths, on_ask=lambda name: dialogs.ask(name, paths))
     components.tiles(key=frame.live_key("tiles"), data=desk)
     reader = frame.current_reader()
     chart_words = reader.words.area("charts.browser")
@@ -25,5 +25,4 @@ def page() -> None:
         components.table(key=frame.live_key("orders"), data={**desk, "source": "orders"})
     command = context.current().shell(f"status --desk {paths.desk}")
     st.caption(reader.say("frame.twin", command=f"`{command}`"))
-    if asked.ask is not None:
-        dialogs.open_dialog(str(asked.ask), paths)
+    dialogs.open_dialog(None, paths)

@@ -29,8 +29,7 @@ def page() -> None:
         frame.receipts(paths)
         _table("account")
     st.code(context.current().shell(f"status --desk {paths.desk} --json"), language=None, wrap_lines=True)
-    if asked is not None:
-        dialogs.open_dialog(asked, paths)
+    dialogs.open_dialog(asked, paths)
 
 
 def _table(source: str, *, name: str = "") -> None:

@@ -1,6 +1,6 @@
 """The commands that are previewed and confirmed. Opened by a page's own run, never by a fragment.
 
-`open_dialog` is the one way in; each dialog is a module of its own, `parts` is what they share.
+`open_dialog` is the one way in, and what keeps one open; each is a module of its own, `parts` is what they share.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,18 +26,26 @@ _BODIES: Mapping[str, Callable[[DeskPaths], None]] = {
 }
 
 
-def open_dialog(name: str, paths: DeskPaths) -> None:
-    """Open the dialog that was asked for; an unknown name is ignored.
+def ask(name: str, paths: DeskPaths) -> None:
+    """Have a dialog opened by the page's next call of `open_dialog`; an unknown name is ignored."""
+    if name in _BODIES:
+        parts.begin(name, paths.desk)
 
-    Its title says which desk and whose money: it may cover the page that says so.
+
+def open_dialog(asked: str | None, paths: DeskPaths) -> None:
+    """Open the dialog that was asked for, and keep one that is open; every page with dialogs ends with this call.
+
+    It stays until it is dismissed or its command is given: a run of the page that comes between must not take it away
+    from under somebody's hands. The title says which desk and whose money.
     """
-    body = _BODIES.get(name)
-    if body is None:
+    if asked is not None:
+        ask(asked, paths)
+    name = parts.open_now(paths.desk)
+    if name is None:
         return
-    parts.begin()
     title = parts.title(name, paths, look_at(paths, wall_us()), frame.current_reader())
     # Streamlit tells dialogs apart by their function's name.
-    st.dialog(title, width="medium")(_named(f"{name}_dialog", body))(paths)
+    st.dialog(title, width="medium", on_dismiss=parts.close)(_named(f"{name}_dialog", _BODIES[name]))(paths)
 
 
 def _named(name: str, body: Callable[[DeskPaths], None]) -> Callable[[DeskPaths], None]:

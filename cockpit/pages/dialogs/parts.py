@@ -36,14 +36,45 @@ _STYLE = """
 """Only classes that come from our own keys: Streamlit's own names change from version to version."""
 
 
-def begin() -> None:
-    """A dialog was opened: its request gets an id, so that a double click or a slow answer is one command."""
-    st.session_state[_STATE] = {"id": f"page-{secrets.token_hex(8)}"}
+def begin(name: str, desk: str) -> None:
+    """A dialog was asked for: its request gets an id, so that a double click or a slow answer is one command."""
+    st.session_state[_STATE] = {"name": name, "desk": desk, "page": _page(), "id": _new_id()}
+
+
+def open_now(desk: str) -> str | None:
+    """Which dialog is open on this page, of this desk; one of another page or desk is over."""
+    state = st.session_state.get(_STATE)
+    if state is None:
+        return None
+    if (state["desk"], state["page"]) != (desk, _page()):
+        close()
+        return None
+    name: str = state["name"]
+    return name
+
+
+def close() -> None:
+    """The dialog was dismissed, or its command was given."""
+    st.session_state.pop(_STATE, None)
+
+
+def _state() -> dict[str, str]:
+    """The open dialog's; one of its own for the last run of one that was dismissed meanwhile."""
+    found: dict[str, str] = st.session_state.get(_STATE, {"id": _new_id()})
+    return found
+
+
+def _page() -> str:
+    return (st.context.url or "").partition("?")[0]
+
+
+def _new_id() -> str:
+    return f"page-{secrets.token_hex(8)}"
 
 
 def remembered(name: str, value: str) -> str:
     """What this dialog showed under `name` at its last run, and `value` from now on; `value` at the first run."""
-    state = st.session_state.setdefault(_STATE, {"id": f"page-{secrets.token_hex(8)}"})
+    state = _state()
     before: str = state.get(name, value)
     state[name] = value
     return before
@@ -107,14 +138,15 @@ def attempt(act: Callable[[str], Outcome], *, secret: str | None, reader: Reader
     if secret is None:
         refuse(reader.say("dialogs.password_missing"), reader)
         return None
-    state = st.session_state.setdefault(_STATE, {"id": f"page-{secrets.token_hex(8)}"})
+    state = _state()
     try:
         outcome = act(state["id"])
     except (CommandError, AccessError) as error:
         # What was refused is a new request when it is asked for again.
-        state["id"] = f"page-{secrets.token_hex(8)}"
+        state["id"] = _new_id()
         refuse(error.said(reader), reader)
         return None
+    close()
     if outcome.warning is not None:
         st.toast(reader.say("dialogs.unaudited", error=outcome.warning), duration="long")
     return outcome
