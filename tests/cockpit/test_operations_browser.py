@@ -106,7 +106,12 @@ def test_the_rows_of_a_thousand_stay_the_same_elements_when_one_comes_and_one_ch
           const parts = makeTable(box, "many");
           parts.scroll.style.cssText = "max-height: 300px; overflow: auto";
           const keys = Array.from({ length: 1000 }, (_, place) => place);
+          const drawn = async (count) => {
+            while (parts.body.rows.length < count) await new Promise(requestAnimationFrame);
+          };
           drawTable(parts, told(keys, ""));
+          const first = parts.body.rows.length;
+          await drawn(1000);
           parts.scroll.scrollTop = 4000;
           const lines = new Map([...parts.body.rows].map((line, place) => [place, line]));
           drawTable(parts, told([1000, ...keys], "!"));
@@ -114,11 +119,12 @@ def test_the_rows_of_a_thousand_stay_the_same_elements_when_one_comes_and_one_ch
           const changed = parts.body.rows[501].cells[3].textContent;
           parts.head.querySelector("button").click();
           const up = [...parts.body.rows].slice(0, 3).map((line) => line.cells[0].textContent);
-          const result = { same, changed, scrolled: parts.scroll.scrollTop > 3000, up };
+          const result = { first, same, changed, scrolled: parts.scroll.scrollTop > 3000, up };
           box.remove();
           return result;
         }"""
     )
+    assert 50 < found["first"] < 1000, "the first screen does not wait for the last row"
     assert (found["same"], found["scrolled"], found["changed"]) == (1000, True, "500.3!")
     assert found["up"] == sorted(found["up"])
 

@@ -5,6 +5,8 @@
 // somebody reads, has scrolled to or has selected stays where it is.
 import { component, make, say, setAttribute, setText, subscribe } from "./live.js";
 
+const AT_ONCE = 150; // rows: what fills a screen several times over, and is drawn in a moment
+
 export function makeTable(root, label) {
   const frame = make("section", "frame");
   const caption = make("h3", "caption");
@@ -23,7 +25,7 @@ export function makeTable(root, label) {
   scroll.append(table);
   frame.append(caption, empty, scroll);
   root.append(frame);
-  return { frame, name, aside, empty, scroll, head, body, told: null, columns: "", lines: new Map(), order: null };
+  return { frame, name, aside, empty, scroll, head, body, told: null, columns: "", lines: new Map(), order: null, rest: 0 };
 }
 
 // `options`: `onLink(column, text, key)` for cells that are links, `selected` the key of the row that is looked at.
@@ -107,10 +109,19 @@ function number(text) {
   return Number.parseFloat(size) * (AGES[unit] ?? 1);
 }
 
+// A long table is on screen with its first rows; the rest follows a piece with each frame.
 function drawRows(parts, told, options) {
+  cancelAnimationFrame(parts.rest);
+  const rows = ordered(parts, told);
+  const upTo = Math.min(rows.length, parts.lines.size + AT_ONCE);
+  placeRows(parts, rows.slice(0, upTo), told.columns, options);
+  if (upTo < rows.length) parts.rest = requestAnimationFrame(() => drawRows(parts, told, options));
+}
+
+function placeRows(parts, rows, columns, options) {
   const used = new Set();
   let next = parts.body.firstChild;
-  ordered(parts, told).forEach((row, place) => {
+  rows.forEach((row, place) => {
     let key = row.key ?? `#${place}`;
     while (used.has(key)) key += "'";
     used.add(key);
@@ -119,7 +130,7 @@ function drawRows(parts, told, options) {
       line = { row: make("tr"), cells: [], texts: [] };
       parts.lines.set(key, line);
     }
-    drawRow(line, row, told.columns, key, options);
+    drawRow(line, row, columns, key, options);
     if (line.row === next) next = next.nextSibling;
     else parts.body.insertBefore(line.row, next);
   });
@@ -132,6 +143,7 @@ function drawRows(parts, told, options) {
 
 function drawRow(line, row, columns, key, options) {
   setAttribute(line.row, "data-tone", row.tone ?? null);
+  setAttribute(line.row, "data-selected", key === options.selected);
   row.cells.forEach((text, index) => {
     if (line.texts[index] === text) return;
     line.texts[index] = text;
