@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         "top",
         short_help="The Now page in a terminal (S stops, P pauses, q quits)",
-        epilog="Example: ssh desk-machine -t ./bifrost top --desk demo",
+        epilog="Example: ./bifrost top --desk demo   or from elsewhere: ssh -t MACHINE ./bifrost top",
     )(top)
 
 
