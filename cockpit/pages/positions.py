@@ -2,11 +2,9 @@
 
 import streamlit as st
 
-from cockpit import components, context, tables
+from cockpit import components, context
 from cockpit.pages import dialogs, frame
 from cockpit.reader import Reader
-from state.records import Snapshot
-from state.snapshot import read_snapshot
 
 _BOOK = ("acknowledge", "adopt", "release")
 
@@ -14,7 +12,6 @@ _BOOK = ("acknowledge", "adopt", "release")
 def page() -> None:
     """Live tables; and for an operator what he may decide about own and foreign shares."""
     paths, reader = frame.current_paths(), frame.current_reader()
-    snapshot = read_snapshot(paths.snapshot).snapshot
     _table("legs_full")
     _table("day_pnl", name="pnl")
     left, right = st.columns(2)
@@ -25,7 +22,7 @@ def page() -> None:
         _table("delta")
     with right:
         _table("book")
-        asked = _decisions(snapshot, reader)
+        asked = _decisions(reader)
         frame.receipts(paths)
         _table("account")
     st.code(context.current().shell(f"status --desk {paths.desk} --json"), language=None, wrap_lines=True)
@@ -36,17 +33,16 @@ def _table(source: str, *, name: str = "") -> None:
     components.table(key=frame.live_key(name or source), data={**frame.live_data(), "source": source})
 
 
-def _decisions(snapshot: Snapshot | None, reader: Reader) -> str | None:
-    """The buttons of an operator; the name of the dialog that was asked for."""
+def _decisions(reader: Reader) -> str | None:
+    """The buttons of an operator; the name of the dialog that was asked for.
+
+    None is ever greyed: what can be decided changes while the page stands, and the dialog says what holds then.
+    """
     if not frame.may_act():
         return None
-    possible = tables.book_decisions(snapshot)
     asked = None
     with st.container(horizontal=True, vertical_alignment="center", key="book-decisions"):
         for name in _BOOK:
-            why = reader.say(f"positions.{name}.help" if name in possible else f"positions.{name}.not_now")
-            is_asked = st.button(
-                reader.say(f"positions.{name}.button"), key=f"book-{name}", help=why, disabled=name not in possible
-            )
-            asked = name if is_asked else asked
+            label, meaning = reader.say(f"positions.{name}.button"), reader.say(f"positions.{name}.help")
+            asked = name if st.button(label, key=f"book-{name}", help=meaning) else asked
     return asked

@@ -3,7 +3,6 @@
 `model` says what a table is; `present`, `legs` and `account` make those of the snapshot, `journal` those of operations.
 """
 
-from cockpit.tables.account import book_decisions
 from cockpit.tables.journal import (
     counts,
     is_refusal,
@@ -24,7 +23,6 @@ __all__ = [
     "Row",
     "Table",
     "Tone",
-    "book_decisions",
     "counts",
     "is_refusal",
     "journal",

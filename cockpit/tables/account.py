@@ -26,7 +26,6 @@ _SUMMARY_FIRST = (
 """The venue's tags in the order in which a margin call is judged; any other follows by its name."""
 _RATIOS = frozenset({"Cushion", "Leverage"})
 """Tags that are no amount of money."""
-_TOLERANCE_SHARES = 1e-6
 
 
 def account(snapshot: Snapshot | None, reader: Reader) -> Table:
@@ -168,25 +167,3 @@ def _sum_of_legs(state: GammaScalperState) -> float | None:
     """None where one leg has no delta: a sum that leaves one out would mislead."""
     deltas = [leg.delta_shares for leg in state.legs if leg.quantity != 0]
     return None if not deltas or any(each is None for each in deltas) else sum(each for each in deltas if each)
-
-
-def book_decisions(snapshot: Snapshot | None) -> frozenset[str]:
-    """What an operator can decide about the book now: `acknowledge`, `adopt`, `release`. The daemon judges again.
-
-    Acknowledging is offered whenever there are foreign shares: it also accepts what an execution does not explain.
-    """
-    if snapshot is None:
-        return frozenset()
-    found = _Shares(snapshot)
-    possible = set()
-    if found.unacknowledged is not None or found.unexplained is not None or _is_some(found.foreign):
-        possible.add("acknowledge")
-    if _is_some(found.foreign):
-        possible.add("adopt")
-    if _is_some(found.own):
-        possible.add("release")
-    return frozenset(possible)
-
-
-def _is_some(shares: float | None) -> bool:
-    return shares is not None and abs(shares) > _TOLERANCE_SHARES

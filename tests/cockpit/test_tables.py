@@ -166,20 +166,6 @@ def test_vega_is_shown_per_point_of_volatility() -> None:
     assert table.columns[-1].unit == "USD per vol point"
 
 
-@pytest.mark.parametrize(
-    ("own", "foreign", "offered"),
-    [
-        (0.0, 0.0, set()),
-        (12.0, 0.0, {"release"}),
-        (0.0, -5.0, {"acknowledge", "adopt"}),
-        (-3.0, 5.0, {"acknowledge", "adopt", "release"}),
-    ],
-)
-def test_only_decisions_that_can_be_made_are_offered(own: float, foreign: float, offered: set[str]) -> None:
-    assert tables.book_decisions(with_book(own, foreign, 0.0)) == offered
-    assert tables.book_decisions(None) == set()
-
-
 def test_a_sum_of_deltas_that_leaves_a_leg_out_is_no_sum() -> None:
     whole = leg_snapshot(quantity=10.0, delta_shares=531.4)
     assert cell(tables.present(whole, ENGLISH)["delta"], "options", "delta") == "+531.4"
