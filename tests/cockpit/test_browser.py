@@ -302,6 +302,24 @@ def test_a_flatten_that_stands_is_taken_back_and_the_desk_stays_paused(visit: Vi
     assert not control_file(desk, "flatten").exists()
 
 
+def test_a_dismissed_dialog_is_over_and_begins_anew(visit: Visit, desk: PlayingDesk) -> None:
+    page = visit.page
+    page.locator("button.flatten").click()
+    dialog = page.get_by_role("dialog")
+    phrase = dialog.get_by_role("textbox")
+    phrase.fill("FLATTEN DEMO")
+    page.keyboard.press("Escape")
+    gone(page)
+    page.locator("button.flatten").click()
+    expect(dialog).to_contain_text("FLATTEN DEMO SELL 240")
+    expect(phrase).to_have_value("")  # nothing typed before agrees to anything now
+    phrase.fill("FLATTEN DEMO SELL 240")
+    expect(dialog.get_by_role("button", name="Flatten now")).to_be_enabled()
+    close_dialog(page)
+    page.locator("button.pause").click()
+    assert appears(control_file(desk, "pause"), within_s=3)
+
+
 def test_stop_is_one_click_away_in_a_dialog_too(visit: Visit, desk: PlayingDesk) -> None:
     page = visit.page
     page.locator("button.flatten").click()
