@@ -16,7 +16,7 @@ from state.records import JournalType, SegmentAnchor
 from state.segments import list_segments, scan
 from state.times import iso_from_us
 from state.verification import verify
-from state.verified import CACHE_NAME, verify_closed
+from state.verified import CACHE_NAME, checked_until, verify_closed
 from tests.support.desk_files import NOON_US, make_line
 
 CHECKPOINT = JournalType.LEDGER_CHECKPOINT
@@ -232,3 +232,14 @@ def test_a_segment_that_goes_while_it_is_verified_is_looked_for_again(
 
     assert verify(folder, progress=remove).records == 12
     assert verify(folder).ok
+
+
+def test_how_far_a_start_has_checked_is_told(folder: Path) -> None:
+    assert checked_until(folder) is None
+    verify_closed(folder)
+    told = checked_until(folder)
+    assert told is not None
+    assert (told.segments, told.head.seq) == (4, 12)
+    assert told.noted_us == (folder / CACHE_NAME).stat().st_mtime_ns // 1000
+    (folder / CACHE_NAME).write_bytes(b"{}")
+    assert checked_until(folder) is None
