@@ -19,6 +19,7 @@ from tests.support.desk_player import DeskPlayer, Mood, PlayingDesk
 pytestmark = pytest.mark.browser
 STANDALONE = ("runbook", "light")
 """Pages of ours that are not Streamlit's."""
+RUNBOOK_SAMPLE = "nav, h1, #stale, #paused, #besides"
 DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
@@ -61,7 +62,8 @@ def set_mood(desk: PlayingDesk, mood: Mood) -> None:
 
 @pytest.mark.parametrize("path", ["", *PAGE_PATHS[1:], *STANDALONE])
 def test_every_page(visit: Visit, path: str) -> None:
-    none_in(open_page(visit, path), path)
+    # The runbook's hundred entries are drawn by one function: its index and some of them will do.
+    none_in(open_page(visit, path), path, RUNBOOK_SAMPLE if path == "runbook" else None)
 
 
 def test_the_light_in_every_state(visit: Visit, desk: PlayingDesk) -> None:
