@@ -1,12 +1,6 @@
-"""The tables of the History page, and their CSV. Pure: a summary and a reader in, text out.
+"""The tables of the History page. Pure: a summary and a reader in, text out."""
 
-A CSV holds plain values (no thousands, a point, ISO times in UTC, English field names with their units), so that a
-program can read it; a table holds the same for an eye.
-"""
-
-import csv
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -311,7 +305,7 @@ def _is_covered(summary: Summary, day: str) -> bool:
 def execution_table(summary: Summary, reader: Reader) -> Table:
     """Slippage and latency of each day, newest first."""
     columns = _Columns(reader)
-    rows = [_execution_cells(row) for row in reversed(_execution_rows(summary, newest=MOST_ROWS))]
+    rows = [_execution_cells(row) for row in reversed(execution_rows(summary, newest=MOST_ROWS))]
     return Table(
         title=reader.say("history.tables.execution"),
         aside=_covered_words(summary, reader),
@@ -340,7 +334,7 @@ def _execution_cells(row: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(cells)
 
 
-def _execution_rows(summary: Summary, newest: int | None = None) -> list[dict[str, object]]:
+def execution_rows(summary: Summary, newest: int | None = None) -> list[dict[str, object]]:
     """One row a day, of all or of the newest; None where the journal does not reach, or nothing was sent."""
     rows: list[dict[str, object]] = []
     names = sorted({*(day.day for day in summary.days), *summary.operations})
@@ -363,104 +357,3 @@ def _execution_rows(summary: Summary, newest: int | None = None) -> list[dict[st
             }
         )
     return rows
-
-
-# --- CSV ---
-
-
-def _period_rows(by: By) -> Callable[[Summary], Iterable[Mapping[str, object]]]:
-    def rows(summary: Summary) -> Iterable[Mapping[str, object]]:
-        for each in summary.by(by):
-            parts = dict.fromkeys(PARTS) if each.parts is None else each.parts
-            yield {
-                by: each.name,
-                "first_day": each.first_day,
-                "last_day": each.last_day,
-                "days": each.days,
-                "days_with_pnl": each.n,
-                "days_won": each.won,
-                "pnl_usd": each.pnl_usd,
-                "return_pct": each.return_pct,
-                "equity_usd": each.equity_usd,
-                "hedges": each.hedges,
-                "traded_usd": each.traded_usd,
-                "wear_per_10k": each.wear_per_10k,
-                **parts,
-                "flags": " ".join(each.flags),
-            }
-
-    return rows
-
-
-def _drawdown_rows(summary: Summary) -> Iterable[Mapping[str, object]]:
-    for each in summary.drawdowns:
-        yield {
-            "depth_pct": each.depth_pct,
-            "depth_usd": each.depth_usd,
-            "peak_usd": each.peak_usd,
-            "peak": iso_from_us(each.peak_us),
-            "trough": iso_from_us(each.trough_us),
-            "recovered": None if each.recovered_us is None else iso_from_us(each.recovered_us),
-            "days": each.days,
-        }
-
-
-def _refusal_rows(summary: Summary) -> Iterable[Mapping[str, object]]:
-    for name, day in summary.operations.items():
-        for rule, count in day.refused.items():
-            yield {"day": name, "rule": rule, "refused": count}
-
-
-def _hedge_rows(summary: Summary) -> Iterable[Mapping[str, object]]:
-    for each in summary.hedges:
-        yield {
-            "ts": iso_from_us(each.ts_us),
-            "order_ref": each.order_ref,
-            "side": each.side,
-            "quantity_shares": each.quantity,
-            "value_usd": each.value_usd,
-            "executions": each.executions,
-            "slippage_usd": each.slippage_usd,
-            "slippage_bps": each.slippage_bps,
-        }
-
-
-def _bin_rows(summary: Summary) -> Iterable[Mapping[str, object]]:
-    found = summary.histogram
-    for low, high, count in zip(found.edges, found.edges[1:], found.counts, strict=False):
-        yield {"from_usd": low, "to_usd": high, "days": count}
-
-
-CSV: Mapping[str, Callable[[Summary], Iterable[Mapping[str, object]]]] = {
-    "days": _period_rows("day"),
-    "weeks": _period_rows("week"),
-    "months": _period_rows("month"),
-    "drawdowns": _drawdown_rows,
-    "distribution": _bin_rows,
-    "hedges": _hedge_rows,
-    "refusals": _refusal_rows,
-    "execution": _execution_rows,
-}
-
-
-def as_csv(name: str, summary: Summary) -> str:
-    """A table of `CSV` as text; only its head where there is nothing. Raises KeyError for another name.
-
-    A cell that a spreadsheet would take for a formula gets an apostrophe before it: references and rules are others'.
-    """
-    rows = list(CSV[name](summary))
-    out = io.StringIO()
-    if rows:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(rows[0])
-        writer.writerows([[_csv_cell(value) for value in row.values()] for row in rows])
-    return out.getvalue()
-
-
-def _csv_cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in "=+-@\t\r" and text else text

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from cockpit import components, context, history_tables, wording
+from cockpit import components, context, history_csv, history_tables, wording
 from cockpit.equity import Range, range_of
 from cockpit.history_store import HistoryStore, stores
 from cockpit.history_summary import Summary, summary_of
@@ -154,7 +154,7 @@ def _minute(time_us: int) -> str:
 def _exports(paths: DeskPaths, reader: Reader, span: Range) -> None:
     """Links to every table as a file; a browser asks for them by itself, no script of a page is in between."""
     links = []
-    for name in history_tables.CSV:
+    for name in history_csv.CSV:
         query = html.escape(urlencode({"desk": paths.desk, "range": span}))
         words = html.escape(reader.say(f"history.exports.{name}"))
         links.append(f'<a href="/api/history/{name}.csv?{query}" download>{words}</a>')

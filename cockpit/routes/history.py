@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from cockpit.context import CockpitContext
 from cockpit.equity import Range, equity_figure, equity_patch, range_of
+from cockpit.history_csv import CSV, as_csv
 from cockpit.history_figures import FIGURES
 from cockpit.history_store import stores
 from cockpit.history_summary import summary_of
-from cockpit.history_tables import CSV, as_csv
 from cockpit.reader import Reader
 from cockpit.routes.answers import json_answer, paths_of, reader_of
 from cockpit.tiles_view import DRAWDOWN_LIMIT

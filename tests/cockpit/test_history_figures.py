@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cockpit import history_tables
+from cockpit import history_csv, history_tables
 from cockpit.equity import (
     MAX_POINTS,
     RANGES,
@@ -210,10 +210,10 @@ def test_a_range_takes_the_newest_days_whole(store: HistoryStore) -> None:
             assert since_us(store.view, span) == days[0].first_us
 
 
-@pytest.mark.parametrize("name", history_tables.CSV)
+@pytest.mark.parametrize("name", history_csv.CSV)
 def test_every_csv_is_plain_numbers_under_names_with_units(store: HistoryStore, name: str) -> None:
     span: Range = "all"
-    head, *rows = history_tables.as_csv(name, Summary(store, store.view, span)).splitlines()
+    head, *rows = history_csv.as_csv(name, Summary(store, store.view, span)).splitlines()
     assert rows
     assert all(re.fullmatch(r"[a-z0-9_]+", field) for field in head.split(","))
     assert not any(text in " ".join(rows) for text in ("nan", "None", "\N{MINUS SIGN}"))
@@ -226,7 +226,7 @@ def test_a_csv_gives_no_formula_to_a_spreadsheet(tmp_path: Path) -> None:
     writer.close()
     store = HistoryStore(paths)
     view = store.look(wait_s=30)
-    assert "'=cmd()" in history_tables.as_csv("refusals", Summary(store, view, "all"))
+    assert "'=cmd()" in history_csv.as_csv("refusals", Summary(store, view, "all"))
 
 
 def test_the_key_figures_have_their_n(store: HistoryStore) -> None:
