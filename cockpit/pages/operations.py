@@ -1,5 +1,6 @@
 """The Operations page: the journal, the whole life of one intent, and why a moment went as it did. Composition only."""
 
+from contextlib import suppress
 from html import escape
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from cockpit.reader import Reader
 from state.layout import DeskPaths
 from state.query import MEDIA_TYPES, Filter, JournalIndex, TooManyGroups, newest
 from state.query.aggregates import MAX_GROUPS
+from state.query.filters import time_of
 from state.records import JournalLine
 from state.snapshot import read_snapshot
 from state.times import iso_from_us, us_from_iso
@@ -35,7 +37,7 @@ def page() -> None:
 def _page(paths: DeskPaths, reader: Reader) -> None:
     """Raises OSError where the journal cannot be read."""
     last = newest(paths.journal, Filter(), 1)
-    asked = operation_filters.draw(us_from_iso(last[0].ts) if last else None, reader)
+    asked = operation_filters.draw(time_of(last[0]) if last else None, reader)
     for problem in asked.problems:
         _notice(Notice(text=problem))
     index = JournalIndex.of(paths)
@@ -139,8 +141,9 @@ def _follow(name: str, value: str, key: str, lines: tuple[JournalLine, ...], rea
 
 
 def _explain(ts: str, reader: Reader) -> None:
-    """The page of the journal stays where it is: only the panel is added."""
-    st.session_state["at"] = write_time(us_from_iso(ts), reader)
+    """The page of the journal stays where it is: only the panel is added. A line without a time has no moment."""
+    with suppress(ValueError):
+        st.session_state["at"] = write_time(us_from_iso(ts), reader)
 
 
 def _turn(way: str, found: JournalPage) -> None:

@@ -18,7 +18,8 @@ from cockpit.routes.answers import json_answer, paths_of, reader_of
 from cockpit.why_runner import WhyFailed, WhyRunner
 from state.layout import DeskPaths
 from state.query import MEDIA_TYPES, Filter, Format, JournalIndex, encode, newest
-from state.times import iso_from_us, us_from_iso
+from state.query.filters import time_of
+from state.times import iso_from_us
 
 EXPORTS_AT_ONCE = 2
 """Each takes a good part of a core: a third one waits until the operator asks again."""
@@ -134,7 +135,7 @@ def _asked(paths: DeskPaths, request: Request, reader: Reader) -> Asked:
     newest_us = None
     if values["span"]:
         last = newest(paths.journal, Filter(), 1)
-        newest_us = us_from_iso(last[0].ts) if last else None
+        newest_us = time_of(last[0]) if last else None
     return journal_view.ask(values, request.query_params.getlist("type"), newest_us=newest_us, reader=reader)
 
 

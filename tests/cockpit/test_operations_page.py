@@ -135,6 +135,12 @@ def test_a_desk_that_never_ran_says_what_will_appear(tmp_path: Path) -> None:
     assert "./bifrost up --desk demo" in journal["table"]["empty"]
 
 
+def test_a_line_of_another_bot_whose_time_is_none_harms_nothing(player: DeskPlayer) -> None:
+    player.record(JournalType.FILL, ts="no time at all")
+    (journal,) = handed(operations(player.paths.root, span="1 h"), "journal")
+    assert len(journal["table"]["rows"]) == 1
+
+
 def test_an_unreadable_journal_is_one_sentence(player: DeskPlayer, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
