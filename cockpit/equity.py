@@ -25,7 +25,7 @@ RANGES: dict[Range, int | None] = {"1d": 1, "1w": 7, "1m": 31, "3m": 92, "1y": 3
 """Calendar days back from the newest day, that day included."""
 MAX_POINTS = 3000
 """More than a screen is wide."""
-MAX_FILLS = 400
+MAX_FILLS = 120
 """A range with more shows none: they would lie on each other."""
 _QUARTER_US = 900_000_000
 _WIDTHS_US = tuple(
