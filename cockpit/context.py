@@ -19,6 +19,11 @@ class CockpitContext(msgspec.Struct, frozen=True, kw_only=True):
         """`stop --desk demo` -> the whole command line."""
         return self.cli.format(words)
 
+    def beginning(self, desk: str) -> str:
+        """How every command about a desk may begin, for sentences that name commands: `./bifrost --desk demo `."""
+        program, _, options = self.cli.format("").strip().partition(" ")
+        return " ".join(part for part in (program, "--desk", desk, options.strip()) if part) + " "
+
 
 class UnknownDeskError(LookupError):
     """The address names a desk that has no folder; the message lists those that have one."""

@@ -17,8 +17,11 @@ _SHAPES: Final[dict[Severity, str]] = {"not_live": "◌", "red": "■", "yellow"
 """The light's own shapes: colour alone says nothing."""
 
 
-def page(runbook: Runbook, *, desk: str, query: dict[str, str], reader: Reader) -> str:
-    """The page. `query` is what links into the cockpit keep of the address (desk, zone), without the language."""
+def page(runbook: Runbook, *, desk: str, command: str, query: dict[str, str], reader: Reader) -> str:
+    """The page. `command` is how commands about this desk begin (`./bifrost --desk demo `).
+
+    `query` is what links into the cockpit keep of the address (desk, zone), without the language.
+    """
     title = reader.say("runbook.title")
     return document(
         reader=reader,
@@ -26,7 +29,7 @@ def page(runbook: Runbook, *, desk: str, query: dict[str, str], reader: Reader) 
         styles=("runbook.css",),
         body=f"{_bar(desk, query, reader)}<main><h1>{escape(title)}</h1>"
         f"<p>{escape(reader.say('runbook.about'))}</p>{_index(reader)}"
-        f"{''.join(_entry(reason, runbook, desk, query, reader) for reason in REASONS.values())}"
+        f"{''.join(_entry(reason, runbook, command, query, reader) for reason in REASONS.values())}"
         f'<section class="panel entry" id="besides"><h2>{escape(reader.say("runbook.besides"))}</h2>'
         f"<div{_lang(runbook, reader)}>{runbook.introduction}</div></section></main>",
     )
@@ -63,7 +66,7 @@ def _in_language(language: Language, query: dict[str, str], code: str = "") -> s
     return f'<a href="{escape(address)}" lang="{html}" hreflang="{html}"{label}>{name}</a>'
 
 
-def _entry(reason: Reason, runbook: Runbook, desk: str, query: dict[str, str], reader: Reader) -> str:
+def _entry(reason: Reason, runbook: Runbook, command: str, query: dict[str, str], reader: Reader) -> str:
     word = reader.say_known("reason_words", reason.code, reason.word)
     sentence = reader.say_known("reasons", reason.code, reason.sentence)
     remedy = reader.say_known("remedies", reason.code, "")
@@ -80,7 +83,7 @@ def _entry(reason: Reason, runbook: Runbook, desk: str, query: dict[str, str], r
         f'<section class="panel entry" id="{reason.code}" data-severity="{reason.severity}">'
         f'<h2><span class="shape" aria-hidden="true">{_SHAPES[reason.severity]}</span>'
         f'<span class="word">{escape(word)}</span> <code>{reason.code}</code></h2><span class="others">{others}</span>'
-    ) + entry.replace("./bifrost ", f"./bifrost --desk {escape(desk)} ")
+    ) + entry.replace("./bifrost ", escape(command))
 
 
 def _lang(runbook: Runbook, reader: Reader) -> str:

@@ -21,5 +21,6 @@ class RunbookRoute:
         query = {"desk": desk, **{name: request.query_params[name] for name in ("tz",) if name in request.query_params}}
         found = await run_in_threadpool(runbook.read, reader.language)
         return HTMLResponse(
-            runbook_page.page(found, desk=desk, query=query, reader=reader), headers={"Cache-Control": "no-cache"}
+            runbook_page.page(found, desk=desk, command=self._context.beginning(desk), query=query, reader=reader),
+            headers={"Cache-Control": "no-cache"},
         )

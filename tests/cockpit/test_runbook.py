@@ -17,7 +17,11 @@ from state.reasons import REASONS
 
 def drawn(language: Language) -> str:
     return runbook_page.page(
-        runbook.read(language), desk="demo", query={"desk": "demo"}, reader=Reader(language=language)
+        runbook.read(language),
+        desk="demo",
+        command="./bifrost --desk demo ",
+        query={"desk": "demo"},
+        reader=Reader(language=language),
     )
 
 
@@ -88,6 +92,13 @@ def test_an_entry_leads_to_itself_in_the_other_language_and_names_the_desk(tmp_p
     assert "./bifrost --desk night reset" in page
     entries = page[page.index('id="snapshot_missing"') : page.index('id="besides"')]
     assert entries.count("./bifrost ") == entries.count("./bifrost --desk night ")
+
+
+def test_a_command_names_the_root_where_the_launcher_would_not_find_it() -> None:
+    here = CockpitContext(root=Path("/var/bot"), desk="demo")
+    assert here.beginning("demo") == "./bifrost --desk demo "
+    elsewhere = CockpitContext(root=Path("/a b"), desk="demo", cli="./bifrost {} --root '/a b'")
+    assert elsewhere.beginning("night") == "./bifrost --desk night --root '/a b' "
 
 
 def test_what_an_address_carries_is_no_markup(tmp_path: Path) -> None:
