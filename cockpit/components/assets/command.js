@@ -4,10 +4,10 @@
 
 const PATIENCE_MS = 8000;
 
-// Resolves to what went wrong as text, null when it was written. Never throws.
+// Resolves to { written, trouble }: whether it is in force, and what went wrong as text (null: nothing). Never throws.
 export async function give(name, data) {
   const texts = data.texts;
-  const said = (error) => fill(texts.not_written, { command: name, error });
+  const said = (error) => ({ written: false, trouble: fill(texts.not_written, { command: name, error }) });
   const body = JSON.stringify({ id: requestId() });
   try {
     let answer = await post(name, data, body);
@@ -17,7 +17,8 @@ export async function give(name, data) {
     }
     const told = await answer.json().catch(() => ({}));
     if (!answer.ok) return said(told.error ?? fill(texts.answered, { status: answer.status }));
-    return told.warning ? fill(texts.unaudited, { command: name, error: told.warning }) : null;
+    const trouble = told.warning ? fill(texts.unaudited, { command: name, error: told.warning }) : null;
+    return { written: true, trouble };
   } catch {
     return said(texts.no_answer);
   }

@@ -52,7 +52,7 @@ function build(root, data) {
 // What keeps the row from looking alive: null, or the text that says so.
 function deadness(parts, linked, told) {
   const { texts } = parts.data;
-  if (!linked) return texts.page_dead;
+  if (!linked) return probe.answers ? texts.daemon_dead : texts.page_dead;
   if (!parts.data.may_act) return texts.viewer;
   return told.dead ? texts.daemon_dead : null;
 }
@@ -118,9 +118,9 @@ async function press(parts, name) {
   parts.pending[name] = Infinity;
   parts.trouble = "";
   draw(parts);
-  const trouble = await give(name, parts.data);
-  parts.trouble = trouble === null ? "" : `${trouble} ${parts.data.texts.in_a_shell} ${parts.data.shell[name]}`;
-  if (trouble === null) parts.pending[name] = performance.now() + PENDING_MS;
+  const { written, trouble } = await give(name, parts.data);
+  parts.trouble = written ? trouble ?? "" : `${trouble} ${parts.data.texts.in_a_shell} ${parts.data.shell[name]}`;
+  if (written) parts.pending[name] = performance.now() + PENDING_MS;
   else delete parts.pending[name];
   draw(parts);
 }
