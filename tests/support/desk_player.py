@@ -177,10 +177,10 @@ class DeskPlayer:
                 (self.paths.control / "pause").touch()
                 release_command(self.paths.control, "flatten")
             self.stopped = self.stopped or name == "stop"
-        for name in [name for name in self._known if name not in control.files]:
-            del self._known[name]
-            self.record(JournalType.CONTROL_DONE, status="released", data={"command": name})
-            if name == "stop":
+        for gone in [known for known in self._known if known not in control.files]:
+            del self._known[gone]
+            self.record(JournalType.CONTROL_DONE, status="released", data={"command": gone})
+            if gone == "stop":
                 self.stopped = False
 
     # --- the content ---

@@ -135,7 +135,8 @@ def _no_order_at_a_wrong_moment(scenario: Scenario, lines: list[JournalLine], st
         line.order_ref for line in lines if line.type is JournalType.ORDER_SENT and (line.data or {}).get("closing")
     }
     for run_id in dict.fromkeys(line.run_id for line in lines):
-        link, quote_us, commands, failed = "DOWN", 0, (), False
+        link, quote_us, failed = "DOWN", 0, False
+        commands: tuple[str, ...] = ()
         stock = next((line.instrument for line in lines if line.type is JournalType.INTENT), None)
         for event in _events(scenario.paths, run_id):
             if isinstance(event, Link):
