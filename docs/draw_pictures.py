@@ -8,7 +8,6 @@ With names only those pictures are written. The Chinese ones need a font with it
 import argparse
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -90,7 +89,7 @@ def tell(system: System, *command: str) -> None:
 def house(root: Path) -> Iterator[System]:
     """A desk that has hedged, with the others beside it; commands are shown as from this root's own checkout."""
     system = System(root, PROFILE, desk="demo")
-    system.environment["BIFROST_LAUNCHER"] = str(root / "bifrost")
+    system.environment |= {"BIFROST_LAUNCHER": str(root / "bifrost"), "LOGNAME": "anna"}
     write_year(DeskPaths(system.paths.root, "year"))
     shell = next(filter(None, map(shutil.which, ("dash", "sh"))))
     bot = subprocess.Popen(  # noqa: S603 the example, run as its page says
@@ -176,10 +175,12 @@ def draw_trouble(camera: Camera, system: System) -> None:
     by_name["simulator"].resume()
     camera.go()
     camera.light_is("green", 120)
-    by_name["supervise"].kill()
-    by_name["daemon"].send_signal(signal.SIGKILL)
+    for name in ("supervise", "daemon"):
+        by_name[name].suspend()  # killed looks the same; but then `up` ends, and the page's server with it
     camera.light_is("not_live")
     camera.take("not-live")
+    for name in ("daemon", "supervise"):
+        by_name[name].resume()
 
 
 _PROCESSES = ("simulator", "supervise", "daemon", "cockpit")
