@@ -5,21 +5,14 @@ and that the same request is never carried out twice. Nothing else acts.
 """
 
 import math
-import re
-import secrets
 import threading
-from collections.abc import Callable
 from typing import Any, Literal
 
-import msgspec
-
 from cockpit import flatten_preview
-from cockpit.access.actor import AccessError, Actor
-from cockpit.access.confirm import confirm_password
+from cockpit.access.actor import Actor
 from cockpit.flatten_preview import Agreed, FlattenPlan, NotAgreedError, Phrase
+from cockpit.given import INSTANT, CommandError, Given, Outcome
 from cockpit.reader import Reader
-from cockpit.replays import Replays
-from state.audit import AuditError, append_audit
 from state.control import (
     BY_SUPERVISOR,
     Command,
@@ -32,46 +25,14 @@ from state.control import (
 from state.layout import DeskPaths
 from state.look import look_at
 from state.records import OperatorRequest
-from state.times import iso_from_us
 
 Action = Literal["stop", "pause", "flatten", "resume", "start", "withdraw"]
 BookAction = Literal["adopt", "release", "acknowledge", "reset"]
-INSTANT = frozenset({"stop", "pause"})
-"""One click: no password, no waiting for another command."""
 _RELEASES: dict[Action, Command] = {"resume": "pause", "start": "stop", "withdraw": "flatten"}
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _STALE_MS = 60_000.0
 """A flatten that stands for longer without a daemon's word starts only when it is asked for again."""
 
 
-class CommandError(Exception):
-    """The command was not carried out. `code` names why; `said` says it, and what to do, in the reader's language.
-
-    `plan` is the flatten's plan of now where another one had been agreed to.
-    """
-
-    def __init__(self, code: str, *, plan: FlattenPlan | None = None, **values: object) -> None:
-        self.code, self.plan, self.values = code, plan, values
-        super().__init__(self.said(Reader()))
-
-    def said(self, reader: Reader) -> str:
-        """The text in the reader's language."""
-        return reader.say(f"commands.{self.code}", **self.values)
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened: `written`, or that nothing had to be done; `warning` is what went wrong with the audit.
-
-    `paused`: the desk comes up paused, because a machine had stopped it or the operator wants it so.
-    """
-
-    id: str
-    outcome: str
-    warning: str | None = None
-    paused: bool = False
-
-
-_replays: Replays[Outcome] = Replays()
 _locks: dict[str, threading.Lock] = {}
 _locks_lock = threading.Lock()
 
@@ -94,7 +55,7 @@ def carry_out(
     stands without its audit line: a full disk must not keep anybody from stopping. What lets it trade again is
     audited first, and not done when that fails.
     """
-    given = _Given(paths, action, actor=actor, now_us=now_us, reason=reason, request_id=request_id)
+    given = Given(paths, action, actor=actor, now_us=now_us, reason=reason, request_id=request_id)
     if action in INSTANT:
         return given.once(lambda: _assert(given, "stop" if action == "stop" else "pause"))
 
@@ -126,7 +87,7 @@ def request(
     `by` is the person who decides, the actor where nobody is named; `shares` is signed, of the underlying; `ratio`
     is new over old quantity, of a split that `acknowledge` tells of.
     """
-    given = _Given(paths, action, actor=actor, now_us=now_us, reason=reason, request_id=request_id)
+    given = Given(paths, action, actor=actor, now_us=now_us, reason=reason, request_id=request_id)
 
     def act() -> Outcome:
         _check_values(action, reason, by, shares, ratio)
@@ -149,79 +110,7 @@ def plan_of(paths: DeskPaths, now_us: int, reader: Reader) -> FlattenPlan:
     return flatten_preview.preview(look.snapshot, look.light, reader)
 
 
-class _Given:
-    """One command of one actor to one desk."""
-
-    def __init__(
-        self, paths: DeskPaths, action: str, *, actor: Actor, now_us: int, reason: str, request_id: str | None
-    ) -> None:
-        self.paths, self.action, self.actor = paths, action, actor
-        self.now_us, self.reason = now_us, reason
-        self.at = iso_from_us(now_us)
-        self.id = request_id if request_id is not None else f"{action}-{secrets.token_hex(8)}"
-
-    def once(self, act: Callable[[], Outcome]) -> Outcome:
-        """Do it unless this very request was answered already; whoever may not is refused and audited."""
-        if _ID.fullmatch(self.id) is None:
-            raise CommandError("bad_id")
-        if not self.paths.exists():
-            raise CommandError("no_desk", desk=self.paths.desk)
-        try:
-            if self.action in INSTANT or not self.actor.may_act:
-                self.actor.require(self.action)
-            outcome = self._earlier() or act()
-        except (AccessError, CommandError) as error:
-            self.refused(error)
-            raise
-        _replays.keep(self._key, outcome)
-        return outcome
-
-    def confirm(self, password: str) -> None:
-        """It is he: his password once more, where there are users. Raises WrongPassword, TooManyTries, NotAllowed."""
-        if self.actor.must_confirm:
-            self.actor = confirm_password(self.actor, password, self.now_us)
-        self.actor.require(self.action)
-
-    def audit(self, outcome: str, data: dict[str, Any] | None = None) -> str | None:
-        """Leave its line; what went wrong as text, None when all is well."""
-        facts = dict(data or {})
-        if self.actor.session_id is not None:
-            facts["session"] = self.actor.session_id
-        try:
-            append_audit(
-                self.paths.audit,
-                wall_us=self.now_us,
-                source="cockpit",
-                action=self.action,
-                by=self.actor.name,
-                outcome=outcome,
-                reason=self.reason or None,
-                command_id=self.id,
-                address=self.actor.address,
-                data=facts or None,
-            )
-        except AuditError as error:
-            return str(error)
-        return None
-
-    def refused(self, error: AccessError | CommandError) -> None:
-        """A refusal is audited too."""
-        code = error.code if isinstance(error, CommandError) else error.key.rpartition(".")[2]
-        self.audit(f"refused: {code}")
-
-    @property
-    def _key(self) -> str:
-        return f"{self.paths.folder}\0{self.actor.name}\0{self.action}\0{self.id}"
-
-    def _earlier(self) -> Outcome | None:
-        """What this request came to before: of this process from memory, of an earlier one from the audit."""
-        known = _replays.find(self._key)
-        if known is None and self.action not in INSTANT and _replays.was_audited(self.paths, self.action, self.id):
-            return Outcome(id=self.id, outcome="written")
-        return known
-
-
-def _assert(given: _Given, name: Literal["stop", "pause"]) -> Outcome:
+def _assert(given: Given, name: Literal["stop", "pause"]) -> Outcome:
     try:
         new = assert_command(
             given.paths.control,
@@ -237,7 +126,7 @@ def _assert(given: _Given, name: Literal["stop", "pause"]) -> Outcome:
     return Outcome(id=given.id, outcome=outcome, warning=given.audit(outcome))
 
 
-def _release(given: _Given, action: Action, *, paused: bool) -> Outcome:
+def _release(given: Given, action: Action, *, paused: bool) -> Outcome:
     name = _RELEASES[action]
     standing = read_control(given.paths.control, given.now_us).files.get(name)
     if standing is None:
@@ -259,7 +148,7 @@ def _release(given: _Given, action: Action, *, paused: bool) -> Outcome:
     return Outcome(id=given.id, outcome="written" if released else "was not asserted", paused=paused)
 
 
-def _flatten(given: _Given, agreed: Agreed | None) -> Outcome:
+def _flatten(given: Given, agreed: Agreed | None) -> Outcome:
     if agreed is None:
         raise CommandError("plan_missing")
     plan = plan_of(given.paths, given.now_us, Reader())
@@ -294,7 +183,7 @@ def _agreed(plan: FlattenPlan, agreed: Agreed) -> Phrase:
         raise CommandError(error.code, plan=plan) from error
 
 
-def _is_under_way(given: _Given) -> bool:
+def _is_under_way(given: Given) -> bool:
     """Whether a flatten stands that still does something: a second one would only renew its time."""
     look = look_at(given.paths, given.now_us)
     standing = look.control.files.get("flatten")
@@ -315,7 +204,7 @@ def _check_values(action: BookAction, reason: str, by: str | None, shares: float
         raise CommandError("bad_ratio")
 
 
-def _leave_request(given: _Given, action: BookAction, by: str, shares: float | None, ratio: float | None) -> Outcome:
+def _leave_request(given: Given, action: BookAction, by: str, shares: float | None, ratio: float | None) -> Outcome:
     facts: dict[str, Any] = {"request_id": given.id, "decided_by": by}
     facts |= {} if shares is None else {"shares": shares}
     facts |= {} if ratio is None else {"ratio": ratio}
@@ -334,7 +223,7 @@ def _leave_request(given: _Given, action: BookAction, by: str, shares: float | N
     return Outcome(id=given.id, outcome="written")
 
 
-def _pause_first(given: _Given) -> None:
+def _pause_first(given: Given) -> None:
     """A reset never sets trading going: the pause stands before the halt ends, and is resumed by itself."""
     try:
         assert_command(

@@ -16,9 +16,9 @@ from cockpit.access.actor import AccessError, TooManyTries
 from cockpit.access.request import actor_of
 from cockpit.checklist import Command, checklist
 from cockpit.clock import wall_us
-from cockpit.commands import CommandError, Outcome
 from cockpit.context import CockpitContext
 from cockpit.flatten_preview import Agreed
+from cockpit.given import CommandError, Outcome
 from cockpit.reader import Reader
 from cockpit.routes.answers import json_answer, paths_of, reader_of
 from state.look import look_at

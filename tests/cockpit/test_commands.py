@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cockpit import commands
+from cockpit import commands, given
 from cockpit.access.actor import Actor, NotAllowed, WrongPassword
-from cockpit.commands import CommandError, Outcome
 from cockpit.flatten_preview import Agreed
+from cockpit.given import CommandError, Outcome
 from cockpit.reader import Reader
 from state.audit import read_audit
 from state.control import BY_SUPERVISOR, assert_command, read_control
@@ -63,7 +63,7 @@ def test_a_wrong_password_changes_nothing(player: DeskPlayer, action: str, monke
     def wrong(_actor: Actor, _password: str, _now_us: int) -> Actor:
         raise WrongPassword("access.wrong_confirm", wait="1 s")
 
-    monkeypatch.setattr(commands, "confirm_password", wrong)
+    monkeypatch.setattr(given, "confirm_password", wrong)
     give(player, "stop")
     give(player, "pause")
     player.write()
@@ -80,7 +80,7 @@ def test_a_wrong_password_changes_nothing(player: DeskPlayer, action: str, monke
 def test_stop_and_pause_ask_for_no_password_and_rest_or_not(
     player: DeskPlayer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "confirm_password", lambda *_: pytest.fail("a stop was asked for a password"))
+    monkeypatch.setattr(given, "confirm_password", lambda *_: pytest.fail("a stop was asked for a password"))
     tired = Actor(name="anna", role="operator", must_confirm=True, resting=True)
     assert give(player, "stop", actor=tired).outcome == "written"
     assert give(player, "pause", actor=tired).outcome == "written"
@@ -114,7 +114,7 @@ def test_a_repeated_resume_does_not_undo_a_later_pause_even_in_a_new_process(
     give(player, "pause")
     assert give(player, "resume", request_id="r1").outcome == "written"
     assert set(files(player)) == {"pause"}
-    monkeypatch.setattr(commands, "_replays", type(commands._replays)())
+    monkeypatch.setattr(given, "_replays", type(given._replays)())
     give(player, "resume", request_id="r1")
     assert set(files(player)) == {"pause"}, "what the audit knows outlives the process"
 

@@ -7,6 +7,7 @@ import streamlit as st
 from cockpit import commands, context, flatten_preview, wording
 from cockpit.clock import wall_us
 from cockpit.flatten_preview import Agreed, FlattenPlan
+from cockpit.given import CommandError
 from cockpit.pages import frame
 from cockpit.pages.dialogs import parts
 from cockpit.reader import Reader
@@ -22,7 +23,7 @@ def body(paths: DeskPaths) -> None:
     look = look_at(paths, now)
     try:
         plan = commands.plan_of(paths, now, reader)
-    except commands.CommandError as error:
+    except CommandError as error:
         parts.refuse(error.said(reader), reader)
         shell = "salvage --by NAME --reason TEXT" if error.code == "journal_damaged" else "flatten"
         parts.end(paths, f"{shell} --desk {paths.desk}", reader)

@@ -10,7 +10,7 @@ import streamlit as st
 from cockpit import context, light_view
 from cockpit.access.actor import AccessError, Actor
 from cockpit.access.page import page_actor
-from cockpit.commands import CommandError, Outcome
+from cockpit.given import CommandError, Outcome
 from cockpit.pages import frame
 from cockpit.reader import Reader
 from state.layout import DeskPaths
