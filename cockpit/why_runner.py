@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from state.layout import DeskPaths
+from state.undecodable import UNDECODABLE
 
 LIMIT_S = 60.0
 """Longer than any tape of a day needs on a slow machine."""
@@ -73,7 +74,7 @@ class WhyRunner:
             raise WhyFailed("refused", _last_line(said))
         try:
             found: dict[str, Any] = msgspec.json.decode(out, type=dict[str, Any])
-        except msgspec.MsgspecError:
+        except UNDECODABLE:
             raise WhyFailed("refused", "the command's answer is no JSON") from None
         return found
 

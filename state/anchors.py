@@ -16,6 +16,7 @@ from state.atomic import sync_folder, write_again, write_all
 from state.chain import Head, LineError, check, seal
 from state.records import SegmentAnchor
 from state.segments import JournalDamaged, Segment, checked_lines, cut_torn_end, head_at_end, list_segments, scan
+from state.undecodable import UNDECODABLE
 
 ANCHORS_NAME = "anchors.jsonl"
 _anchor_decoder = msgspec.json.Decoder(SegmentAnchor)
@@ -84,7 +85,7 @@ def iterate_anchors(folder: Path) -> Iterator[SegmentAnchor]:
         try:
             anchor = _anchor_decoder.decode(body)
             _require_account(anchor, number, stood)
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             raise JournalDamaged(path=file.path, line=number, kind="not_a_line", detail=str(error)) from error
         except LineError as error:
             raise JournalDamaged(path=file.path, line=number, kind=error.kind, detail=str(error)) from error

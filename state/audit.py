@@ -27,6 +27,7 @@ from state.segments import (
     segment_path,
 )
 from state.times import iso_from_us
+from state.undecodable import UNDECODABLE
 
 SEGMENT_BYTES = 4 * 1024 * 1024
 """Where a segment ends, besides at the wall day's end."""
@@ -104,7 +105,7 @@ def read_audit(folder: Path) -> list[AuditLine]:
             head = after
             try:
                 found.append(_audit_decoder.decode(body))
-            except msgspec.MsgspecError as error:
+            except UNDECODABLE as error:
                 detail = f"not an entry of this version: {error}"
                 raise JournalDamaged(path=segment.path, line=number, kind="unknown_type", detail=detail) from error
     return found
@@ -117,7 +118,7 @@ def newest_audit(folder: Path, limit: int) -> list[AuditLine]:
         for raw in segment_backwards(segment):
             if len(found) >= limit:
                 return found
-            with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            with suppress(*UNDECODABLE):
                 found.append(_audit_decoder.decode(raw))
     return found
 

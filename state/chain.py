@@ -14,6 +14,8 @@ from typing import Literal
 
 import msgspec
 
+from state.undecodable import UNDECODABLE
+
 GENESIS = "0" * 64
 """What stands for the previous hash of the very first line."""
 
@@ -93,7 +95,7 @@ def _digest(previous: str, body: bytes) -> str:
 def _sequence_of(body: bytes) -> int:
     try:
         return _numbered.decode(body).seq
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise LineError("not_a_line", f"no JSON object with a seq: {error}") from error
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from state.atomic import write_all
 from state.records import ControlNote, OperatorRequest
+from state.undecodable import UNDECODABLE
 
 Command = Literal["stop", "pause", "flatten"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
@@ -200,7 +201,7 @@ def _parse_request(name: str, content: bytes | None, age_ms: float) -> RequestRe
         return RequestRead(name=name, age_ms=age_ms, problem=problem)
     try:
         request = _request_decoder.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         return RequestRead(name=name, age_ms=age_ms, problem=f"request {shown_name(name)}: {error}")
     if name != f"{request.id}.json":
         problem = f"request {shown_name(name)}: its id {request.id!r} is another"
@@ -233,7 +234,7 @@ def _parse_note(content: bytes) -> ControlNote | None:
         return ControlNote()
     try:
         return _note_decoder.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None
 
 

@@ -17,6 +17,7 @@ from state.chain import Head, LineError, check, read_head
 from state.journal import require_anchor
 from state.records import JournalLine, JournalType, SegmentAnchor
 from state.segments import ARCHIVE_ERRORS, JournalDamaged, Progress, Segment, list_segments, open_segment
+from state.undecodable import UNDECODABLE
 from state.verification import Verification, verify
 
 _CHECKPOINT = b'"type":"ledger_checkpoint"'
@@ -175,13 +176,13 @@ def _stated(raw: bytes) -> Head | None:
 def _is_checkpoint(body: bytes) -> bool:
     try:
         return _line_decoder.decode(body).type is JournalType.LEDGER_CHECKPOINT
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         return False
 
 
 def _decoded(folder: Path, body: bytes) -> JournalLine:
     try:
         return _line_decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         detail = f"a line that holds is none of this version: {error}; use the version that wrote it"
         raise JournalDamaged(path=folder, line=0, kind="unknown_type", detail=detail) from error

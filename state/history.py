@@ -22,6 +22,7 @@ from state.atomic import sync_folder, write_all
 from state.records import HistorySample
 from state.segments import ARCHIVE_ERRORS, JournalDamaged, day_of
 from state.times import us_from_iso
+from state.undecodable import UNDECODABLE
 
 _NAME = re.compile(r"(\d{8})\.jsonl(\.gz)?")
 _LOCK_TRIES = 300
@@ -219,7 +220,7 @@ def _unpack(archive: Path) -> bytes:
 def _decode(raw: bytes) -> HistorySample | None:
     try:
         return _sample_decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None
 
 

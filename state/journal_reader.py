@@ -13,6 +13,7 @@ import msgspec
 from state.anchors import Chain, head_before, read_chain
 from state.records import JournalLine, JournalType
 from state.segments import ARCHIVE_ERRORS, JournalDamaged, Segment, checked_lines, list_segments, open_segment
+from state.undecodable import UNDECODABLE
 
 _CHUNK_BYTES = 64 * 1024
 _SPOOL_BYTES = 1024 * 1024
@@ -53,7 +54,7 @@ def _read(chain: Chain, first: int) -> Iterator[JournalLine]:
             head = after
             try:
                 yield _line_decoder.decode(body)
-            except msgspec.MsgspecError as error:
+            except UNDECODABLE as error:
                 detail = f"not a journal line of this version: {error}"
                 raise JournalDamaged(path=segment.path, line=number, kind="unknown_type", detail=detail) from error
 
@@ -62,7 +63,7 @@ def decode_line(raw: bytes) -> JournalLine | None:
     """A line as it stands in the file, unchecked; None for what is no line of this version."""
     try:
         return _line_decoder.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None
 
 

@@ -10,6 +10,7 @@ import msgspec
 from state.atomic import replace_file
 from state.records import SCHEMA_VERSION, Snapshot
 from state.times import us_from_iso
+from state.undecodable import UNDECODABLE
 
 _MAX_BYTES = 16 * 1024 * 1024
 
@@ -53,7 +54,7 @@ def read_snapshot(path: Path) -> SnapshotRead:
         snapshot = _snapshot_decoder.decode(content)
         us_from_iso(snapshot.wall_ts)
         us_from_iso(snapshot.ts)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (ValueError, *UNDECODABLE) as error:
         return _damaged(path, f"is damaged ({len(content)} bytes): {error}")
     if snapshot.period_ms <= 0:
         return _damaged(path, f"is damaged: period_ms is {snapshot.period_ms}, must be positive")

@@ -18,6 +18,7 @@ from state.atomic import write_all
 from state.records import SCHEMA_VERSION, TapeCheckpoint, TapeEvent
 from state.segments import ARCHIVE_ERRORS
 from state.tape_folder import make_room, tape_files
+from state.undecodable import UNDECODABLE
 
 __all__ = ["TapeError", "TapeWriter", "read_checkpoint", "read_events", "tape_files"]
 
@@ -123,7 +124,7 @@ def read_checkpoint(path: Path) -> TapeCheckpoint:
     try:
         with _open(path) as file:
             return _checkpoint_decoder.decode(file.readline())
-    except (OSError, *ARCHIVE_ERRORS, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, *ARCHIVE_ERRORS, *UNDECODABLE) as error:
         raise TapeError(f"{path}, line 1: not a tape's checkpoint: {error}") from error
 
 
@@ -138,7 +139,7 @@ def read_events(path: Path) -> Iterator[TapeEvent]:
         expected += 1
         try:
             event = _event_decoder.decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             raise TapeError(f"{path}, line {number}: not an event: {error}") from error
         if event.tape_seq != expected:
             raise TapeError(f"{path}, line {number}: tape_seq {event.tape_seq}, expected {expected}")

@@ -17,6 +17,7 @@ from state.anchors import Chain, read_chain
 from state.atomic import replace_file
 from state.chain import Head
 from state.segments import Progress, Segment, list_segments, scan, unreadable
+from state.undecodable import UNDECODABLE
 
 CACHE_NAME = ".verified.json"
 
@@ -120,5 +121,5 @@ def _read_cache(folder: Path) -> tuple[_Checked, ...]:
     """Nothing where it is missing or no cache of this version."""
     try:
         return _cache_decoder.decode((folder / CACHE_NAME).read_bytes())
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, *UNDECODABLE):
         return ()

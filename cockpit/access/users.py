@@ -21,6 +21,7 @@ from cockpit.access.actor import ROLES, Role
 from cockpit.access.passwords import is_hash
 from state.atomic import replace_file
 from state.layout import CockpitPaths
+from state.undecodable import UNDECODABLE
 
 SCHEMA: Final = 1
 MAX_USERS: Final = 64
@@ -127,7 +128,7 @@ def _decoded(path: Path, content: bytes) -> Users:
     try:
         file = msgspec.json.decode(content, type=_File)
         users = {check_name(user.name): user for user in file.users}
-    except (msgspec.MsgspecError, UsersError, UnicodeDecodeError) as error:
+    except (UsersError, *UNDECODABLE) as error:
         raise UsersError(f"{path} is damaged or not of this version: {error}; {remedy}") from error
     if file.schema != SCHEMA or len(users) != len(file.users) or not all(is_hash(u.password_hash) for u in file.users):
         raise UsersError(f"{path}: schema, names or hashes are not of this version; {remedy}")

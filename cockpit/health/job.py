@@ -17,6 +17,7 @@ from state.doctor import Finding, Findings, examine_desk
 from state.layout import DeskPaths
 from state.snapshot import read_snapshot
 from state.times import iso_from_us
+from state.undecodable import UNDECODABLE
 from state.verification import Verification, verify
 
 Kind = Literal["verify", "doctor"]
@@ -126,7 +127,7 @@ def _tell(record: str, done: int, total: int) -> None:
 def _read(file: Path, kind: type[_Outcome]) -> _Outcome | None:
     try:
         return msgspec.json.decode(file.read_bytes(), type=kind)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, *UNDECODABLE):
         return None
 
 

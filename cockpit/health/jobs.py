@@ -11,6 +11,7 @@ import msgspec
 
 from cockpit.health.job import Failed, Kind, Step
 from state.layout import DeskPaths
+from state.undecodable import UNDECODABLE
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _Told = TypeVar("_Told", Step, Failed)
@@ -88,7 +89,7 @@ class Jobs:
 def _read(raw: bytes, kind: type[_Told]) -> _Told | None:
     try:
         return msgspec.json.decode(raw, type=kind)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
 
 

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
+from state.undecodable import UNDECODABLE
+
 MOST_LINES: Final = 200
 _MOST_BYTES: Final = 4 * 1024 * 1024
 """How far back from the end is looked for them."""
@@ -82,7 +84,7 @@ def _line(raw: bytes) -> LogLine:
     told = raw.decode("utf-8", "replace").strip()
     try:
         found: Any = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         return LogLine(event=told[:_LONGEST])
     if not isinstance(found, dict):
         return LogLine(event=told[:_LONGEST])

@@ -8,6 +8,7 @@ from cockpit import wording
 from cockpit.reader import Reader
 from cockpit.tables.model import Column, Columns, Row, Table, sortable
 from state.records import GammaScalperState, InstrumentQuote, Leg, Snapshot
+from state.undecodable import UNDECODABLE
 
 POINTS = 100
 """The files hold vega per 1.00 of volatility; it is read per point, a hundredth of that."""
@@ -19,7 +20,7 @@ def strategy_state(snapshot: Snapshot | None) -> GammaScalperState | None:
         return None
     try:
         return msgspec.convert(snapshot.strategy, GammaScalperState)
-    except msgspec.ValidationError:
+    except UNDECODABLE:
         return None
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from state.records import JournalType
+from state.undecodable import UNDECODABLE
 
 _EXACT_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
 _TIMES = frozenset({"ts", "wall_ts", "since", "until", "at"})
@@ -36,7 +37,7 @@ def decode(content: bytes) -> dict[str, Any]:
     """The JSON object in a file or line. Raises NotAnObjectError."""
     try:
         found = msgspec.json.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise NotAnObjectError(_why_no_json(content, error)) from error
     if not isinstance(found, dict):
         raise NotAnObjectError(f"holds a JSON {_kind(found)} where one object belongs")

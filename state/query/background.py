@@ -16,6 +16,7 @@ import msgspec
 from state.query.build import Built, build
 from state.query.cache import Cache
 from state.segments import list_segments
+from state.undecodable import UNDECODABLE
 
 EVERY_S = 60.0
 _NICE = 10
@@ -113,7 +114,7 @@ class CacheKeeper:
 def _read(raw: bytes, kind: type[_Told]) -> _Told | None:
     try:
         return msgspec.json.decode(raw, type=kind)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
 
 

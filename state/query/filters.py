@@ -6,6 +6,7 @@ import msgspec
 
 from state.records import JournalLine, JournalType
 from state.times import us_from_iso
+from state.undecodable import UNDECODABLE
 
 ROUTINE = frozenset({JournalType.LEDGER_CHECKPOINT, JournalType.TRANSITION})
 """What a desk writes all day long by itself: left out of a first look, shown when it is asked for."""
@@ -137,7 +138,7 @@ class Sieve:
         try:
             line = _placed.decode(raw)
             return _between(line, self._placed) and _within(line, self._placed)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNDECODABLE:
             return False
 
 

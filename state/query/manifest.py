@@ -16,6 +16,7 @@ from state.chain import Head
 from state.query.filters import Filter
 from state.records import JournalLine, JournalType
 from state.segments import Segment
+from state.undecodable import UNDECODABLE
 
 MANIFEST_NAME = "manifest.json"
 _FORM = 2
@@ -102,7 +103,7 @@ def read_manifest(folder: Path) -> Manifest:
         if hashlib.sha256(body).hexdigest().encode() != digest:
             return nothing
         found = msgspec.json.decode(body, type=Manifest)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, *UNDECODABLE):
         return nothing
     return found if found.reader == nothing.reader else nothing
 

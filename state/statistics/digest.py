@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from state.records import HistorySample, PnlParts
 from state.times import us_from_iso
+from state.undecodable import UNDECODABLE
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -215,7 +216,7 @@ def decoded(lines: Iterable[bytes]) -> Iterator[HistorySample | None]:
     for raw in lines:
         try:
             yield _decoder.decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except UNDECODABLE:
             yield None
 
 
