@@ -76,6 +76,14 @@ class Settings:
             words += ["--root", str(self.root)]
         return shlex.join(words)
 
+    def shell_line(self) -> str:
+        """A command line for any desk of this root, typed here: its words take the place of the braces."""
+        import shlex
+
+        if self.root == default_root().absolute():
+            return "./bifrost {}"
+        return f"./bifrost {{}} --root {shlex.quote(str(self.root)).replace('{', '{{').replace('}', '}}')}"
+
     def existing_paths(self) -> "DeskPaths":
         """The folder of a desk that was started before. Raises CommandError (2) when there is none."""
         from state.layout import desks

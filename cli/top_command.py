@@ -123,7 +123,7 @@ class _Source:
         from state.records import JournalType
 
         self._chosen, self._paths, self._reader, self._plain = chosen, paths, reader, plain
-        context = CockpitContext(root=chosen.root, desk=chosen.desk, cli=chosen.shell() + " {}")
+        context = CockpitContext(root=chosen.root, desk=chosen.desk, cli=chosen.shell_line())
         self._view: DeskView = DeskView(context, paths, reader)
         self._newest = RecentLines(paths.journal, frozenset(JournalType) - ROUTINE, _OPERATIONS)
         self.colour = not os.environ.get("NO_COLOR")

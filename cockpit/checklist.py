@@ -79,10 +79,15 @@ class Checklist(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(line for line in self.lines if line.state == "ok")
 
 
-def checklist(command: Command, look: Look, *, desk: str, now_us: int, reader: Reader) -> Checklist:
-    """Everything that the last look found, apart from what the command itself ends."""
+def checklist(
+    command: Command, look: Look, *, desk: str, now_us: int, reader: Reader, beginning: str | None = None
+) -> Checklist:
+    """Everything that the last look found, apart from what the command itself ends.
+
+    `beginning` is how a command in a sentence begins (`CockpitContext.beginning`).
+    """
     down = look.light.state == "not_live"
-    lines = [*_standing(command, look, desk=desk, now_us=now_us, reader=reader)]
+    lines = [*_standing(command, look, desk=desk, now_us=now_us, reader=reader, beginning=beginning)]
     if look.snapshot is not None:
         if command == "reset":
             lines += _causes(look.snapshot, reader)
@@ -92,11 +97,19 @@ def checklist(command: Command, look: Look, *, desk: str, now_us: int, reader: R
     return Checklist(command=command, lines=tuple(lines), as_of=wording.age(look.light.age_ms) if down else "")
 
 
-def _standing(command: Command, look: Look, *, desk: str, now_us: int, reader: Reader) -> list[Line]:
+def _standing(
+    command: Command, look: Look, *, desk: str, now_us: int, reader: Reader, beginning: str | None
+) -> list[Line]:
     """The light's reasons; of a desk that does not run also what its last self check found."""
     snapshot = look.snapshot
     shown = light_view.shown_light(
-        snapshot, look.light, desk=desk, now_iso=iso_from_us(now_us), reader=reader, control=look.control
+        snapshot,
+        look.light,
+        desk=desk,
+        now_iso=iso_from_us(now_us),
+        reader=reader,
+        control=look.control,
+        command=beginning,
     )
     texts = {reason.code: reason for reason in shown.reasons}
     checks = {} if snapshot is None else {c.reason or c.name: c for c in snapshot.self_check.checks if not c.ok}

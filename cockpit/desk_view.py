@@ -81,6 +81,7 @@ class DeskFiles:
             reader=reader,
             history_version=read.history_version,
             halt=halt_in_force(read.lines),
+            command=self._context.beginning(self.name),
         )
 
     def _history_version(self) -> str:

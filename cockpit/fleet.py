@@ -1,5 +1,6 @@
 """Every desk under the root at a glance, worst first: ours, and those of other bots that only write the files."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -90,7 +91,7 @@ class FleetFiles:
     def page(self, read: Any, reader: Reader) -> FleetView:
         """What one reader is shown of it."""
         now_us, looks, left_out = read
-        return fleet(looks, now_us=now_us, left_out=left_out, reader=reader)
+        return fleet(looks, now_us=now_us, left_out=left_out, reader=reader, command_of=self._context.beginning)
 
 
 def look_at_desk(paths: DeskPaths, now_us: int) -> DeskLook:
@@ -102,9 +103,19 @@ def _looked_at(paths: DeskPaths) -> tuple[str, ...]:
     return (str(paths.snapshot), *(str(paths.control / name) for name in _COMMANDS))
 
 
-def fleet(looks: list[DeskLook], *, now_us: int, left_out: int, reader: Reader) -> FleetView:
-    """Put the lines together, worst first; desks that stand on purpose come last. Pure."""
-    lines = [(_line(each, iso_from_us(now_us), reader), each.look.light.age_ms) for each in looks]
+def fleet(
+    looks: list[DeskLook],
+    *,
+    now_us: int,
+    left_out: int,
+    reader: Reader,
+    command_of: Callable[[str], str] | None = None,
+) -> FleetView:
+    """Put the lines together, worst first; desks that stand on purpose come last. Pure.
+
+    `command_of` says how a command about a desk begins (`CockpitContext.beginning`).
+    """
+    lines = [(_line(each, iso_from_us(now_us), reader, command_of), each.look.light.age_ms) for each in looks]
     lines.sort(key=lambda line: (line[0].deliberate, _WORST_FIRST[line[0].state], line[0].desk))
     return FleetView(
         made_ms=now_us / 1000,
@@ -114,11 +125,17 @@ def fleet(looks: list[DeskLook], *, now_us: int, left_out: int, reader: Reader) 
     )
 
 
-def _line(seen: DeskLook, now_iso: str, reader: Reader) -> FleetDesk:
+def _line(seen: DeskLook, now_iso: str, reader: Reader, command_of: Callable[[str], str] | None) -> FleetDesk:
     name, look = seen.desk, seen.look
     snapshot = look.snapshot
     shown = light_view.shown_light(
-        snapshot, look.light, desk=name, now_iso=now_iso, reader=reader, control=look.control
+        snapshot,
+        look.light,
+        desk=name,
+        now_iso=now_iso,
+        reader=reader,
+        control=look.control,
+        command=None if command_of is None else command_of(name),
     )
     state = None if snapshot is None else strategy_state(snapshot)
     codes = {reason.code for reason in look.light.reasons}

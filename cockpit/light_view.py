@@ -83,9 +83,11 @@ def shown_light(
     reader: Reader,
     control: ControlRead | None = None,
     halt: JournalLine | None = None,
+    command: str | None = None,
 ) -> ShownLight:
     """Green says what the strategy does; anything else says why. A command in a sentence names the desk it is about.
 
+    `command` is how it then begins, `./bifrost --desk NAME ` unless the desk's root needs more.
     `halt` is the journal's newest halt that no reset has ended, where it is known: since when the posture holds.
     """
     failed = {} if snapshot is None else {c.reason: c for c in snapshot.self_check.checks if not c.ok and c.reason}
@@ -97,7 +99,15 @@ def shown_light(
         word=_word(light, market_iso=market_iso, reader=reader),
         headline=headline(snapshot, light, told=told, now_iso=now_iso, reader=reader),
         reasons=tuple(
-            _shown(reason, failed.get(reason.code), limits, desk=desk, now_iso=now_iso, reader=reader)
+            _shown(
+                reason,
+                failed.get(reason.code),
+                limits,
+                desk=desk,
+                command=command or f"./bifrost --desk {desk} ",
+                now_iso=now_iso,
+                reader=reader,
+            )
             for reason in light.reasons
         ),
         standing=_standing(snapshot, light, told, halt, now_iso=now_iso, reader=reader),
@@ -129,22 +139,24 @@ def runbook_address(code: str, *, desk: str, reader: Reader) -> str:
 
 
 def _shown(
-    reason: LightReason, check: Check | None, limits: tuple[Limit, ...], *, desk: str, now_iso: str, reader: Reader
+    reason: LightReason,
+    check: Check | None,
+    limits: tuple[Limit, ...],
+    *,
+    desk: str,
+    command: str,
+    now_iso: str,
+    reader: Reader,
 ) -> ShownReason:
     sentence = reader.say_known("reasons", reason.code, reason.sentence)
     return ShownReason(
         code=reason.code,
         severity=reason.severity,
-        text=_named(sentence, desk),
-        remedy=_named(reader.say_known("remedies", reason.code, ""), desk),
+        text=sentence.replace("./bifrost ", command),
+        remedy=reader.say_known("remedies", reason.code, "").replace("./bifrost ", command),
         measured=_measured(reason, check, limits, now_iso=now_iso, reader=reader),
         href="" if reason.runbook is None else runbook_address(reason.code, desk=desk, reader=reader),
     )
-
-
-def _named(sentence: str, desk: str) -> str:
-    """A command in a sentence names the desk it is about."""
-    return sentence.replace("./bifrost ", f"./bifrost --desk {desk} ")
 
 
 def _measured(

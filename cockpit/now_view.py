@@ -61,15 +61,19 @@ def build(
     history_version: str,
     reader: Reader,
     halt: JournalLine | None = None,
+    command: str | None = None,
 ) -> NowView:
-    """Put the page together. `now_us` is the wall clock at the look, `halt` the journal's newest one still in force."""
+    """Put the page together. `now_us` is the wall clock at the look, `halt` the journal's newest one still in force.
+
+    `command` is how a command in a sentence begins (`CockpitContext.beginning`).
+    """
     now_iso = iso_from_us(now_us)
     return NowView(
         desk=desk,
         made_ms=now_us / 1000,
         age_ms=light.age_ms,
         light=light_view.shown_light(
-            snapshot, light, desk=desk, now_iso=now_iso, reader=reader, control=control, halt=halt
+            snapshot, light, desk=desk, now_iso=now_iso, reader=reader, control=control, halt=halt, command=command
         ),
         mode=light_view.mode(snapshot, reader),
         session=light_view.session(snapshot, reader),

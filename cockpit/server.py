@@ -91,7 +91,7 @@ def cli_words(root: Path, launcher: str | None) -> str:
     """
     if launcher is not None and Path(launcher).parent / "var" == root:
         return "./bifrost {}"
-    return f"./bifrost {{}} --root {shlex.quote(str(root))}"
+    return f"./bifrost {{}} --root {shlex.quote(str(root)).replace('{', '{{').replace('}', '}}')}"
 
 
 def make_app(hub: Hub, door: Door | None = None) -> st.App:

@@ -113,7 +113,9 @@ class ControlRoutes:
             return _unknown(name, reader)
         paths, now = paths_of(self._context, request), wall_us()
         look = await run_in_threadpool(look_at, paths, now)
-        found = checklist(command, look, desk=paths.desk, now_us=now, reader=reader)
+        found = checklist(
+            command, look, desk=paths.desk, now_us=now, reader=reader, beginning=self._context.beginning(paths.desk)
+        )
         return json_answer({"ok": True, "blocking": len(found.blocking), **msgspec.to_builtins(found)})
 
     async def preview(self, request: Request) -> Response:

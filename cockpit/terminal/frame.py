@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from cockpit.now_view import NowView
 from cockpit.reader import Reader
 from cockpit.terminal import sections as made
@@ -47,7 +45,7 @@ def frame(
     width = max(NARROWEST, size.width)
     top = made.heading(view, look, width, reader)
     bottom = _footer(command, notice, width, reader, has_keys=has_keys)
-    body = _body(_typed_here(view, command), lines, size, reader)
+    body = _body(view, lines, size, reader)
     if size.height is None:
         return (*top, *fit(_spread(body), None, reader), *bottom)
     room = size.height - len(top) - len(bottom)
@@ -81,20 +79,6 @@ def _body(view: NowView, lines: Sequence[JournalLine], size: Size, reader: Reade
         *(map(made.faded, present) if view.light.state == "not_live" else present),
         told,
     ]
-
-
-def _typed_here(view: NowView, command: str) -> NowView:
-    """A command inside a sentence as it must be typed in this shell to reach this desk, under whatever root it lies."""
-    meant = f"./bifrost --desk {view.desk} "
-    reasons = tuple(
-        msgspec.structs.replace(
-            reason,
-            text=reason.text.replace(meant, f"{command} "),
-            remedy=reason.remedy.replace(meant, f"{command} "),
-        )
-        for reason in view.light.reasons
-    )
-    return msgspec.structs.replace(view, light=msgspec.structs.replace(view.light, reasons=reasons))
 
 
 def _spread(body: Sequence[Section]) -> list[Section]:

@@ -41,10 +41,11 @@ class Seen(msgspec.Struct):
         return [bare(each) for each in self.drawn(width, height, reader, **more)]
 
 
-def seen(player: DeskPlayer, reader: Reader = ENGLISH, *, late_s: float = 0) -> Seen:
+def seen(player: DeskPlayer, reader: Reader = ENGLISH, *, late_s: float = 0, cli: str = "./bifrost {}") -> Seen:
     now_us = wall_us() + int(late_s * 1e6)
     look = look_at(player.paths, now_us)
-    view = DeskView(CockpitContext(root=player.paths.root, desk="demo"), player.paths, reader).built_from(look, now_us)
+    context = CockpitContext(root=player.paths.root, desk="demo", cli=cli)
+    view = DeskView(context, player.paths, reader).built_from(look, now_us)
     recent = RecentLines(player.paths.journal, frozenset(JournalType), 30)
     return Seen(view, look, list(recent.oldest_first())[::-1])
 
@@ -89,10 +90,9 @@ def test_an_ordinary_screen_has_every_key_figure(busy: Seen) -> None:
 def test_a_command_in_a_sentence_reaches_this_desk_from_here(player: DeskPlayer) -> None:
     player.stopped = True
     player.write()
-    old = seen(player)
-    drawn = frame(old.view, old.look, [], Size(100, None), ENGLISH, command="./bifrost --root /srv/desks")
-    text = " ".join(" ".join(map(bare, drawn)).split())
-    assert "Run ./bifrost --root /srv/desks start, or" in text
+    old = seen(player, cli="./bifrost {} --root /srv/desks")
+    text = " ".join(" ".join(old.text(100, None)).split())
+    assert "Run ./bifrost --desk demo --root /srv/desks start, or" in text
 
 
 def test_a_large_screen_leaves_nothing_out(busy: Seen) -> None:

@@ -6,6 +6,8 @@
   const start = () => {
     if (started) return;
     started = true;
+    // Where its server is: without this it looks below the page's own path first, which answers 404 twice.
+    window.__streamlit = { BACKEND_BASE_URL: `${location.origin}/` };
     document.head.append(document.importNode(document.getElementById("streamlit").content, true));
   };
   addEventListener("bifrost:light", start, { once: true });

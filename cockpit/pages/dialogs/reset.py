@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from cockpit import commands
+from cockpit import commands, context
 from cockpit.checklist import checklist
 from cockpit.clock import wall_us
 from cockpit.pages import frame
@@ -25,7 +25,12 @@ def body(paths: DeskPaths) -> None:
         parts.end(paths, shell, reader)
         return
     parts.html(escape(reader.say("dialogs.reset.what")))
-    checks.show(checklist("reset", look, desk=paths.desk, now_us=now, reader=reader), reader)
+    checks.show(
+        checklist(
+            "reset", look, desk=paths.desk, now_us=now, reader=reader, beginning=context.current().beginning(paths.desk)
+        ),
+        reader,
+    )
     actor = parts.actor(reader)
     if actor is not None:
         name = st.text_input(reader.say("dialogs.reset.name"), key="reset-name", live=True, autocomplete="off")

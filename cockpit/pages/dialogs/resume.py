@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from cockpit import commands, wording
+from cockpit import commands, context, wording
 from cockpit.checklist import checklist
 from cockpit.clock import wall_us
 from cockpit.pages import frame
@@ -28,7 +28,17 @@ def body(paths: DeskPaths) -> None:
     text = reader.say("dialogs.resume.since", age=wording.age(pause.age_ms), by=who)
     why = f" ({pause.reason})" if pause.reason else ""
     parts.html(f"{escape(text + why)}<br>{escape(reader.say('dialogs.resume.what'))}")
-    checks.show(checklist("resume", look, desk=paths.desk, now_us=now, reader=reader), reader)
+    checks.show(
+        checklist(
+            "resume",
+            look,
+            desk=paths.desk,
+            now_us=now,
+            reader=reader,
+            beginning=context.current().beginning(paths.desk),
+        ),
+        reader,
+    )
     actor = parts.actor(reader)
     if actor is not None:
         secret = parts.password(actor, reader)

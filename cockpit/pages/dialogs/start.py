@@ -27,7 +27,12 @@ def body(paths: DeskPaths) -> None:
         parts.end(paths, f"start --desk {paths.desk}", reader)
         return
     _tell(stop, paths, reader)
-    checks.show(checklist("start", look, desk=paths.desk, now_us=now, reader=reader), reader)
+    checks.show(
+        checklist(
+            "start", look, desk=paths.desk, now_us=now, reader=reader, beginning=context.current().beginning(paths.desk)
+        ),
+        reader,
+    )
     by_machine, paused = stop.by == BY_SUPERVISOR, "pause" in look.control.files
     if by_machine or paused:
         parts.warn(reader.say("dialogs.start.machine" if by_machine else "dialogs.start.paused_already"))
