@@ -95,6 +95,15 @@ function feedWords(feeds, olderMs, words) {
   return late.map((each) => say(words, "late_quote", { symbol: each.symbol, age: ageWords(each.age), limit: ageWords(each.limit_ms) })).join(" · ");
 }
 
+// Without a server Streamlit lays a dialog over the page and makes all below it inert. What to type in a shell must
+// stay readable, and copyable, above that.
+function raise(host, lost) {
+  setAttribute(host, "data-lost", lost);
+  if (!lost) return;
+  host.removeAttribute("inert");
+  host.removeAttribute("aria-hidden");
+}
+
 export function draw(parts, link, data) {
   const { words } = data;
   parts.last = { link, data };
@@ -105,6 +114,7 @@ export function draw(parts, link, data) {
     parts.bar.dataset.state = told.state;
     lightUp(parts.lamps, told.state);
   }
+  if (data.host) raise(data.host, !told.linked);
   setText(parts.word, told.word);
   setText(parts.headline, told.headline);
   drawStanding(parts, told.standing ?? [], told.word);

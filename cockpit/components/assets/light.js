@@ -18,7 +18,7 @@ export function showFrame(data) {
     frame.key = key;
     frame.inner.replaceChildren();
     frame.parts = buildBar(frame.inner, data.words);
-    frame.stop = follow(frame.parts, { ...data, tab: () => !frame.tabTaken, onLight: lightIsOn });
+    frame.stop = follow(frame.parts, { ...data, host: frame.host, tab: () => !frame.tabTaken, onLight: lightIsOn });
   }
   mountStop(data);
   return frame;
