@@ -16,6 +16,7 @@ from state.audit import read_audit
 from state.records import Check, WorkingOrder
 from state.snapshot import read_snapshot
 from tests.cockpit.conftest import Visit
+from tests.cockpit.looks import CLIPPED_FIGURES, CONTRAST
 from tests.support.desk_player import DeskPlayer, Mood, PlayingDesk
 from tests.support.system import wait_for
 
@@ -424,20 +425,13 @@ def test_a_phone_shows_light_and_stop_at_once(visit: Visit, desk: PlayingDesk) -
     assert box["height"] >= 48
     assert box["y"] + box["height"] > 800, "STOP lies under the thumb"
     expect(page.locator('.tile[data-name="equity"] .value')).to_be_visible()
-    assert page.evaluate(CLIPPED) == []
+    assert page.evaluate(CLIPPED_FIGURES) == []
     assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
     page.locator(".frame", has_text="Working orders").evaluate("node => node.scrollIntoView()")
     expect(stop).to_be_in_viewport(ratio=0.99)
     stop.click()
     assert appears(control_file(desk, "stop"), within_s=2)
     page.set_viewport_size({"width": 1440, "height": 900})
-
-
-CLIPPED = """() => {
-    const found = [...document.querySelectorAll('*')].map(n => n.shadowRoot).filter(Boolean)
-        .flatMap(root => [...root.querySelectorAll('.value, .mode, .label, .note')]);
-    return found.filter(n => n.scrollWidth > n.clientWidth + 1 && n.clientWidth > 0).map(n => n.textContent);
-}"""
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
@@ -455,41 +449,3 @@ def test_every_text_has_contrast_in_both_themes(
         light_is(page, mood)
         expect(page.locator(".tile .value").first).to_be_visible()
         assert page.evaluate(CONTRAST) == [], mood
-
-
-CONTRAST = """() => {
-  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgba = (css) => {
-    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1);
-    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255];
-  };
-  const over = (top, under) => top.slice(0, 3).map((c, i) => c * top[3] + under[i] * (1 - top[3]));
-  const lum = (rgb) => {
-    const [r, g, b] = rgb.map((c) => { c /= 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const parent = (n) => n.parentElement ?? (n.getRootNode() instanceof ShadowRoot ? n.getRootNode().host : null);
-  const ground = (n) => {
-    const layers = [];
-    for (let at = n; at; at = parent(at)) {
-      const colour = rgba(getComputedStyle(at).backgroundColor);
-      if (colour[3] > 0) layers.push(colour);
-      if (colour[3] === 1) break;
-    }
-    return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255]);
-  };
-  const low = [];
-  for (const host of document.querySelectorAll('*')) {
-    if (!host.shadowRoot) continue;
-    for (const n of host.shadowRoot.querySelectorAll('*')) {
-      const own = [...n.childNodes].some((c) => c.nodeType === 3 && c.textContent.trim());
-      if (!own || !n.checkVisibility() || n.closest(':disabled')) continue;
-      const back = ground(n);
-      const ink = over(rgba(getComputedStyle(n).color), back);
-      const [hi, lo] = [lum(ink), lum(back)].sort((a, b) => b - a);
-      const ratio = (hi + 0.05) / (lo + 0.05);
-      if (ratio < 4.5) low.push(`${n.textContent.trim().slice(0, 30)}: ${ratio.toFixed(2)}`);
-    }
-  }
-  return low;
-}"""

@@ -7,9 +7,10 @@ from html import escape
 
 import streamlit as st
 
-from cockpit import context, light_view
+from cockpit import commands, context, light_view
 from cockpit.access.actor import AccessError, Actor
 from cockpit.access.page import page_actor
+from cockpit.clock import wall_us
 from cockpit.given import CommandError, Outcome
 from cockpit.pages import frame
 from cockpit.reader import Reader
@@ -150,6 +151,27 @@ def attempt(act: Callable[[str], Outcome], *, secret: str | None, reader: Reader
     if outcome.warning is not None:
         st.toast(reader.say("dialogs.unaudited", error=outcome.warning), duration="long")
     return outcome
+
+
+def carry_out(
+    paths: DeskPaths, action: commands.Action, who: Actor, *, secret: str | None, reader: Reader, paused: bool = False
+) -> bool:
+    """Give a command that needs no more than the password; whether it was given."""
+    done = attempt(
+        lambda given: commands.carry_out(
+            paths,
+            action,
+            actor=who,
+            now_us=wall_us(),
+            reason="from the cockpit",
+            password=secret or "",
+            request_id=given,
+            paused=paused,
+        ),
+        secret=secret,
+        reader=reader,
+    )
+    return done is not None
 
 
 def refuse(text: str, reader: Reader) -> None:

@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from cockpit import commands, context, wording
+from cockpit import context, wording
 from cockpit.checklist import checklist
 from cockpit.clock import wall_us
 from cockpit.pages import frame
@@ -44,18 +44,6 @@ def body(paths: DeskPaths) -> None:
         secret = parts.password(actor, reader)
         with st.container(key="confirm"):
             pressed = parts.confirmed(reader.say("dialogs.resume.button"), key="confirm-resume")
-        if pressed and parts.attempt(
-            lambda given: commands.carry_out(
-                paths,
-                "resume",
-                actor=actor,
-                now_us=wall_us(),
-                reason="from the cockpit",
-                password=secret or "",
-                request_id=given,
-            ),
-            secret=secret,
-            reader=reader,
-        ):
+        if pressed and parts.carry_out(paths, "resume", actor, secret=secret, reader=reader):
             st.rerun()
     parts.end(paths, f"resume --desk {paths.desk}", reader)

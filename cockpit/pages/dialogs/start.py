@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from cockpit import commands, context, wording
+from cockpit import context, wording
 from cockpit.checklist import checklist
 from cockpit.clock import wall_us
 from cockpit.pages import frame
@@ -43,19 +43,8 @@ def body(paths: DeskPaths) -> None:
             # After a machine's stop there is one way only, and its button says which.
             plain = not by_machine and parts.confirmed(reader.say("dialogs.start.button"), key="confirm-start")
             as_paused = parts.confirmed(reader.say("dialogs.start.button_paused"), key="confirm-start-paused")
-        if (plain or as_paused) and parts.attempt(
-            lambda given: commands.carry_out(
-                paths,
-                "start",
-                actor=actor,
-                now_us=wall_us(),
-                reason="from the cockpit",
-                password=secret or "",
-                request_id=given,
-                paused=as_paused,
-            ),
-            secret=secret,
-            reader=reader,
+        if (plain or as_paused) and parts.carry_out(
+            paths, "start", actor, secret=secret, reader=reader, paused=as_paused
         ):
             st.rerun()
     parts.end(paths, f"start --desk {paths.desk}", reader)

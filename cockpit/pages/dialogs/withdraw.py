@@ -5,7 +5,7 @@ from html import escape
 
 import streamlit as st
 
-from cockpit import commands, flatten_preview, wording
+from cockpit import flatten_preview, wording
 from cockpit.clock import wall_us
 from cockpit.pages import frame
 from cockpit.pages.dialogs import parts
@@ -33,18 +33,6 @@ def body(paths: DeskPaths) -> None:
         secret = parts.password(actor, reader)
         with st.container(key="confirm"):
             pressed = parts.confirmed(reader.say("dialogs.withdraw.button"), key="confirm-withdraw")
-        if pressed and parts.attempt(
-            lambda given: commands.carry_out(
-                paths,
-                "withdraw",
-                actor=actor,
-                now_us=wall_us(),
-                reason="from the cockpit",
-                password=secret or "",
-                request_id=given,
-            ),
-            secret=secret,
-            reader=reader,
-        ):
+        if pressed and parts.carry_out(paths, "withdraw", actor, secret=secret, reader=reader):
             st.rerun()
     parts.end_with_line(paths, line, reader)
