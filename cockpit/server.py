@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import anyio.to_thread
 import streamlit as st
 import uvicorn
 from streamlit.web import bootstrap
@@ -38,6 +39,8 @@ ENTRY = Path(__file__).parent / "entry" / "main.py"
 EXIT_OK = 0
 EXIT_REFUSED = 2
 _SWEEP_EVERY_S = 1.0
+_READING_THREADS = 8
+"""At once, for answers that read files. More would only take turns, and keep the event loop from its own."""
 _WEBSOCKET_BYTES = 4 * 1024 * 1024
 """The longest message of a browser; a page's own are a few kilobytes."""
 
@@ -99,6 +102,7 @@ def make_app(hub: Hub, door: Door | None = None) -> st.App:
 
     @asynccontextmanager
     async def lifespan(_app: st.App) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _READING_THREADS
         sweeping = None if door is None else asyncio.create_task(_sweep(door), name="sweep sessions")
         yield
         hub.close()

@@ -2,9 +2,12 @@
 
 The gate has checked Origin, token and role before; `commands` asks again, and for the password. A body is JSON, and
 may be empty for stop and pause. The answer to an agreed plan that is no longer true holds the plan of now.
+Commands have threads of their own, and stop and pause yet others: no command waits for those who read.
 """
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -32,6 +35,8 @@ _THEIR_FAULT = frozenset(
     {"bad_id", "bad_body", "bad_ratio", "reason_missing", "name_missing", "shares_missing", "plan_missing"}
 )
 _FROM_HERE = "from the cockpit"
+_INSTANT_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="instant-commands")
+_COMMAND_THREADS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="commands")
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,7 +137,8 @@ async def _answered(request: Request, name: str, act: Callable[[Body], Outcome])
     reader = reader_of(request)
     try:
         body = await _body(request)
-        done = await run_in_threadpool(act, body)
+        threads = _INSTANT_THREADS if name in commands.INSTANT else _COMMAND_THREADS
+        done = await asyncio.get_running_loop().run_in_executor(threads, act, body)
     except (CommandError, AccessError) as error:
         return _refused(error, reader)
     return json_answer({"ok": True, "command": name, **msgspec.to_builtins(done)})

@@ -23,6 +23,8 @@ from state.times import iso_from_us
 
 EXPORTS_AT_ONCE = 2
 """Each takes a good part of a core: a third one waits until the operator asks again."""
+COUNTS_AT_ONCE = 2
+"""Each may go through a year of lines; those beyond wait, and are dropped when nobody waits for them any more."""
 _VALUES = ("span", "since", "until", "side", "reason", "text", "order", "intent", "count", "limit", "routine", "at")
 
 
@@ -35,11 +37,15 @@ class JournalRoutes:
         self._why = WhyRunner()
         self._lock = threading.Lock()
         self._exports = 0
+        self._counting = asyncio.Semaphore(COUNTS_AT_ONCE)
 
     async def count(self, request: Request) -> Response:
         """How many operations match, and how many of them are newer than the page that asks (`newer_than`)."""
         paths, reader = paths_of(self._context, request), reader_of(request)
-        return await run_in_threadpool(self._count, paths, request, reader)
+        async with self._counting:
+            if await request.is_disconnected():
+                return Response(status_code=499)
+            return await run_in_threadpool(self._count, paths, request, reader)
 
     def _count(self, paths: DeskPaths, request: Request, reader: Reader) -> Response:
         newer = request.query_params.get("newer_than", "")

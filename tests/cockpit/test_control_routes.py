@@ -1,12 +1,19 @@
 """The commands' routes over a real server with users: who may, what is agreed to, and never twice."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
 from typing import Any
 
+import anyio.to_thread
 import pytest
+from starlette.requests import Request
 
+from cockpit.access.actor import Actor
+from cockpit.access.request import ACTOR
+from cockpit.context import CockpitContext
+from cockpit.routes.control import ControlRoutes
 from state.audit import read_audit
 from state.control import read_control
 from tests.support.cockpit_process import PASSWORD, Answer, CockpitProcess, set_users
@@ -202,3 +209,32 @@ def test_a_wrong_password_is_refused_and_audited_and_then_waited_for(
         "refused: too_soon",
     ]
     assert post(served, pages["anna"], "/api/control/stop").status == 200, "stop waits for no password"
+
+
+async def test_stop_waits_for_no_reader(player: DeskPlayer) -> None:
+    """Every thread for reading is taken, as by a page that asks in a loop: the file is written all the same."""
+    body = b'{"id": "stop-among-readers"}'
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "headers": [],
+        "query_string": b"",
+        "path_params": {"name": "stop"},
+    }
+    scope[ACTOR] = Actor(name="anna", role="operator")
+    routes = ControlRoutes(CockpitContext(root=player.paths.root, desk="demo"))
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    readers = [object() for _ in range(int(limiter.total_tokens))]
+    for reader in readers:
+        limiter.acquire_on_behalf_of_nowait(reader)
+    try:
+        answer = await asyncio.wait_for(routes.control(Request(scope, receive)), timeout=20)
+    finally:
+        for reader in readers:
+            limiter.release_on_behalf_of(reader)
+    assert answer.status_code == 200
+    assert asserted(player) == {"stop"}

@@ -6,6 +6,7 @@ import gc
 import io
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,7 +21,7 @@ from cockpit import journal_view, why_runner
 from cockpit.context import CockpitContext
 from cockpit.journal_view import Asked
 from cockpit.reader import EXCHANGE, Reader
-from cockpit.routes.journal import JournalRoutes
+from cockpit.routes.journal import COUNTS_AT_ONCE, JournalRoutes
 from cockpit.why_runner import WhyFailed, WhyRunner
 from state.query import ROUTINE, Filter, newest
 from state.records import JournalLine, JournalType
@@ -222,3 +223,31 @@ def test_totals_of_many_filters_stay_bounded(player: DeskPlayer) -> None:
     for number in range(MOST + 5):
         totals.total(player.paths, Asked(wanted=Filter(text=str(number))).wanted, routine=True, newer_than=None)
     assert len(totals._counts) == MOST
+
+
+async def test_counts_take_turns_and_none_is_made_for_who_has_left(
+    routes: JournalRoutes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    counted: list[str] = []
+
+    def slow(_paths: object, asked: Request, _reader: object) -> Response:
+        counted.append(asked.query_params["n"])
+        begun.release()
+        go_on.wait(20)
+        return Response()
+
+    async def gone() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    monkeypatch.setattr(routes, "_count", slow)
+    first = [asyncio.create_task(routes.count(request({"n": str(number)}))) for number in range(COUNTS_AT_ONCE)]
+    for _ in first:
+        await asyncio.to_thread(begun.acquire)
+    left = asyncio.create_task(routes.count(Request(request({"n": "left"}).scope, gone)))
+    stays = asyncio.create_task(routes.count(request({"n": "stays"})))
+    await asyncio.sleep(0)
+    go_on.set()
+    answers = await asyncio.wait_for(asyncio.gather(*first, left, stays), timeout=20)
+    assert [answer.status_code for answer in answers] == [200] * COUNTS_AT_ONCE + [499, 200]
+    assert sorted(counted) == sorted([*map(str, range(COUNTS_AT_ONCE)), "stays"])
