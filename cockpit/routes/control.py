@@ -21,7 +21,7 @@ from cockpit.checklist import Command, checklist
 from cockpit.clock import wall_us
 from cockpit.context import CockpitContext
 from cockpit.flatten_preview import Agreed
-from cockpit.given import CommandError, Outcome
+from cockpit.given import INSTANT, CommandError, Outcome
 from cockpit.reader import Reader
 from cockpit.routes.answers import json_answer, paths_of, reader_of
 from state.look import look_at
@@ -137,7 +137,7 @@ async def _answered(request: Request, name: str, act: Callable[[Body], Outcome])
     reader = reader_of(request)
     try:
         body = await _body(request)
-        threads = _INSTANT_THREADS if name in commands.INSTANT else _COMMAND_THREADS
+        threads = _INSTANT_THREADS if name in INSTANT else _COMMAND_THREADS
         done = await asyncio.get_running_loop().run_in_executor(threads, act, body)
     except (CommandError, AccessError) as error:
         return _refused(error, reader)
