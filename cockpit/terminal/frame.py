@@ -45,7 +45,7 @@ def frame(
     width = max(NARROWEST, size.width)
     top = made.heading(view, look, width, reader)
     bottom = _footer(command, notice, width, reader, has_keys=has_keys)
-    body = _body(view, lines, size, reader)
+    body = _body(view, look, lines, size, reader)
     if size.height is None:
         return (*top, *fit(_spread(body), None, reader), *bottom)
     room = size.height - len(top) - len(bottom)
@@ -61,7 +61,7 @@ def frame(
     return tuple(clip(each, width) for each in [*shown, *bottom])
 
 
-def _body(view: NowView, lines: Sequence[JournalLine], size: Size, reader: Reader) -> list[Section]:
+def _body(view: NowView, look: Look, lines: Sequence[JournalLine], size: Size, reader: Reader) -> list[Section]:
     width = max(NARROWEST, size.width)
     most = None if size.height is None else size.height // 4
     tables = view.tables
@@ -74,7 +74,7 @@ def _body(view: NowView, lines: Sequence[JournalLine], size: Size, reader: Reade
     present = [made.figures(view.tiles, width, reader), legs, *beside]
     return [
         made.reasons(view.light.reasons, width, reader, most=most),
-        made.commands(view, width, reader),
+        made.commands(view, look.control.files, width, reader),
         made.receipts(view.controls.receipts, width),
         *(map(made.faded, present) if view.light.state == "not_live" else present),
         told,

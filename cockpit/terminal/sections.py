@@ -1,6 +1,6 @@
 """What each block of the terminal's page says, made from the Now page's value and the snapshot behind it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 from typing import Final
 
@@ -122,15 +122,19 @@ def _reason(reason: ShownReason, width: int, most: int) -> list[Line]:
     return [line(Span(each, style)) for each in wrap(text, width, most=most, indent=2)]
 
 
-def commands(view: NowView, width: int, reader: Reader) -> Section:
-    """What stands until somebody lifts it, by whom and why; that nothing stands is said in one line."""
+def commands(view: NowView, asserted: Collection[str], width: int, reader: Reader) -> Section:
+    """What stands until somebody lifts it, by whom and why; that nothing stands is said in one line.
+
+    `asserted` are the commands whose files are there: of a stopped desk the heading tells the stop, so it stands not
+    among `view`'s.
+    """
     lines = [
         clip(line(Span(f"{each.word} {each.text}", "alarm" if each.code == "halted" else "warn")), width)
         for each in view.light.standing
     ]
     if view.controls.note:
         lines.append(clip(line(view.controls.note), width))
-    if not lines:
+    if not lines and not asserted:
         lines.append(line(Span(reader.say("top.no_command"), "dim")))
     return Section(name="commands", rank=1, lines=tuple(lines), least=len(lines))
 

@@ -119,6 +119,15 @@ def test_old_data_is_never_shown_as_live(player: DeskPlayer) -> None:
     assert {span.style for span in figures} == {"dim"}
 
 
+def test_of_a_stopped_desk_nobody_hears_that_no_command_stands(player: DeskPlayer) -> None:
+    assert any("No command stands" in each for each in seen(player).text(100, None))
+    at = iso_from_us(wall_us())
+    assert_command(player.paths.control, "stop", by="anna", reason="night", at=at)
+    player.tick()
+    text = seen(player, late_s=60).text(100, None)
+    assert not any("No command stands" in each for each in text)
+
+
 def test_a_desk_that_never_ran_shows_no_figure(tmp_path: Path) -> None:
     from state.layout import DeskPaths
 

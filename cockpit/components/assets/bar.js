@@ -86,8 +86,10 @@ function drawStanding(parts, standing, large) {
   );
 }
 
-// The oldest quote's age grows here; quotes beyond their limit are named.
+// The oldest quote's age grows here; quotes beyond their limit are named, and one that must be there and is not.
 function feedWords(feeds, olderMs, words) {
+  const gone = feeds.filter((each) => each.age_ms === null && each.limit_ms !== null);
+  if (gone.length > 0) return gone.map((each) => say(words, "no_quote", { symbol: each.symbol })).join(" · ");
   const aged = feeds.filter((each) => each.age_ms !== null).map((each) => ({ ...each, age: each.age_ms + olderMs }));
   if (aged.length === 0) return "";
   const late = aged.filter((each) => each.limit_ms !== null && each.age > each.limit_ms);
