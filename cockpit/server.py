@@ -5,6 +5,7 @@ folder exists. Whatever a user's own configuration file says, the values below w
 """
 
 import asyncio
+import logging
 import os
 import shlex
 import signal
@@ -24,6 +25,7 @@ from streamlit.web import bootstrap
 from cockpit import context, theme
 from cockpit.access import door as doors
 from cockpit.access.addresses import LOOPBACK_NAMES, is_everywhere, is_loopback
+from cockpit.access.connections import BoundedHttp, allow_descriptors
 from cockpit.access.door import Door, Listening
 from cockpit.access.gate import Gate
 from cockpit.access.passwords import prepare
@@ -175,8 +177,10 @@ def serve(*, root: Path, desk: str, host: str, port: int, options: Mapping[str, 
 
 def _uvicorn_config(hub: Hub, door: Door) -> uvicorn.Config:
     settings = door.settings
-    return uvicorn.Config(
+    allow_descriptors()
+    config = uvicorn.Config(
         Gate(make_app(hub, door), door),
+        http=BoundedHttp,
         ws="websockets-sansio",
         ws_ping_interval=10,
         ws_ping_timeout=10,
@@ -191,6 +195,11 @@ def _uvicorn_config(hub: Hub, door: Door) -> uvicorn.Config:
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
     )
+    # uvicorn calls each refused handshake an error of the application; strangers could fill the terminal with it.
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: "without completing handshake" not in record.getMessage()
+    )
+    return config
 
 
 def self_audit(*, host: str, port: int, desk: str, settings: Settings, users: Users, cli: str) -> list[str]:
