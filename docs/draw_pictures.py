@@ -10,10 +10,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import psutil
@@ -208,16 +208,18 @@ def main() -> int:
     """Bring the desk to every state and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="only these pictures")
-    wanted = set(parser.parse_args().names)
+    parser.add_argument("--folder", type=Path, help="an empty folder for the desks; pages show its name in commands")
+    given = parser.parse_args()
+    wanted = set(given.names)
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         parser.error("no Chromium on this machine")
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="bifrost-") as name, sync_playwright() as playwright:
+    with TemporaryDirectory(prefix="bifrost-") as made, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--headless", "--no-sandbox"])
         page = browser.new_context().new_page()
-        folder = Path(name)
-        (folder / "desk").mkdir()
+        folder = given.folder or Path(made)
+        (folder / "desk").mkdir(parents=True)
         (folder / "door").mkdir()
         with house(folder / "desk") as system:
             camera = Camera(page, re.findall(r"http://[^/]+", said(system))[0], wanted)
