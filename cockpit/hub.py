@@ -22,8 +22,8 @@ from state.layout import DeskPaths
 LOOK_EVERY_S = 0.025
 """File to pixel is this at worst, and half of it mostly, before any work begins."""
 BEAT_EVERY_S = 1.0
-MOST_STREAMS = 64
-"""Open at once, of all pages: an operator has a handful; more is a loop somewhere."""
+MOST_STREAMS = 120
+"""Open at once, of all pages: an operator has a handful; more is a loop somewhere. The gate bounds each user's."""
 
 
 class TooManyStreamsError(RuntimeError):

@@ -16,6 +16,8 @@ from state.times import iso_from_us
 
 MOST: Final = 120
 """Pages, and event streams, of all sessions together."""
+MOST_OF_USER: Final = 60
+"""One who fills his share, a viewer too, must not shut the others out."""
 MOST_OF_SESSION: Final = 24
 SESSION_OVER: Final = 4401
 """The WebSocket's close code when its session has ended (4000 and above are an application's own)."""
@@ -38,7 +40,7 @@ async def run_linked(
         end=lambda: _set(loop, over),
     )
     try:
-        door.sessions.join(session, link, most=MOST, most_of_session=MOST_OF_SESSION)
+        door.sessions.join(session, link, most=MOST, most_of_user=MOST_OF_USER, most_of_session=MOST_OF_SESSION)
     except CrowdedError as error:
         oldest = Reader().time_of_day(iso_from_us(error.oldest_us))
         raise Refusal(503, f"too many {link.kind}s", "access.crowded", limit=error.limit, oldest=oldest) from error

@@ -20,6 +20,8 @@ Ended = Literal["logged_out", "expired", "changed", "replaced", "crowded_out", "
 """Why a session ended: by its user, by the absolute limit, because `users.json` changed for him, because he logged in
 again in the same browser, to make room, and with the server."""
 MAX_SESSIONS: Final = 64
+MOST_OF_USER: Final = 16
+"""Open at once of one user; another login of his ends the one that he touched longest ago. Nobody fills the table."""
 _REMEMBERED: Final = 256
 """Ended sessions whose cookie is still known for what it was, so that the audit can tell it from a forged one."""
 
@@ -102,7 +104,8 @@ class Sessions:
     ) -> tuple[str, Session]:
         """A new session and the token for its cookie. Raises CrowdedError.
 
-        A full table ends the session that was touched longest ago among those without an open page.
+        One too many of a user ends the one that he touched longest ago, rather one without an open page. A full table
+        ends the session that was touched longest ago among those without an open page.
         """
         token = secrets.token_urlsafe(32)
         session = Session(
@@ -118,6 +121,9 @@ class Sessions:
             touched_us=now_us,
         )
         with self._lock:
+            own = [other for other in self._open.values() if user_print is not None and other.name == name]
+            if len(own) >= MOST_OF_USER:
+                self.end(min(own, key=lambda other: (bool(other.links), other.touched_us)), "crowded_out")
             if len(self._open) >= self._capacity:
                 unused = [other for other in self._open.values() if not other.links]
                 if not unused:
@@ -201,12 +207,17 @@ class Sessions:
             for session in list(self._open.values()):
                 self.end(session, "closing")
 
-    def join(self, session: Session, link: Link, *, most: int, most_of_session: int) -> None:
-        """Count a page or a stream that opens. Raises CrowdedError beyond `most` of its kind, or of its session's."""
+    def join(self, session: Session, link: Link, *, most: int, most_of_user: int, most_of_session: int) -> None:
+        """Count a page or a stream that opens.
+
+        Raises CrowdedError beyond `most` of its kind, `most_of_user` of its user's, or `most_of_session`.
+        """
         with self._lock:
             everybody = [other for each in self._open.values() for other in each.links if other.kind == link.kind]
+            same = [each for each in self._open.values() if each.name == session.name]
+            users = [other for each in same for other in each.links if other.kind == link.kind]
             own = [other for other in session.links if other.kind == link.kind]
-            for limit, found in ((most, everybody), (most_of_session, own)):
+            for limit, found in ((most, everybody), (most_of_user, users), (most_of_session, own)):
                 if len(found) >= limit:
                     raise CrowdedError(limit=limit, oldest_us=min(other.since_us for other in found))
             session.links.append(link)

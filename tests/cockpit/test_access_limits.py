@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cockpit.access.actor import Actor, NotAllowed
 from cockpit.access.addresses import guess_key, host_name, is_allowed, is_same_origin
 from cockpit.access.record import BURST, GateRecord
-from cockpit.access.sessions import CrowdedError, Limits, Link, Session, Sessions
+from cockpit.access.sessions import MOST_OF_USER, CrowdedError, Limits, Link, Session, Sessions
 from cockpit.access.tries import FORGET_AFTER_S, LONGEST_PAUSE_S, Tries
 from state.audit import read_audit
 from state.layout import CockpitPaths
@@ -165,7 +165,9 @@ def test_the_absolute_limit_ends_also_a_busy_session() -> None:
     sessions = Sessions(LIMITS)
     token, session = begun(sessions)
     ended = []
-    sessions.join(session, Link(kind="page", since_us=0, end=lambda: ended.append(1)), most=9, most_of_session=9)
+    sessions.join(
+        session, Link(kind="page", since_us=0, end=lambda: ended.append(1)), most=9, most_of_user=9, most_of_session=9
+    )
     for hour in range(12):
         sessions.touch(session, hour * HOUR_US)
         assert sessions.find(token, hour * HOUR_US) is session
@@ -201,10 +203,12 @@ def test_a_full_table_ends_the_longest_unused_and_refuses_when_all_have_pages() 
     sessions = Sessions(LIMITS, capacity=3)
     found = [begun(sessions, now_us=number) for number in range(3)]
     for _, session in found[:2]:
-        sessions.join(session, Link(kind="page", since_us=7, end=lambda: None), most=9, most_of_session=9)
+        sessions.join(
+            session, Link(kind="page", since_us=7, end=lambda: None), most=9, most_of_user=9, most_of_session=9
+        )
     newest = begun(sessions, now_us=9)[1]
     assert found[2][1].ended == "crowded_out"
-    sessions.join(newest, Link(kind="page", since_us=9, end=lambda: None), most=9, most_of_session=9)
+    sessions.join(newest, Link(kind="page", since_us=9, end=lambda: None), most=9, most_of_user=9, most_of_session=9)
     with pytest.raises(CrowdedError) as refused:
         begun(sessions, now_us=10)
     assert (refused.value.limit, refused.value.oldest_us) == (3, 0)
@@ -217,7 +221,7 @@ def test_pages_and_streams_are_bounded_each() -> None:
 
     def join(session: Session, since_us: int) -> Link:
         link = Link(kind="stream", since_us=since_us, end=lambda: None)
-        sessions.join(session, link, most=3, most_of_session=2)
+        sessions.join(session, link, most=3, most_of_user=9, most_of_session=2)
         return link
 
     first = join(one, 5)
@@ -233,11 +237,38 @@ def test_pages_and_streams_are_bounded_each() -> None:
     join(other, 10)
 
 
+def test_one_user_fills_neither_the_table_nor_the_pages_for_the_others() -> None:
+    sessions = Sessions(LIMITS)
+
+    def enter(name: str, now_us: int) -> Session:
+        return sessions.begin(name, "viewer", user_print="p", address=None, secure=False, now_us=now_us)[1]
+
+    many = [enter("bob", number) for number in range(MOST_OF_USER)]
+    for session in many[1:]:
+        sessions.join(
+            session, Link(kind="page", since_us=3, end=lambda: None), most=99, most_of_user=99, most_of_session=9
+        )
+    enter("bob", 100)
+    assert many[0].ended == "crowded_out", "one without a page first"
+    enter("bob", 101)
+    assert sessions.counts()[0] == MOST_OF_USER
+    anna = enter("anna", 102)
+    assert anna.ended is None
+
+    link = Link(kind="page", since_us=4, end=lambda: None)
+    with pytest.raises(CrowdedError) as refused:
+        sessions.join(many[1], link, most=99, most_of_user=MOST_OF_USER - 1, most_of_session=9)
+    assert refused.value.limit == MOST_OF_USER - 1
+    sessions.join(anna, link, most=99, most_of_user=MOST_OF_USER - 1, most_of_session=9)
+
+
 def test_what_opens_as_its_session_ends_is_closed_at_once() -> None:
     sessions, ended = Sessions(LIMITS), []
     session = begun(sessions)[1]
     sessions.end(session, "logged_out")
-    sessions.join(session, Link(kind="page", since_us=0, end=lambda: ended.append(1)), most=9, most_of_session=9)
+    sessions.join(
+        session, Link(kind="page", since_us=0, end=lambda: ended.append(1)), most=9, most_of_user=9, most_of_session=9
+    )
     assert ended == [1]
 
 
