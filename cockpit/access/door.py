@@ -116,7 +116,11 @@ class Door:
     def session_of(self, cookies: Mapping[str, str]) -> Session | None:
         """The living session that a browser's cookies open."""
         self.refresh()
-        return self.sessions.find(self.token_in(cookies), self.wall())
+        token = self.token_in(cookies)
+        session = self.sessions.find(token, self.wall())
+        if session is not None and token != cookies.get(self.cookie_name(secure=session.secure)):
+            return None  # a TLS session under the plain name: another page of this domain may have put it there
+        return session
 
     def actor_of(self, session: Session | None) -> Actor:
         """The one who acts in a session, or the local operator of a cockpit without users. Raises NotLoggedIn."""

@@ -296,6 +296,11 @@ async def test_the_cookie_is_out_of_reach_and_bound_to_tls(lan: House) -> None:
     assert tls is not None
     assert tls.startswith("__Host-bifrost_session_8501=")
     assert "Secure" in tls
+    value = tls.partition("=")[2].partition(";")[0]
+    for name, status in (("__Host-bifrost_session_8501", 200), ("bifrost_session_8501", 401)):
+        # Under the plain name any page of the domain could have put a session of its own into the browser.
+        answer = await lan.ask("GET", "/api/light", {"cookie": f"{name}={value}"}, scheme="https")
+        assert answer.status == status
 
 
 async def test_every_answer_says_where_things_may_come_from(lan: House) -> None:

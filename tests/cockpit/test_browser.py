@@ -343,7 +343,7 @@ def test_a_command_that_nobody_sees_turns_red_with_the_shell_line(visit: Visit, 
 
 
 def test_text_of_others_is_text(visit: Visit, desk: PlayingDesk) -> None:
-    markup = "<img src=x onerror=document.title='owned'><b>bold</b> **md** [x](http://evil.example)"
+    markup = "\u202e<img src=x onerror=document.title='owned'><b>bold</b> **md** [x](http://evil.example)"
 
     def speak(player: DeskPlayer) -> None:
         player.extra_checks = (
@@ -353,12 +353,13 @@ def test_text_of_others_is_text(visit: Visit, desk: PlayingDesk) -> None:
     desk.change(speak)
     page = visit.page
     light_is(page, "red")
-    expect(page.locator(".reasons")).to_contain_text("<b>bold</b>")
+    expect(page.locator(".reasons")).to_contain_text("\ufffd<img src=x onerror=document.title='owned'><b>bold</b>")
     assert page.locator(".reasons b, .reasons img").count() == 0
     page.locator("button.pause").click()
     page.locator("button.resume").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("<b>bold</b> **md** [x](http://evil.example)")
+    assert "\u202e" not in page.locator("body").inner_text() + page.locator(".reasons").inner_text()
     assert dialog.locator("img, a[href*=evil]").count() == 0
     assert "owned" not in page.title()
 

@@ -1,14 +1,21 @@
 // Drawing without markup: every text from the server becomes a text node, never HTML.
 
+// Marks that turn the direction of what follows: a name or a reason could make the text beside it read backwards.
+const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+export function plain(text) {
+  return String(text).replace(TURNS, "\ufffd");
+}
+
 export function make(tag, className, text) {
   const node = document.createElement(tag);
   if (className) node.className = className;
-  if (text !== undefined && text !== null) node.textContent = text;
+  if (text !== undefined && text !== null) node.textContent = plain(text);
   return node;
 }
 
 export function setText(node, text) {
-  const wanted = text ?? "";
+  const wanted = plain(text ?? "");
   if (node.textContent !== wanted) node.textContent = wanted;
 }
 

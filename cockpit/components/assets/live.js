@@ -7,7 +7,7 @@
 // for clocks drift and are set, and a page may stay open for weeks.
 import { say } from "./dom.js";
 
-export { component, make, say, setAttribute, setText, svg } from "./dom.js";
+export { component, make, plain, say, setAttribute, setText, svg } from "./dom.js";
 
 const SILENT_MS = 3000;
 const TICK_MS = 250;

@@ -1,7 +1,7 @@
 // The light page: light, four figures, STOP and Pause, without Streamlit. It works when every other page is jammed.
 import { give, probe } from "./command.js";
 import { buildLamps, light as lightUp, showInTab } from "./lamps.js";
-import { ageWords, make, say, setAttribute, setText, subscribe } from "./live.js";
+import { ageWords, make, plain, say, setAttribute, setText, subscribe } from "./live.js";
 
 const told = document.documentElement.dataset;
 const { browser, texts, labels, shell } = JSON.parse(document.getElementById("told").textContent);
@@ -43,7 +43,7 @@ function draw(now) {
   setText(headline, light.headline);
   lines(standing, light.standing ?? [], (each) => {
     const item = make("li");
-    item.append(make("b", "", each.word), ` ${each.text}`);
+    item.append(make("b", "", each.word), plain(` ${each.text}`));
     return item;
   });
   lines(reasons, light.reasons, reasonLine);

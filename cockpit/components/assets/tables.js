@@ -164,7 +164,7 @@ function drawRow(line, row, columns, key, options) {
       const [first, ...rest] = text.split("\n");
       cell.replaceChildren(make("span", "", first), make("span", "second", rest.join(" ")));
     } else if (column.badge && text) cell.replaceChildren(make("span", "badge", text));
-    else cell.textContent = text;
+    else setText(cell, text);
   });
 }
 

@@ -19,6 +19,7 @@ from state.look import Look
 
 _STATE = "dialog"
 _PLAIN = re.compile(r"[^\w .-]")
+_TURNS, _ODD = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"), "\N{REPLACEMENT CHARACTER}"
 _STYLE = """
 <style>
   .st-key-plan table { width: 100%; border-collapse: collapse; }
@@ -91,9 +92,10 @@ def title(name: str, paths: DeskPaths, look: Look, reader: Reader) -> str:
 def html(text: str) -> None:
     """Show markup of ours. Everything that others wrote must have passed `escape`.
 
-    Not Markdown: it finds links in plain text however that is escaped.
+    Not Markdown: it finds links in plain text however that is escaped. Marks that turn the direction of what follows
+    (`dom.js` has the same) become visible: a reason could make the text beside it read backwards.
     """
-    st.html(f'<div style="line-height: 1.5; overflow-wrap: anywhere">{text}</div>')
+    st.html(f'<div style="line-height: 1.5; overflow-wrap: anywhere">{_TURNS.sub(_ODD, text)}</div>')
 
 
 def style() -> None:
