@@ -252,15 +252,24 @@ def _stopped_by(snapshot: Snapshot, *, now_iso: str, reader: Reader) -> str:
 
 
 def _feeds(snapshot: Snapshot | None) -> tuple[Feed, ...]:
-    """The first instruments' quote ages; the underlying's against the limit that the self check states."""
+    """The first instruments' quote ages; the underlying's against the limit that the self check states.
+
+    An age in the market's own time stands still with its feed, so of an underlying whose quote the self check does not
+    trust no age within the limit is told.
+    """
     if snapshot is None:
         return ()
-    limits = (check.limit for check in snapshot.self_check.checks if check.name == "quote_age")
-    limit = next((float(value) for value in limits if isinstance(value, int | float)), None)
-    return tuple(
-        Feed(symbol=each.symbol, age_ms=each.quote_age_ms, limit_ms=limit if place == 0 else None)
-        for place, each in enumerate(snapshot.instruments[:FEEDS_SENT])
-    )
+    checks = {check.name: check for check in snapshot.self_check.checks}
+    aged, quoted = checks.get("quote_age"), checks.get("quote")
+    limit = float(aged.limit) if aged is not None and isinstance(aged.limit, int | float) else None
+    is_trusted = all(check is None or check.ok for check in (aged, quoted))
+    found: list[Feed] = []
+    for place, each in enumerate(snapshot.instruments[:FEEDS_SENT]):
+        age_ms = each.quote_age_ms
+        if place == 0 and not is_trusted and limit is not None and age_ms is not None and age_ms <= limit:
+            age_ms = None
+        found.append(Feed(symbol=each.symbol, age_ms=age_ms, limit_ms=limit if place == 0 else None))
+    return tuple(found)
 
 
 def headline(

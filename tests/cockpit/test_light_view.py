@@ -55,6 +55,12 @@ def test_a_reason_has_numbers_a_remedy_and_its_place_in_the_runbook(player: Desk
     assert shown(player.write()).feeds[0].limit_ms == 5000.0
 
 
+def test_a_quote_that_the_self_check_does_not_trust_has_no_young_age(player: DeskPlayer) -> None:
+    assert shown(player.write()).feeds[0].age_ms == 310.0
+    player.mood = "red"  # its quote age check fails at 14 s, while the age in the market's own time stands still
+    assert shown(player.write()).feeds[0].age_ms is None
+
+
 def test_a_pause_stands_beside_the_light_by_whom_since_when_and_why(player: DeskPlayer) -> None:
     player.mood = "red"
     paused = shown(player.write(), ControlRead(files={"pause": ANNA}))
