@@ -22,6 +22,8 @@ again in the same browser, to make room, and with the server."""
 MAX_SESSIONS: Final = 64
 MOST_OF_USER: Final = 16
 """Open at once of one user; another login of his ends the one that he touched longest ago. Nobody fills the table."""
+_CLOCK_SLACK_US: Final = 3_600_000_000
+"""What lies further in the future was counted by a clock that has been set back since; its age is nobody's to tell."""
 _REMEMBERED: Final = 256
 """Ended sessions whose cookie is still known for what it was, so that the audit can tell it from a forged one."""
 
@@ -240,7 +242,7 @@ class Sessions:
         """Apply the limits. Where nobody needs to log in, nobody could be asked again: pages stay open for weeks."""
         if session.user_print is None:
             return
-        if now_us - session.began_us >= self._limits.absolute_us:
+        if not -_CLOCK_SLACK_US < now_us - session.began_us < self._limits.absolute_us:
             self.end(session, "expired")
-        elif now_us - session.touched_us >= self._limits.idle_us:
+        elif not -_CLOCK_SLACK_US < now_us - session.touched_us < self._limits.idle_us:
             session.rests = True

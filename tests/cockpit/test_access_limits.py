@@ -178,6 +178,14 @@ def test_the_absolute_limit_ends_also_a_busy_session() -> None:
     assert sessions.how_ended("forged") is None
 
 
+def test_a_clock_that_is_set_back_makes_no_session_last_for_years() -> None:
+    sessions, year_us = Sessions(LIMITS), 365 * 24 * HOUR_US
+    token, session = begun(sessions, now_us=year_us)
+    assert sessions.find(token, year_us - HOUR_US // 2) is session, "half an hour is only half an hour more"
+    assert sessions.find(token, 0) is None
+    assert session.ended == "expired"
+
+
 def test_a_session_ends_when_its_user_changes_or_goes_and_not_when_nobody_can_tell() -> None:
     sessions = Sessions(LIMITS)
     anna, bob = begun(sessions)[1], begun(sessions, name="bob")[1]
