@@ -117,7 +117,7 @@ def _facts(snapshot: "Snapshot | None") -> str:
     if snapshot.daily_pnl_usd is not None:
         parts.append(f"P&L {snapshot.daily_pnl_usd:+,.2f} USD")
     if is_market_time(snapshot.ts, snapshot.wall_ts):
-        parts.append(f"market time {snapshot.ts[:19].replace('T', ' ')}")
+        parts.append(f"market time {snapshot.ts[:19].replace('T', ' ')}Z")
     return "  " + "  ".join(parts)
 
 

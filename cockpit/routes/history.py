@@ -82,7 +82,9 @@ class HistoryRoutes:
             patch = equity_patch(view, reader, span=span, base=base, known_us=int(known), drawdown_limit_pct=limit_pct)
             if patch is not None:
                 return patch
-        start = self._context.shell(f"up --desk {paths.desk}")
+        # A desk that runs needs no start, and `up` would put ours into the folder of a bot that is none of ours.
+        verb = "doctor" if paths.snapshot.exists() else "up"
+        start = self._context.shell(f"{verb} --desk {paths.desk}")
         figure = equity_figure(view, reader, span=span, drawdown_limit_pct=limit_pct, start=start)
         found: dict[str, Any] = msgspec.to_builtins(figure)
         return found

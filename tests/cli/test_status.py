@@ -47,7 +47,7 @@ def test_yellow_says_who_paused(cli: Cli, desk: Desk) -> None:
 
 def test_a_market_that_lives_in_another_time_says_so(cli: Cli, desk: Desk) -> None:
     desk.shows(ts="2014-06-05T14:31:07.000000Z")
-    assert "  market time 2014-06-05 14:31:07  (0." in cli("status").out
+    assert "  market time 2014-06-05 14:31:07Z  (0." in cli("status").out
 
 
 def test_the_commands_it_names_reach_this_desk(

@@ -1,5 +1,5 @@
 // The four numbers of the page, each with the limit it must be read against.
-import { component, make, setAttribute, setText, subscribe } from "./live.js";
+import { component, make, say, setAttribute, setText, subscribe } from "./live.js";
 
 function tile() {
   const node = make("div", "tile");
@@ -29,7 +29,7 @@ function draw(parts, tiles) {
     const part = parts.tiles[index];
     part.node.dataset.name = told.name;
     part.node.dataset.tone = told.tone;
-    setText(part.label, told.label);
+    part.name = told.label;
     setText(part.value, told.value);
     setText(part.unit, told.unit);
     setText(part.note, told.note);
@@ -38,16 +38,23 @@ function draw(parts, tiles) {
   });
 }
 
+// A figure says of itself that it is old: whoever looks at a tile need not look at the light as well.
+function label(parts, link, words) {
+  const dead = link.verdict().state === "not_live";
+  setAttribute(parts.grid, "data-stale", dead);
+  parts.tiles.forEach((part) => setText(part.label, dead ? say(words, "tile_stale", { name: part.name }) : part.name));
+}
+
 export function run(context) {
   return component(context, {
     mount({ parentElement, data }) {
       const grid = make("section", "tiles");
-      grid.setAttribute("aria-label", "Key figures");
+      grid.setAttribute("aria-label", say(data.words, "key_figures"));
       parentElement.querySelector(".bf").append(grid);
       const parts = { grid, tiles: [] };
       parts.stop = subscribe(data, {
         onPage: (page) => draw(parts, page.tiles),
-        onTick: (link) => setAttribute(grid, "data-stale", link.verdict().state === "not_live"),
+        onTick: (link) => label(parts, link, data.words),
       });
       return parts;
     },
