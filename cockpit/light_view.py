@@ -105,6 +105,7 @@ def shown_light(
                 limits,
                 desk=desk,
                 command=command or f"./bifrost --desk {desk} ",
+                is_left_alone=reason.code == "stopped" and control is not None and "stop" not in control.files,
                 now_iso=now_iso,
                 reader=reader,
             )
@@ -145,15 +146,18 @@ def _shown(
     *,
     desk: str,
     command: str,
+    is_left_alone: bool,
     now_iso: str,
     reader: Reader,
 ) -> ShownReason:
+    """`is_left_alone`: it ended and no stop file stands, so taking one away starts nothing."""
     sentence = reader.say_known("reasons", reason.code, reason.sentence)
+    remedy = reader.say("light.start_anew") if is_left_alone else reader.say_known("remedies", reason.code, "")
     return ShownReason(
         code=reason.code,
         severity=reason.severity,
         text=sentence.replace("./bifrost ", command),
-        remedy=reader.say_known("remedies", reason.code, "").replace("./bifrost ", command),
+        remedy=remedy.replace("./bifrost ", command),
         measured=_measured(reason, check, limits, now_iso=now_iso, reader=reader),
         href="" if reason.runbook is None else runbook_address(reason.code, desk=desk, reader=reader),
     )
@@ -229,7 +233,9 @@ def _standing(
             found[name] = Standing(code=name, word=reader.say(f"light.standing.{name}"), text=text)
     posture = None if snapshot is None else snapshot.posture
     if posture is not None and posture.name != "ACTIVE":
-        since = "" if halt is None else reader.say("light.since", since=reader.short_times(halt.ts, now_iso=now_iso))
+        since = (
+            "" if halt is None else reader.say("light.since", since=reader.short_times(halt.wall_ts, now_iso=now_iso))
+        )
         parts = [part for part in (posture.reason and reader.phrase(posture.reason), since) if part]
         found["posture"] = Standing(
             code="reducing" if posture.name == "REDUCING" else "halted",

@@ -91,6 +91,9 @@ def test_a_stopped_desk_says_by_whom_when_and_why_in_large(player: DeskPlayer) -
     stopped = shown(player.write(), ControlRead(files={"stop": stop}))
     assert (stopped.state, stopped.word) == ("not_live", "STOPPED")
     assert stopped.headline == "by anna since 1970-01-01 00:00:00Z: lunch"
+    assert "demo start" in stopped.reasons[0].remedy
+    alone = shown(player.write()).reasons[0].remedy  # no stop file: to take one away would start nothing
+    assert alone.startswith("No stop stands, so nothing restarts it by itself: ./bifrost --desk demo start")
     assert stopped.standing == ()
     assert "by a signal" in shown(player.write()).headline
 
