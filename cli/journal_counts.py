@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cli.output import console
+from cli.output import cell, console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,6 @@ def print_counts(counts: "Sequence[Count]", by: "Sequence[GroupBy]", *, quantity
     `quantity` adds what was asked to be added up: of one type it means something, of an intent and its fill it is
     the same shares twice.
     """
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold", show_footer=len(counts) > 1, footer_style="bold")
@@ -39,5 +38,5 @@ def print_counts(counts: "Sequence[Count]", by: "Sequence[GroupBy]", *, quantity
         numbers = [f"{count.count:,}"]
         if quantity:
             numbers.append("" if count.quantity is None else f"{count.quantity:,.10g}")
-        table.add_row(*(escape(name) if name is not None else _UNNAMED for name in count.key), *numbers)
+        table.add_row(*(cell(name) if name is not None else _UNNAMED for name in count.key), *numbers)
     console().print(table)

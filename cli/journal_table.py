@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cli.output import console
+from cli.output import cell, console
 
 if TYPE_CHECKING:
     from state.records import JournalLine
@@ -52,7 +52,7 @@ def print_table(lines: "Sequence[JournalLine]") -> None:
             about = about.removeprefix(f"{line.desk}.")
             outcome = [": ".join(part for part in outcome if part)]
         cells: list[Any] = [line.seq, shown, line.type.value, about, quantity, price, *outcome]
-        table.add_row(*(_literal(cell) for cell in cells))
+        table.add_row(*(cell(each) for each in cells))
     terminal.print(table)
 
 
@@ -61,7 +61,7 @@ def _head(title: str, units: set[str | None], *, narrow: bool) -> str:
     named = units - {None}
     if len(named) != 1:
         return title
-    unit = str(named.pop())
+    unit = cell(named.pop())
     name = _UNITS.get(unit, unit)
     return name if narrow else f"{title} ({name})"
 
@@ -83,10 +83,3 @@ def _why(line: "JournalLine") -> str:
     parts = [part for part in (line.reason, data.get("detail")) if part]
     by = data.get("by")
     return ": ".join(str(part) for part in parts) + (f" (by {by})" if by else "")
-
-
-def _literal(cell: Any) -> str:
-    """Text as it is: a reason such as `[red]` is no markup."""
-    from rich.markup import escape
-
-    return escape(str(cell))

@@ -10,16 +10,20 @@ if TYPE_CHECKING:
 
 _FRACTION = re.compile(r"(?<=:\d\d)\.\d+(?=Z)")
 _COLOURS = {"green": "32", "yellow": "33", "red": "31", "not_live": "35", "bold": "1", "dim": "2"}
+_CONTROLS = "\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_STEERS = re.compile(rf"[\x1b{_CONTROLS}]")
+"""What moves the cursor or turns the text's direction: a name or a reason of a file must not repaint the terminal."""
+_STEERS_BUT_OURS = re.compile(rf"\x1b(?!\[(?:0|{'|'.join(_COLOURS.values())})m)|[{_CONTROLS}]")
 
 
 def say(text: str = "") -> None:
     """A line of result. A terminal that was closed takes nothing; the command goes on."""
-    _write(sys.stdout, text)
+    _write(sys.stdout, _STEERS_BUT_OURS.sub("?", text))
 
 
 def complain(text: str) -> None:
     """A line about the command itself: an error, a hint, progress."""
-    _write(sys.stderr, text)
+    _write(sys.stderr, _STEERS_BUT_OURS.sub("?", text))
 
 
 def _write(stream: Any, text: str) -> None:
@@ -49,7 +53,14 @@ def say_json(value: Any) -> None:
     """One JSON object, keys as the records spell them; a number that is not finite is null."""
     import msgspec
 
-    say(msgspec.json.encode(value).decode())
+    _write(sys.stdout, msgspec.json.encode(value).decode())
+
+
+def cell(value: object) -> str:
+    """A table's cell as it is: `[red]` is no markup, and nothing in it steers the terminal."""
+    from rich.markup import escape
+
+    return escape(_STEERS.sub("?", str(value)))
 
 
 def console() -> "Console":

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from cli.output import coloured, complain, console, say
+from cli.output import cell, coloured, complain, console, say
 from cli.why_answer import DASH, Answer, line_text, value_text
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ def _print_rules(answer: Answer) -> None:
         if rule.get("waived"):
             says = "waived"
         unit = rule.get("unit")
-        table.add_row(name, value_text(rule.get("measured"), unit), value_text(rule.get("limit"), unit), says)
+        table.add_row(
+            *map(cell, (name, value_text(rule.get("measured"), unit), value_text(rule.get("limit"), unit))), says
+        )
     console().print(table)
 
 

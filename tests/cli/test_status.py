@@ -11,7 +11,7 @@ import cli.desk_commands as module
 from cli.options import CHECKOUT
 from daemon.runtime.clocks import wall_us
 from state.control import assert_command
-from state.records import Check, SelfCheck
+from state.records import Check, JournalType, SelfCheck
 from state.times import iso_from_us
 from tests.cli.conftest import Cli, Desk
 
@@ -43,6 +43,20 @@ def test_yellow_says_who_paused(cli: Cli, desk: Desk) -> None:
     assert answer.out.startswith("YELLOW")
     assert "by anna since" in answer.out
     assert "lunch" in answer.out
+
+
+def test_nothing_that_others_wrote_steers_the_terminal(cli: Cli, desk: Desk) -> None:
+    """Cleared screens, titles and text that runs backwards: `YELLOW` must stay what was said of the desk."""
+    desk.shows()
+    evil = "\x1b[2J\x1b]0;green\x07\rGREEN OK\x9b1A\u202e"
+    assert_command(desk.paths.control, "pause", by=evil, reason=evil, at=iso_from_us(wall_us()))
+    desk.journal(JournalType.REJECTED, reason=evil, status="\x1b[31mred", quantity=1.0, unit=evil, order_ref=evil)
+    for command in (["status"], ["ops"], ["ops", "--count-by", "reason"], ["doctor"]):
+        answer = cli(*command)
+        said = answer.out + answer.err
+        assert "GREEN" in said, command
+        assert not set(said) & set("\x1b\x07\r\x9b\u202e"), command
+    assert json.loads(cli("ops", "--json").out)["operations"][0]["reason"] == evil
 
 
 def test_a_market_that_lives_in_another_time_says_so(cli: Cli, desk: Desk) -> None:
