@@ -92,11 +92,29 @@ def _print(chosen: Settings, snapshot: "Snapshot | None", verdict: "Light") -> N
     # The colour is a word first: a log, a colour-blind eye and a pipe read the same.
     lead = colour if verdict.word == colour else f"{colour} {verdict.word}"
     say(f"{coloured(lead, verdict.state)}  {chosen.desk}{_facts(snapshot)}{_age(verdict.age_ms)}")
+    numbers = _numbers(snapshot)
     for reason in verdict.reasons:
-        detail = f" [{to_the_second(reason.detail)}]" if reason.detail else ""
+        told = numbers.get(reason.code, reason.detail)
+        detail = f" [{to_the_second(told)}]" if told else ""
         # A command that is copied from here must reach this desk and not the default one.
         sentence = reason.sentence.replace("./bifrost ", f"{chosen.shell()} ")
         say(f"  {coloured(reason.severity, reason.severity)}  {reason.code}{detail}: {sentence}")
+
+
+def _numbers(snapshot: "Snapshot | None") -> dict[str, str]:
+    """By reason, what a failed check measured and its limit, with the unit: `quote_age 14 s, limit 10 s`."""
+    failed = [] if snapshot is None else [each for each in snapshot.self_check.checks if not each.ok and each.reason]
+    found: dict[str, str] = {}
+    for check in failed:
+        if not isinstance(check.measured, int | float) and not isinstance(check.limit, int | float):
+            continue  # the light's own detail says it as well
+        from cockpit.reader import Reader
+        from cockpit.wording import with_unit
+
+        text = f"{check.name} {with_unit(check.name, check.measured, Reader())}"
+        limit = "" if check.limit is None else f", limit {with_unit(check.name, check.limit, Reader())}"
+        found.setdefault(check.reason or "", text + limit)
+    return found
 
 
 def _facts(snapshot: "Snapshot | None") -> str:

@@ -87,7 +87,7 @@ def test_red_says_what_was_measured(cli: Cli, desk: Desk) -> None:
     answer = cli("status")
     assert answer.code == 2
     assert answer.out.startswith("RED")
-    assert "1800" in answer.out
+    assert "[data_lag_ms 1.8 s, limit 1.0 s]" in answer.out
     assert "1000" in answer.out
 
 
