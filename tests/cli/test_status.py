@@ -88,7 +88,6 @@ def test_red_says_what_was_measured(cli: Cli, desk: Desk) -> None:
     assert answer.code == 2
     assert answer.out.startswith("RED")
     assert "[data_lag_ms 1.8 s, limit 1.0 s]" in answer.out
-    assert "1000" in answer.out
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b'{"schema": 99}', b"\xff\xfe"])
