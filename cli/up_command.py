@@ -1,6 +1,7 @@
 """`bifrost up`: simulator (where the profile names one), supervised daemon and cockpit, ended together."""
 
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -228,7 +229,7 @@ class _Up:
         started = time.monotonic()
         while supervisor is not None and self._asked_to_end is None:
             for child in children.newly_ended():
-                complain(f"bifrost: {child.ending()}")
+                complain(f"bifrost: {child.ending()}{self._again(child.name)}")
             if not supervisor.is_running:
                 # Without a supervisor nothing trades and nothing would restart: better to end loudly than half.
                 for child in children.newly_ended():  # it may have ended since the line above
@@ -239,6 +240,15 @@ class _Up:
                 light_said = self._say_light(time.monotonic() - started)
             time.sleep(_POLL_S)
         return ExitCode.DONE
+
+    def _again(self, name: str) -> str:
+        """What brings a part back that nothing here restarts."""
+        if name == "simulator":
+            return "; there is no market until Ctrl-C here and `up` again"
+        if name != "cockpit":
+            return ""
+        words = ["./bifrost", "cockpit", *self._cockpit_words, "--root", str(self._paths.root)]
+        return f"; the desk goes on; in another shell: {shlex.join(words)}"
 
     def _say_light(self, waited_s: float) -> bool:
         """As soon as it is green; what else it is, once a start should be over. True when it was said."""

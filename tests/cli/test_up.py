@@ -204,6 +204,7 @@ def test_the_demo_from_up_to_ctrl_c(up: Callable[..., Up], cli: Cli) -> None:
     cockpit = next(child for child in first.family() if child.cmdline()[4] == "cockpit")
     cockpit.kill()
     first.said("the cockpit ended (killed by SIGKILL)")
+    first.said("in another shell: ./bifrost cockpit ")
     assert cli("status", "--fresh").code == 0, "the daemon does not notice"
 
     first.ends(signal.SIGINT)
