@@ -292,11 +292,12 @@ def test_a_dying_server_turns_every_open_page_not_live_and_a_new_one_live_again(
     assert style(page, ".stop-place button.stop", "backgroundColor") != RED
     expect(page.get_by_role("dialog")).to_be_visible(timeout=15_000)  # Streamlit's own, over the page
     dead = page.locator(".stop-place .dead")
-    assert dead.evaluate("""node => {
+    on_top = """node => {
         const box = node.getBoundingClientRect();
         const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
         return top === node.getRootNode().host;
-    }"""), "the shell line lies under a dialog"
+    }"""
+    wait_for("the shell line above the dialog", lambda: dead.evaluate(on_top))  # with the bar's next tick
     assert (code, said) == (0, "")
     assert seconds < 3, "with pages and their event streams open"
     cockpit.port = int(cockpit.address.rpartition(":")[2])
