@@ -109,7 +109,7 @@ def _read(path: Path) -> Node:
     except UnreadableError as error:
         raise ProfileError([error.problem]) from error
     if problems:
-        raise ProfileError(problems)
+        raise ProfileError(list(problems))
     if "name" in tree.value:
         at = tree.value["name"]
         text = "the name is the file's name; remove this line"

@@ -6,6 +6,7 @@ alone are truth values, so that the ticker `ON` stays a ticker; a day stays text
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +74,19 @@ class UnreadableError(Exception):
         super().__init__(str(problem))
 
 
-def parse_profile_text(data: bytes, file: Path) -> tuple[Node, list[Problem]]:
-    """The file's one mapping as a tree, and the keys and tags in it that are wrong. Raises UnreadableError."""
+@lru_cache(maxsize=16)  # by content: a page asks several times for the same text, and composing it is the cost
+def parse_profile_text(data: bytes, file: Path) -> tuple[Node, tuple[Problem, ...]]:
+    """The file's one mapping as a tree, and the keys and tags in it that are wrong. Raises UnreadableError.
+
+    The tree is shared by all who ask: nobody changes it, `merge` makes new ones.
+    """
     root = _compose(_decode(data, file), file)
     problems: list[Problem] = []
     tree = _read(root, file, "", root.start_mark, problems)
     if not isinstance(tree.value, dict):
         text = "the file must be a mapping of keys, such as `underlying:`"
         raise UnreadableError(Problem(file, tree.line, "", text, tree.column))
-    return tree, problems
+    return tree, tuple(problems)
 
 
 def _decode(data: bytes, file: Path) -> str:
