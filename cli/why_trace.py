@@ -65,8 +65,8 @@ def _replay(
 ) -> bool:
     from daemon.core.step import Core
     from daemon.core.trace import explained, trace
-    from daemon.runtime.tape_source import read_book, read_core_events
     from daemon.strategies.gamma_scalper.strategy import GammaScalper
+    from daemon.venues.feeds.tape import read_book, read_core_events
 
     run_id = part.checkpoint.run_id
     chosen = _profile(answer, index, run_id, profile)

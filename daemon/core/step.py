@@ -6,7 +6,7 @@ asks "where is X decided?" starts at `_HANDLERS` and `Core.step`.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -70,9 +70,17 @@ from daemon.core.ledger import Ledger
 from daemon.core.limit_price import hedge_limit_price
 from daemon.core.posture import lowers, posture
 from daemon.core.recovery import REMAINDER, Recovered
-from daemon.core.strategy import Strategy, Wish
+from daemon.core.strategy import Decision, Strategy, Wish
 from daemon.core.turn import Turn
 from state.records import JournalType
+
+
+class Stepped(NamedTuple):
+    """One step, with what the strategy decided in it; `decision` is None where it was not asked."""
+
+    book: Book
+    effects: tuple[AnyEffect, ...]
+    decision: Decision | None
 
 
 class Core:
@@ -115,8 +123,13 @@ class Core:
 
     def step(self, book: Book, event: AnyEvent) -> tuple[Book, tuple[AnyEffect, ...]]:
         """What the event changes and what is to be done about it. Pure; the same input gives the same output."""
+        book, effects, _ = self.step_seen(book, event)
+        return book, effects
+
+    def step_seen(self, book: Book, event: AnyEvent) -> Stepped:
+        """As `step`, and what the strategy decided: for those who write decisions down."""
         if book.daemon_state == DaemonState.STOPPED:
-            return book, ()
+            return Stepped(book, (), None)
         turn = Turn(self.profile, self.strategy, book)
         try:
             _absorb(turn, event)
@@ -124,7 +137,7 @@ class Core:
             # Nothing of the half-absorbed event is kept: the halt stands on the book as it was.
             turn = Turn(self.profile, self.strategy, msgspec.structs.replace(book, ts_us=max(book.ts_us, event.ts_us)))
             turn.halt("illegal_transition", str(error))
-            return turn.book, tuple(turn.effects)
+            return Stepped(turn.book, tuple(turn.effects), None)
         absorbed, asked = turn.book, len(turn.effects)
         try:
             _carry_on(turn, event)
@@ -133,14 +146,15 @@ class Core:
             turn.book = absorbed
             del turn.effects[asked:]
             turn.halt("illegal_transition", str(error))
-            return turn.book, tuple(turn.effects)
+            return Stepped(turn.book, tuple(turn.effects), None)
+        decision = None
         if not isinstance(event, _UNDECIDING) and turn.book.daemon_state != DaemonState.STOPPED:
             try:
-                _decide(turn)
+                decision = _decide(turn)
             except IllegalTransitionError as error:
                 # What happened has happened: only the strategy's part of this step is given up.
                 turn.halt("illegal_transition", str(error))
-        return turn.book, tuple(turn.effects)
+        return Stepped(turn.book, tuple(turn.effects), decision)
 
     def as_decided_on(self, book: Book, event: AnyEvent) -> Book:
         """The book that the decision on this event sees: it is absorbed, and nothing is decided yet."""
@@ -176,7 +190,7 @@ def _carry_on(turn: Turn, event: AnyEvent) -> None:
     _move_daemon(turn)
 
 
-def _decide(turn: Turn) -> None:
+def _decide(turn: Turn) -> Decision:
     decision = turn.strategy.decide(turn.book.strategy, turn.book)
     turn.put(strategy=decision.state)
     turn.do(*decision.records)
@@ -190,6 +204,7 @@ def _decide(turn: Turn) -> None:
         turn.record(JournalType.TRANSITION, status="settled", reason="in_band", data={"machine": REMAINDER})
     if decision.wish is not None:
         _grant(turn, decision.wish)
+    return decision
 
 
 def _grant(turn: Turn, wish: Wish) -> None:

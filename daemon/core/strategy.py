@@ -29,6 +29,22 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
 
 
+class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one decision was made by, for those who write decisions down. Shares are signed; None: not known."""
+
+    net_delta_shares: float | None
+    mid: float | None
+    """Of a two-sided quote that counts, USD."""
+    state_code: str
+    needed: bool
+    """A hedge was wanted."""
+    refused: str | None = None
+    """The first rule, gate or embargo that refused it."""
+    measured: float | str | None = None
+    limit: float | str | None = None
+    """What the refusing rule measured, and its limit; None where it is no rule of numbers."""
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What the strategy made of this event: its new state, what to journal, and at most one wish."""
 
@@ -42,6 +58,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     adopt: dict[str, float] = {}
     """Options found in the account to take in as legs: instrument -> contracts, less what others have traded today.
     Nothing else is wished for in that step: the new leg's delta is not counted yet."""
+    seen: Seen | None = None
+    """None where it did not come to a look at the market."""
 
 
 class CodeExplained(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,8 +17,8 @@ from cli.why_trace import find_out
 from daemon.core.step import Core
 from daemon.core.trace import DECISIONS, explained, trace
 from daemon.runtime.clocks import wall_us
-from daemon.runtime.tape_source import read_book, read_core_events
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
+from daemon.venues.feeds.tape import read_book, read_core_events
 from state.journal import JournalWriter
 from state.journal_reader import read_journal
 from state.layout import DeskPaths

@@ -9,7 +9,7 @@ from daemon.core.events import AnyEvent, BookRequest, Clock, Instruments, Option
 from daemon.core.instruments import InstrumentSpec, option_id
 from daemon.core.presentation import present
 from daemon.core.recovery import checkpoint, recover
-from daemon.runtime.tape_source import read_book
+from daemon.venues.feeds.tape import read_book
 from state.reasons import REASONS
 from state.records import JournalLine, JournalType, TapeCheckpoint
 from state.times import iso_from_us

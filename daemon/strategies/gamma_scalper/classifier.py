@@ -24,6 +24,7 @@ L3 is a missing, one-sided, crossed, doubted or late quote, and a halt by the ex
 
 import math
 from enum import IntEnum
+from functools import cache
 
 import msgspec
 
@@ -153,6 +154,12 @@ _S_DATA_LAG = SystemCode.DATA_LAG
 _S_RISK_HALT = SystemCode.RISK_HALT
 
 
+@cache
+def _text(*codes: int) -> str:
+    """Composed once for each combination: every decision of a backtest writes its codes down."""
+    return " ".join([f"{letter}{code:d}" for letter, code in zip("ODMLES", codes, strict=True)])
+
+
 class Codes(msgspec.Struct, frozen=True):
     """One classification."""
 
@@ -166,7 +173,7 @@ class Codes(msgspec.Struct, frozen=True):
     @property
     def text(self) -> str:
         """`O1 D2 M1 L0 E0 S0`."""
-        return f"O{self.o:d} D{self.d:d} M{self.m:d} L{self.l:d} E{self.e:d} S{self.s:d}"
+        return _text(self.o, self.d, self.m, self.l, self.e, self.s)
 
     @property
     def hedge_needed(self) -> bool:

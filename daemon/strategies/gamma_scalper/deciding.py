@@ -35,6 +35,16 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     reducing: bool = False
     """A halt stands, and this is an order that the posture REDUCING allows."""
 
+    @property
+    def refused_by(self) -> tuple[float | str | None, float | str | None]:
+        """What the refusing rule, or the size, measured and its limit; None for both where no number refused."""
+        if self.refused is not None and self.refused == self.size.refusal:
+            return self.size.measured, self.size.limit
+        for result in () if self.verdict is None else self.verdict.results:
+            if result.rule == self.refused:
+                return result.measured, result.limit
+        return None, None
+
 
 _NOT_NEEDED = Answer()
 

@@ -13,7 +13,7 @@ from daemon.core.attribution import Sensitivity
 from daemon.core.book import Book
 from daemon.core.effects import Record
 from daemon.core.events import AnyEvent
-from daemon.core.strategy import Decision, Explanation, Mark, Wish
+from daemon.core.strategy import Decision, Explanation, Mark, Seen, Wish
 from daemon.strategies.gamma_scalper.classifier import Codes, DeltaCode
 from daemon.strategies.gamma_scalper.deciding import Answer, Decider, refusal_data, trigger_of
 from daemon.strategies.gamma_scalper.explaining import Explainer
@@ -104,7 +104,14 @@ class GammaScalper:
                 refused=answer.refused,
                 last_bad=last_bad,
             )
-        return Decision(state=state, records=records, wish=wish, in_band=in_band, refused_rule=newly_refused)
+        return Decision(
+            state=state,
+            records=records,
+            wish=wish,
+            in_band=in_band,
+            refused_rule=newly_refused,
+            seen=_seen(look, answer),
+        )
 
     def explain(self, state: ScalperState, book: Book) -> Explanation:
         """What `decide` would say now, with every number."""
@@ -179,6 +186,23 @@ def _follow_hedge(state: ScalperState, book: Book, look: Look) -> tuple[ScalperS
     if moved is state.hedge and ref == state.hedge_ref:
         return state, revived
     return msgspec.structs.replace(state, hedge=moved, hedge_ref=ref), revived
+
+
+def _seen(look: Look, answer: Answer) -> Seen:
+    if answer.refused is None:
+        return Seen(
+            net_delta_shares=look.net_delta_shares, mid=look.mid, state_code=look.codes.text, needed=answer.needed
+        )
+    measured, limit = answer.refused_by
+    return Seen(
+        net_delta_shares=look.net_delta_shares,
+        mid=look.mid,
+        state_code=look.codes.text,
+        needed=answer.needed,
+        refused=answer.refused,
+        measured=measured,
+        limit=limit,
+    )
 
 
 def _wish(book: Book, look: Look, answer: Answer, mid: float) -> Wish:

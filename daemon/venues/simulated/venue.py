@@ -92,6 +92,11 @@ class SimulatedVenue:
                 self._tell_account()
         return True
 
+    def tell_quotes(self) -> None:
+        """Emit the standing quotes once more, as for a new subscription."""
+        if self._emit is not None and self._exchange.step is not None:
+            self._tell_quotes(self._exchange.step, self._emit)
+
     def not_ready(self) -> str | None:
         """None once connected."""
         return "not connected" if self._emit is None else None

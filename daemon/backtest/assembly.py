@@ -1,0 +1,60 @@
+"""From a profile and a feed to a player that is ready to start: core, exchange, venue, wired as live."""
+
+from config.schema import Profile, SimulatedPosition
+from daemon.backtest.feeds.feed import Feed
+from daemon.backtest.market_time import MarketTime
+from daemon.backtest.peeking import PeekingMarket
+from daemon.backtest.player import Listener, Player
+from daemon.core.instruments import option_id
+from daemon.core.recovery import Recovered
+from daemon.core.step import Core
+from daemon.core.strategy import Strategy
+from daemon.venues.simulated.exchange import SimulatedExchange
+from daemon.venues.simulated.model import OpeningPosition
+from daemon.venues.simulated.venue import SimulatedVenue
+
+DESK = "backtest"
+LEDGER_ID = "bt01"
+"""Part of each order_ref; the same for every run, so that the same decisions give the same bytes."""
+
+
+def opening_positions(profile: Profile, positions: tuple[SimulatedPosition, ...]) -> list[OpeningPosition]:
+    """The account's positions at the start, by our instrument ids."""
+    return [
+        OpeningPosition(
+            instrument=_instrument(profile.underlying.symbol, position),
+            quantity=position.quantity,
+            average_price=position.average_price,
+        )
+        for position in positions
+    ]
+
+
+def _instrument(symbol: str, position: SimulatedPosition) -> str:
+    if position.right is None or position.strike is None or position.expiry is None:
+        return symbol
+    right = "C" if position.right == "call" else "P"
+    return option_id(symbol, position.expiry.replace("-", ""), right, position.strike)
+
+
+def assemble(profile: Profile, strategy: Strategy, feed: Feed, listener: Listener, *, run_id: str = "bt") -> Player:
+    """Wire one run. Raises ValueError where the profile says no positions, or ones that the feed does not quote."""
+    settings = profile.simulator
+    if settings is None or not settings.positions:
+        raise ValueError("the profile has no simulator.positions: a backtest must know what it starts with")
+    market = PeekingMarket(feed.market)
+    exchange = SimulatedExchange(
+        market,
+        account=settings.account,
+        cash_usd=settings.cash_usd,
+        positions=opening_positions(profile, settings.positions),
+        partial_fill_shares=settings.partial_fill_shares,
+        fill_displayed_size=settings.fill_displayed_size,
+    )
+    time = MarketTime()
+    venue = SimulatedVenue(exchange, time, client_id=profile.ib.client_id)
+    core = Core(profile, strategy)
+    book = core.open(
+        desk=DESK, run_id=run_id, recovered=Recovered(), new_ledger_id=LEDGER_ID, ts_us=market.next_us() or 0
+    )
+    return Player(core, book, venue, market, time=time, listener=listener, clock_every_ms=feed.clock_every_ms)

@@ -1,0 +1,1 @@
+"""Runs over history, as files: what a backtest or a sweep leaves in its folder, for commands and pages alike."""
