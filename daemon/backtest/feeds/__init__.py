@@ -1,1 +1,1 @@
-"""Where a backtest's prices come from: a `Feed` for each kind of data, chosen by a spec like `lean:DIR:TWX:20140605`."""
+"""Where the prices of a backtest come from: a `Feed` for each kind of data, chosen by a spec like `synthetic:7`."""
