@@ -66,7 +66,7 @@ def _check_section(section: type[msgspec.Struct], node: Node, path: str, problem
 
 
 def _check_value(hint: Any, node: Node, path: str, problems: list[Problem]) -> None:
-    options = _options(hint)
+    options = options_of(hint)
     if node.value is None and type(None) in options:
         return
     section = next((option for option in options if _is_section(option)), None)
@@ -77,7 +77,7 @@ def _check_value(hint: Any, node: Node, path: str, problems: list[Problem]) -> N
     if items is not None:
         _check_items(typing.get_args(items)[0], node, path, problems)
         return
-    text = _leaf_fault(hint, node.value, path)
+    text = leaf_fault(hint, node.value, path)
     if text is not None:
         problems.append(Problem(node.file, node.line, path, text, node.column))
 
@@ -91,7 +91,7 @@ def _check_items(hint: Any, node: Node, path: str, problems: list[Problem]) -> N
         _check_value(hint, item, f"{path}[{index}]", problems)
 
 
-def _leaf_fault(hint: Any, value: Any, path: str) -> str | None:
+def leaf_fault(hint: Any, value: Any, path: str) -> str | None:
     """What is wrong with one value, or None."""
     key = path.rpartition(".")[2].partition("[")[0]
     if isinstance(value, float) and not math.isfinite(value):
@@ -127,7 +127,7 @@ def schema_paths(section: type[msgspec.Struct], prefix: str = "") -> list[str]:
             continue
         path = join(prefix, key)
         found.append(path)
-        for option in _options(hint):
+        for option in options_of(hint):
             inner = typing.get_args(option)[0] if typing.get_origin(option) is tuple else option
             if _is_section(inner):
                 found.extend(schema_paths(inner, path))
@@ -136,7 +136,7 @@ def schema_paths(section: type[msgspec.Struct], prefix: str = "") -> list[str]:
 
 def describe(hint: Any, key: str) -> str:
     """What a value must be, in words with bounds and unit: `a number > 0 and ≤ 600 (seconds)`."""
-    return ", or ".join(_describe_option(option, key) for option in _options(hint))
+    return ", or ".join(_describe_option(option, key) for option in options_of(hint))
 
 
 def _describe_option(option: Any, key: str) -> str:
@@ -188,7 +188,7 @@ def _shown(value: Any) -> str:
 
 def unit_of(hint: Any, key: str) -> str:
     """The unit of a value, from its annotation or its key's ending; empty where it has none."""
-    for option in _options(hint):
+    for option in options_of(hint):
         info = inspected.type_info(option)
         if isinstance(info, inspected.Metadata) and info.extra is not None and "unit" in info.extra:
             return str(info.extra["unit"])
@@ -205,7 +205,7 @@ def _keys(section: type[msgspec.Struct]) -> list[str]:
     return ["extends", *(key for key in keys if key != "name")] if section is Profile else keys
 
 
-def _options(hint: Any) -> tuple[Any, ...]:
+def options_of(hint: Any) -> tuple[Any, ...]:
     """The members of a union; anything else is its own only member."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return typing.get_args(hint)
@@ -218,7 +218,7 @@ def _is_section(option: Any) -> typing.TypeGuard[type[msgspec.Struct]]:
 
 def _patterns(hint: Any) -> set[str]:
     found = set()
-    for option in _options(hint):
+    for option in options_of(hint):
         info = inspected.type_info(option)
         info = info.type if isinstance(info, inspected.Metadata) else info
         if isinstance(info, inspected.StrType) and info.pattern is not None:
