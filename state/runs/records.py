@@ -236,3 +236,5 @@ class Trial(_Record, frozen=True):
     refused: dict[str, int] = {}
     seconds: float = 0.0
     problem: str | None = None
+    data_hash: str | None = None
+    """Of what this trial read: trials on one stretch can be compared only where it is the same."""
