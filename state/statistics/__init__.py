@@ -1,4 +1,6 @@
-"""Statistics of a desk's past, from its history samples and journal facts. Pure but for `loading`; no strategy known.
+"""Statistics of a past: of a desk's history samples and journal facts, of a backtest's tables. No strategy is known.
+
+Pure but for `loading` and `run_tables`, which read the files.
 
 Live pages, commands and backtests ask the same functions, so that a figure means the same everywhere. Each function
 states its definition, its unit and where the formula comes from. Nothing returned is ever NaN or infinite: what

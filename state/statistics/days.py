@@ -9,6 +9,7 @@ import msgspec
 
 from state.records import PnlParts
 from state.statistics.digest import DayPart
+from state.statistics.measures import wear
 
 Flag = Literal["partial", "gap", "by_equity", "unsampled", "restarted", "off_light"]
 """Why a day's figures are to be read with care:
@@ -47,6 +48,8 @@ class TradingDay(msgspec.Struct, frozen=True, kw_only=True):
     parts: PnlParts | None
     traded_usd: float | None
     hedges: int | None
+    closing_price: float | None = None
+    """The underlying's newest price of the day, USD."""
     flags: tuple[Flag, ...] = ()
 
 
@@ -70,7 +73,8 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     traded_usd: float | None
     hedges: int | None
     wear_per_10k: float | None
-    """-P&L / traded x 10,000, over the days that state both; None without volume."""
+    """`measures.wear` over the days that state both P&L and volume (`wear_days`); None without volume."""
+    wear_days: int
     flags: tuple[Flag, ...] = ()
 
 
@@ -126,6 +130,7 @@ def _trading_day(part: DayPart, equity_before: float | None) -> TradingDay:
         parts=part.parts if part.parts is not None and part.parts.other_usd is not None else None,
         traded_usd=part.traded_usd,
         hedges=part.hedges,
+        closing_price=part.underlying_price,
         flags=tuple(flags),
     )
 
@@ -167,7 +172,7 @@ def one_period(name: str, days: Sequence[TradingDay]) -> Period:
     traded = [day.traded_usd for day in days if day.traded_usd is not None]
     hedges = [day.hedges for day in days if day.hedges is not None]
     equity = [day.equity_usd for day in days if day.equity_usd is not None]
-    volume = math.fsum(each for _, each in pairs)
+    worn = wear(pairs)
     return Period(
         name=name,
         first_day=days[0].day,
@@ -182,7 +187,8 @@ def one_period(name: str, days: Sequence[TradingDay]) -> Period:
         split_days=len(split),
         traded_usd=math.fsum(traded) if traded else None,
         hedges=sum(hedges) if hedges else None,
-        wear_per_10k=-math.fsum(pnl for pnl, _ in pairs) / volume * 10_000 if volume > 0 else None,
+        wear_per_10k=worn.value,
+        wear_days=worn.n,
         flags=tuple(dict.fromkeys(flag for day in days for flag in day.flags)),
     )
 

@@ -51,6 +51,8 @@ class DayPart(msgspec.Struct, kw_only=True):
     parts: PnlParts | None = None
     traded_usd: float | None = None
     hedges: int | None = None
+    underlying_price: float | None = None
+    """Mid of the underlying, the newest that was two-sided, USD."""
     runs: tuple[str, ...] = ()
     not_green: int = 0
     """Minute samples whose light was anything but green."""
@@ -80,6 +82,7 @@ class DayPart(msgspec.Struct, kw_only=True):
             self.traded_usd = _newer(self.traded_usd, finite(sample.traded_usd))
             self.hedges = self.hedges if sample.hedges_today is None else sample.hedges_today
             self.parts = self.parts if sample.pnl_parts is None else sample.pnl_parts
+            self.underlying_price = _newer(self.underlying_price, finite(sample.underlying_price))
 
     def joined(self, later: "DayPart") -> "DayPart":
         """This part and another of the same day, the one that ends later having the last word."""
@@ -100,6 +103,7 @@ class DayPart(msgspec.Struct, kw_only=True):
             parts=first.parts if last.parts is None else last.parts,
             traded_usd=_newer(first.traded_usd, last.traded_usd),
             hedges=first.hedges if last.hedges is None else last.hedges,
+            underlying_price=_newer(first.underlying_price, last.underlying_price),
             runs=tuple(dict.fromkeys((*first.runs, *last.runs))),
             not_green=self.not_green + later.not_green,
             widest_gap_us=max(self.widest_gap_us, later.widest_gap_us, gap),

@@ -53,6 +53,18 @@ def _hedge(fills: Sequence[Fill]) -> Hedge:
     )
 
 
+def marked_usd(hedge: Hedge, closing_price: float | None) -> float | None:
+    """What a hedge's own shares earned by the close of its day, USD: signed shares x close - signed value.
+
+    Commission is not in it. Over the hedges of a day these sum to the P&L of the day's stock trades; the shares held
+    before the day, the legs and the commissions make up the rest of its P&L. None without a side or a close.
+    """
+    if closing_price is None or hedge.side not in ("BUY", "SELL"):
+        return None
+    earned = hedge.quantity * closing_price - hedge.value_usd
+    return earned if hedge.side == "BUY" else -earned
+
+
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """How many hedges, of how many shares, and their slippage (`known` of `n` have one)."""
 

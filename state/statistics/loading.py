@@ -8,8 +8,10 @@ from pathlib import Path
 
 from state.follow import JournalTail
 from state.history import history_days, read_lines
+from state.layout import DeskPaths
 from state.statistics.digest import Digest, decoded
 from state.statistics.operations import OperationFacts
+from state.statistics.past import Source, source_of
 
 Progress = Callable[[int, int], None]
 
@@ -36,3 +38,8 @@ def load_facts(journal: Path) -> OperationFacts:
         facts.extend(lines)
         if not lines and not tail.has_more:
             return facts
+
+
+def load_desk(paths: DeskPaths, *, progress: Progress | None = None) -> Source:
+    """Everything that a desk's files tell of its past. Raises OSError."""
+    return source_of(load_digests(paths.history, progress=progress), load_facts(paths.journal))

@@ -1,4 +1,4 @@
-"""Measures of a list of numbers: win rate with its interval, Sharpe and Sortino ratio, percentiles, a histogram."""
+"""Measures of a list of numbers: win rate, Sharpe and Sortino ratio, wear, percentiles, a histogram."""
 
 import math
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def win_rate(pnl_usd: Sequence[float]) -> WinRate:
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
-    """A ratio and over how many days; None below MIN_DAYS, and where nothing varies."""
+    """A ratio and over how many days; None where it would say nothing: too few days, nothing varies or was traded."""
 
     n: int
     value: float | None
@@ -75,6 +75,18 @@ def _annualised(n: int, mean: float, deviation: float) -> Ratio:
     if deviation <= 1e-12 * max(1.0, abs(mean)):
         return Ratio(n=n, value=None)
     return Ratio(n=n, value=mean / deviation * math.sqrt(DAYS_PER_YEAR))
+
+
+def wear(pairs: Sequence[tuple[float, float]]) -> Ratio:
+    """What each 10,000 USD of hedging took: -sum of P&L / sum of value traded x 10,000, USD; negative: it earned.
+
+    Each pair is one day's (P&L net of commissions, value of own executions), both USD: the P&L is the desk's whole,
+    legs included, and the value that of the shares alone. Days on which either is unknown must be left out by the
+    caller, so that both sums are of the same `n` days. None where nothing was traded.
+    """
+    volume = math.fsum(value for _, value in pairs)
+    lost = -math.fsum(pnl for pnl, _ in pairs)
+    return Ratio(n=len(pairs), value=lost / volume * 10_000 if volume > 0 else None)
 
 
 class Percentiles(msgspec.Struct, frozen=True, kw_only=True):

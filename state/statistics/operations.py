@@ -44,8 +44,7 @@ class OperationFacts(msgspec.Struct, kw_only=True):
             self.since_us = ts_us if self.since_us is None else min(self.since_us, ts_us)
             self.until_us = ts_us if self.until_us is None else max(self.until_us, ts_us)
             if line.type is JournalType.REFUSED:
-                self.refused_us.append(ts_us)
-                self.refused_rule.append(self._rule(line.reason or UNNAMED))
+                self.refuse(ts_us, line.reason or UNNAMED)
             elif line.type is JournalType.ORDER_SENT:
                 if line.latency_ms is None:
                     self.sent_without_latency += 1
@@ -54,6 +53,11 @@ class OperationFacts(msgspec.Struct, kw_only=True):
                     self.latency_ms.append(line.latency_ms)
 
         return (len(self.refused_us), len(self.sent_us)) != before
+
+    def refuse(self, ts_us: int, rule: str) -> None:
+        """Take in one refusal."""
+        self.refused_us.append(ts_us)
+        self.refused_rule.append(self._rule(rule))
 
     def copied(self) -> "OperationFacts":
         """As it is now: what another thread may read while this one grows."""
