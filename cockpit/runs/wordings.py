@@ -1,0 +1,61 @@
+"""How a run reads: its standing, what is wrong with it, and the command that goes on. Pure."""
+
+import shlex
+from collections.abc import Callable
+
+from cockpit import wording
+from cockpit.reader import Reader
+from cockpit.tables import Tone
+from state.runs.reading import RunLook
+from state.runs.records import ProfileInfo, RatioValue
+
+MARKS = {"running": "▶", "finished": "", "interrupted": "■", "failed": "✕", "damaged": "✕"}
+TONES: dict[str, Tone] = {"interrupted": "warn", "failed": "bad", "damaged": "bad"}
+
+
+def standing(run: RunLook, reader: Reader) -> str:
+    """`finished`, `▶ running 42 %`: its mark, its word, and how far it is."""
+    word = reader.say(f"backtests.standing.{run.standing}")
+    text = f"{MARKS[run.standing]} {word}".strip()
+    if run.standing == "running" and run.progress is not None:
+        return f"{text} {done_pct(run.progress.done)}"
+    return text
+
+
+def done_pct(done: float) -> str:
+    """0 to 1 as whole percent; never 100 before the end."""
+    return f"{min(99, max(0, int(done * 100))) if done < 1 else 100} %"
+
+
+def trouble(run: RunLook, reader: Reader) -> str:
+    """One sentence of what is wrong with it; empty where nothing is."""
+    if run.trouble is not None:
+        return reader.say(f"backtests.trouble.{run.trouble}", detail=run.detail)
+    if run.standing == "failed" and not run.detail and run.progress is not None:
+        return run.progress.text
+    return run.detail
+
+
+def ratio(value: RatioValue, reader: Reader) -> str:
+    """A ratio with its n below; what it waits for where there are too few days."""
+    said = reader.say("history.too_few") if value.value is None else wording.number(value.value, decimals=2)
+    return f"{said}\nn {value.n}"
+
+
+def profile(info: ProfileInfo) -> str:
+    """`demo` and, below, how many keys the run changed."""
+    if not info.overrides:
+        return info.name
+    return f"{info.name}\n" + ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in info.overrides.items())
+
+
+def go_on(run: RunLook, shell: Callable[[str], str]) -> str:
+    """The command that takes up an interrupted run, or does it again; empty where its files do not tell it."""
+    if run.kind == "sweep":
+        return shell(f"sweep run --resume {shlex.quote(run.run_id)}")
+    if run.summary is None:
+        return ""
+    told = run.summary
+    words = ["backtest", shlex.quote(told.profile.name), f"--data {shlex.quote(told.data.spec)}"]
+    words += [f"--set {shlex.quote(f'{key}={value}')}" for key, value in told.profile.overrides.items()]
+    return shell(" ".join(words))
