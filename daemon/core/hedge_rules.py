@@ -65,12 +65,48 @@ def _outside_blackout(days_after_earnings: int, limits: GuardLimits) -> bool:
     return not -limits.blackout_days_before <= days_after_earnings <= limits.blackout_days_after
 
 
+# The arithmetic of the rules that can keep a needed hedge waiting for many ticks is functions of plain floats: the
+# backtest's fast path compiles them as they stand.
+
+
+def has_cooled(elapsed_s: float, cooldown_s: float) -> bool:
+    """Whether the time since the last hedge was sent is enough."""
+    return elapsed_s >= cooldown_s - TOLERANCE
+
+
+def worst_position(own_shares: float, working_shares: float, order_shares: float) -> float:
+    """|own shares| once the own working orders of the order's side, and the order, have filled."""
+    return abs(own_shares + working_shares + order_shares)
+
+
+def fits_position(worst: float, own_shares: float, limit: float) -> bool:
+    """Whether that is within the limit, or smaller than what is owned."""
+    return worst <= limit + TOLERANCE or worst < abs(own_shares) - TOLERANCE
+
+
+def fits_spread(spread_pct: float, limit: float, excluded: bool) -> bool:
+    """Whether a spread is within its limit; `excluded`: the limit itself is too wide."""
+    if excluded:
+        return spread_pct < limit - TOLERANCE
+    return spread_pct <= limit + TOLERANCE
+
+
+def price_move_pct(mid: float, anchor: float) -> float:
+    """How far a price is from the last hedge's, in percent of that."""
+    return abs(mid - anchor) / anchor * 100
+
+
+def has_moved(move_pct: float, limit: float) -> bool:
+    """Whether that is far enough to be worth a hedge's cost."""
+    return move_pct >= limit - TOLERANCE
+
+
 def cooldown(context: GuardContext, limits: GuardLimits) -> RuleResult:
     """Runs from the moment the last hedge was sent; the first hedge of a ledger waits for nothing."""
     elapsed_s = None
     if context.last_hedge_sent_us is not None:
         elapsed_s = (context.ts_us - context.last_hedge_sent_us) / US_PER_S
-    passed = elapsed_s is None or elapsed_s >= limits.cooldown_s - TOLERANCE
+    passed = elapsed_s is None or has_cooled(elapsed_s, limits.cooldown_s)
     return RuleResult(
         rule="cooldown",
         ok=passed or context.waive_cost,
@@ -98,11 +134,10 @@ def max_position(context: GuardContext, limits: GuardLimits) -> RuleResult:
     An order that leaves |own| smaller even then is never refused, also far above the limit.
     """
     working = context.working_buy_shares if context.order_shares > 0 else -context.working_sell_shares
-    worst = abs(context.own_shares + working + context.order_shares)
-    lowers = worst < abs(context.own_shares) - TOLERANCE
+    worst = worst_position(context.own_shares, working, context.order_shares)
     return RuleResult(
         rule="max_position",
-        ok=worst <= limits.max_position_shares + TOLERANCE or lowers,
+        ok=fits_position(worst, context.own_shares, limits.max_position_shares),
         measured=worst,
         limit=limits.max_position_shares,
         unit="shares",
@@ -112,12 +147,7 @@ def max_position(context: GuardContext, limits: GuardLimits) -> RuleResult:
 def spread_too_wide(context: GuardContext, limits: GuardLimits) -> RuleResult:
     """Without a two-sided quote there is no spread, and no order."""
     spread = context.spread_pct
-    if spread is None:
-        ok = False
-    elif limits.spread_limit_excluded:
-        ok = spread < limits.max_spread_pct - TOLERANCE
-    else:
-        ok = spread <= limits.max_spread_pct + TOLERANCE
+    ok = spread is not None and fits_spread(spread, limits.max_spread_pct, limits.spread_limit_excluded)
     return RuleResult(rule="spread_too_wide", ok=ok, measured=spread, limit=limits.max_spread_pct, unit="pct")
 
 
@@ -126,8 +156,8 @@ def min_price_move(context: GuardContext, limits: GuardLimits) -> RuleResult:
     move_pct = None
     anchor = context.last_hedge_price
     if anchor is not None and anchor > 0 and context.mid is not None:
-        move_pct = abs(context.mid - anchor) / anchor * 100
-    moved = True if anchor is None else move_pct is not None and move_pct >= limits.min_price_move_pct - TOLERANCE
+        move_pct = price_move_pct(context.mid, anchor)
+    moved = True if anchor is None else move_pct is not None and has_moved(move_pct, limits.min_price_move_pct)
     return RuleResult(
         rule="min_price_move",
         ok=moved or context.waive_cost,

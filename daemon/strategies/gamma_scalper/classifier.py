@@ -209,6 +209,48 @@ _SYSTEM_GATES = {
 }
 
 
+# The comparisons themselves are functions of plain floats: the backtest's fast path compiles them as they stand.
+# The thresholds have their tolerance in them already.
+
+_UNKNOWN = math.nan
+
+
+def option_code(gamma: float, quantity_sum: float) -> OptionCode:
+    """O of a book with options. No gamma to look at (greeks bad, or all expired): the contracts tell how it bends."""
+    bend = quantity_sum if abs(gamma) <= TOLERANCE else gamma
+    return _O_SHORT_GAMMA if bend < 0 else _O_LONG_GAMMA
+
+
+def delta_code(deviation: float, band: float, needed: float, force: float) -> DeltaCode:
+    """D of a finite deviation."""
+    size = abs(deviation)
+    if size >= force:
+        return _D_FORCE_HEDGE
+    if size >= needed:
+        return _D_HEDGE_NEEDED
+    return _D_IN_BAND if size <= band else _D_MINOR
+
+
+def movement_code(  # noqa: PLR0917 -- two measures and their four thresholds
+    volatility: float, efficiency: float, quiet: float, trend: float, high: float, choppy: float
+) -> MarketCode:
+    """M of a market that is neither stale nor in a gap; a measure that is not known is NaN."""
+    if volatility < quiet:
+        return _M_QUIET
+    if math.isnan(volatility) or math.isnan(efficiency):
+        return _M_NORMAL
+    if efficiency >= trend:
+        return _M_TREND
+    return _M_CHOPPY if volatility >= high and efficiency <= choppy else _M_NORMAL
+
+
+def spread_code(spread_pct: float, wide: float, extreme: float) -> LiquidityCode:
+    """L of a two-sided quote."""
+    if spread_pct >= extreme:
+        return _L_EXTREME
+    return _L_WIDE if spread_pct >= wide else _L_NORMAL
+
+
 class StateClassifier:
     """Facts in, codes out; thresholds from the profile's `gates.state`."""
 
@@ -239,44 +281,34 @@ class StateClassifier:
     def _option(self, facts: Facts) -> OptionCode:
         if not facts.holds_options:
             return _O_NONE
-        bend = facts.gamma
-        if bend is None or abs(bend) <= TOLERANCE:
-            # No gamma to look at (greeks bad, or all expired): contracts are there, so the code is not NONE.
-            bend = facts.quantity_sum
-        return _O_SHORT_GAMMA if bend < 0 else _O_LONG_GAMMA
+        return option_code(0.0 if facts.gamma is None else facts.gamma, facts.quantity_sum)
 
     def _delta(self, deviation: float | None) -> DeltaCode:
         if deviation is None or not math.isfinite(deviation):
             return _D_INVALID
-        size = abs(deviation)
-        if size >= self._force:
-            return _D_FORCE_HEDGE
-        if size >= self._needed:
-            return _D_HEDGE_NEEDED
-        return _D_IN_BAND if size <= self._band else _D_MINOR
+        return delta_code(deviation, self._band, self._needed, self._force)
 
     def _market(self, facts: Facts) -> MarketCode:
         age_ms = facts.tick_age_ms
         if age_ms is not None and (facts.feed_probe_failed or age_ms >= self._stale_ms):
             return _M_STALE
-        return _M_GAP if facts.gap else self._movement(facts.volatility_pct, facts.efficiency)
-
-    def _movement(self, volatility: float | None, efficiency: float | None) -> MarketCode:
-        if volatility is not None and volatility < self._quiet_pct:
-            return _M_QUIET
-        if volatility is None or efficiency is None:
-            return _M_NORMAL
-        if efficiency >= self._trend:
-            return _M_TREND
-        return _M_CHOPPY if volatility >= self._high_pct and efficiency <= self._choppy else _M_NORMAL
+        if facts.gap:
+            return _M_GAP
+        volatility, efficiency = facts.volatility_pct, facts.efficiency
+        return movement_code(
+            _UNKNOWN if volatility is None else volatility,
+            _UNKNOWN if efficiency is None else efficiency,
+            self._quiet_pct,
+            self._trend,
+            self._high_pct,
+            self._choppy,
+        )
 
     def _liquidity(self, facts: Facts) -> LiquidityCode:
         spread_pct = facts.spread_pct
         if spread_pct is None or spread_pct < 0 or facts.trading_halted or facts.delayed:
             return _L_NO_QUOTE
-        if spread_pct >= self._extreme_pct:
-            return _L_EXTREME
-        return _L_WIDE if spread_pct >= self._wide_pct else _L_NORMAL
+        return spread_code(spread_pct, self._wide_pct, self._extreme_pct)
 
     def _execution(self, facts: Facts) -> ExecutionCode:
         if not facts.connected:

@@ -181,7 +181,7 @@ def _order_price(profile: Profile, book: Book, shares: float) -> float | None:
     return quote.bid if shares < 0 else quote.ask
 
 
-def trigger_of(  # noqa: C901, PLR0911 -- one line for each trigger, in the order of their table
+def trigger_of(  # noqa: PLR0911 -- one line for each trigger, in the order of their table
     book: Book, look: Look, answer: Answer, *, revived: bool
 ) -> TradingTrigger:
     """The first finding that holds, in the order of `TradingTrigger`."""
@@ -200,13 +200,20 @@ def trigger_of(  # noqa: C901, PLR0911 -- one line for each trigger, in the orde
         return TradingTrigger.FORBIDDEN
     if codes.d is _D_IN_BAND:
         return TradingTrigger.IN_BAND
-    if codes.d is _D_MINOR or answer.refused == "min_hedge_shares":
+    if codes.d is _D_MINOR:
         return TradingTrigger.MINOR
     if answer.refused is None:
         return TradingTrigger.HEDGE_NEEDED
-    if answer.refused in WAITING_RULES:
+    return refusal_trigger(answer.refused)
+
+
+def refusal_trigger(refused: str) -> TradingTrigger:
+    """What a needed hedge that is refused by this rule, gate or embargo makes the desk wait for."""
+    if refused == "min_hedge_shares":
+        return TradingTrigger.MINOR
+    if refused in WAITING_RULES:
         return TradingTrigger.COST_GATE
-    return TradingTrigger.ILLIQUID if answer.refused in ILLIQUID_RULES else TradingTrigger.FORBIDDEN
+    return TradingTrigger.ILLIQUID if refused in ILLIQUID_RULES else TradingTrigger.FORBIDDEN
 
 
 def _unsafe(book: Book, look: Look) -> bool:

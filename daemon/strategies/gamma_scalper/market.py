@@ -32,6 +32,25 @@ MIN_FILL = 0.2
 a random walk's is large."""
 
 
+# The measures are functions of plain floats: the backtest's fast path compiles them as they stand.
+
+
+def jump_pct(mid: float, reference: float) -> float:
+    """How far a mid is from the one before, in percent of that."""
+    return (mid / reference - 1.0) * 100.0
+
+
+def annualised_pct(squares: float, elapsed_us: int) -> float:
+    """Volatility of a year of trading, in percent, from the sum of squared log returns over so much time."""
+    return math.sqrt(squares / (elapsed_us / 1e6) * TRADING_YEAR_S) * 100.0
+
+
+def efficiency_ratio(mid: float, first: float, last: float, path: float) -> float:
+    """Net move from `first` to `mid` by the path (USD): that up to `last`, and from there to `mid`. NaN: none moved."""
+    whole = path + abs(mid - last)
+    return min(abs(mid - first) / whole, 1.0) if whole > 0.0 else math.nan
+
+
 class MarketWindow(msgspec.Struct, frozen=True, kw_only=True):
     """What the last `vol_window_min` minutes of mids leave behind. Sums are of squared log returns."""
 
@@ -53,25 +72,28 @@ class MarketWindow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Market:
-    """How the window moves. `window_us` is the profile's `vol_window_min`, `gap_pct` its jump between two quotes."""
+    """How the window moves.
+
+    `window_us` is the profile's `vol_window_min`, `bucket_us` a bucket of it, `gap_pct` the profile's with its tolerance.
+    """
 
     def __init__(self, *, vol_window_min: float, gap_pct: float) -> None:
         self.window_us = round(vol_window_min * 60_000_000)
-        self._bucket_us = max(self.window_us // BUCKETS, 1)
-        self._gap_pct = gap_pct - TOLERANCE
+        self.bucket_us = max(self.window_us // BUCKETS, 1)
+        self.gap_pct = gap_pct - TOLERANCE
 
     def absorb(self, window: MarketWindow, mid: float, ts_us: int) -> MarketWindow:
         """The window after one mid (positive, of a two-sided quote in session)."""
         previous = window.mid
         if previous is None or window.start_us == 0:
             return self.begin(window, mid, ts_us, reference=previous)
-        bucket = ts_us // self._bucket_us
+        bucket = ts_us // self.bucket_us
         if mid == previous and bucket == window.bucket:
             return window
-        jump_pct = (mid / previous - 1.0) * 100.0
-        if abs(jump_pct) >= self._gap_pct:
+        jump = jump_pct(mid, previous)
+        if abs(jump) >= self.gap_pct:
             # A jump is not diffusion: volatility and path of the window start again behind it.
-            return MarketWindow(mid=mid, start_us=ts_us, bucket=bucket, closes=(mid,), gap_us=ts_us, gap_pct=jump_pct)
+            return MarketWindow(mid=mid, start_us=ts_us, bucket=bucket, closes=(mid,), gap_us=ts_us, gap_pct=jump)
         log_return = math.log(mid / previous)
         if bucket == window.bucket:
             return MarketWindow(
@@ -109,9 +131,9 @@ class Market:
     def begin(self, window: MarketWindow, mid: float, ts_us: int, *, reference: float | None) -> MarketWindow:
         """The session's first mid: a gap against the last session's close, but never a return of the window."""
         gap_us, gap_pct = window.gap_us, window.gap_pct
-        if reference is not None and abs((mid / reference - 1.0) * 100.0) >= self._gap_pct:
-            gap_us, gap_pct = ts_us, (mid / reference - 1.0) * 100.0
-        bucket = ts_us // self._bucket_us
+        if reference is not None and abs(jump_pct(mid, reference)) >= self.gap_pct:
+            gap_us, gap_pct = ts_us, jump_pct(mid, reference)
+        bucket = ts_us // self.bucket_us
         return MarketWindow(mid=mid, start_us=ts_us, bucket=bucket, closes=(mid,), gap_us=gap_us, gap_pct=gap_pct)
 
     def in_gap(self, window: MarketWindow, ts_us: int) -> bool:
@@ -125,13 +147,12 @@ class Market:
         elapsed_us = min(ts_us - window.start_us, self.window_us)
         if elapsed_us < MIN_FILL * self.window_us:
             return None
-        variance = (window.earlier_sum + window.bucket_sum) / (elapsed_us / 1e6)
-        return math.sqrt(variance * TRADING_YEAR_S) * 100.0
+        return annualised_pct(window.earlier_sum + window.bucket_sum, elapsed_us)
 
     def efficiency(self, window: MarketWindow, ts_us: int) -> float | None:
         """Net move by path, 0 (to and fro) to 1 (straight); None until the window is full, and where nothing moved."""
         mid, closes = window.mid, window.closes
         if mid is None or not closes or ts_us - window.start_us < self.window_us:
             return None
-        path = window.path + abs(mid - closes[-1])
-        return min(abs(mid - closes[0]) / path, 1.0) if path > 0.0 else None
+        ratio = efficiency_ratio(mid, closes[0], closes[-1], window.path)
+        return None if math.isnan(ratio) else ratio

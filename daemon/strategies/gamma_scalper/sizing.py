@@ -29,11 +29,19 @@ def size_hedge(deviation_shares: float, spec: InstrumentSpec | None, gate: Hedge
     cap = gate.max_hedge_shares_per_order
     size = floor_to_step(min(abs(wanted), cap), spec.size_step)
     smallest = max(gate.min_hedge_shares, spec.min_size)
-    # Rounding up a fraction of a share must not leave more delta than there was.
-    lowers = size > 0 and abs(abs(deviation_shares) - size) < abs(deviation_shares) - TOLERANCE
-    if size < smallest - TOLERANCE or not lowers:
+    if not is_worth_sending(size, deviation_shares, smallest):
         return HedgeSize(refusal="min_hedge_shares", measured=size, limit=smallest)
     return HedgeSize(shares=size if wanted > 0 else -size, capped=abs(wanted) > cap + TOLERANCE)
+
+
+def is_worth_sending(size: float, deviation_shares: float, smallest: float) -> bool:
+    """Whether an order of this size is large enough, and leaves less than there was.
+
+    Rounding up a fraction of a share must not leave more delta. Plain floats: the backtest's fast path compiles it.
+    """
+    if size < smallest - TOLERANCE:
+        return False
+    return size > 0 and abs(abs(deviation_shares) - size) < abs(deviation_shares) - TOLERANCE
 
 
 def _missing(spec: InstrumentSpec | None) -> str:

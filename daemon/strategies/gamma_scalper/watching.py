@@ -35,7 +35,7 @@ class Watcher:
     def __init__(self, profile: Profile) -> None:
         gate = profile.gates.state.market
         self.market = Market(vol_window_min=gate.vol_window_min, gap_pct=gate.gap_pct)
-        self._outlier_pct = gate.outlier_pct - TOLERANCE
+        self.outlier_pct = gate.outlier_pct - TOLERANCE
         self._same_pct = gate.gap_pct
         self._allow_delayed = profile.ib.allow_delayed
         self.pricer = LegPricer(profile.greeks, allow_delayed=self._allow_delayed)
@@ -159,7 +159,7 @@ class Watcher:
         last = state.market.mid
         if state.market.start_us == 0:
             last = self._last_close(state, previous_close, ts_us)
-        if last is None or abs(mid / last - 1.0) * 100.0 < self._outlier_pct:
+        if last is None or abs(mid / last - 1.0) * 100.0 < self.outlier_pct:
             return None
         before = state.doubt
         if before is None or abs(mid / before.mid - 1.0) * 100.0 >= self._same_pct:
