@@ -14,15 +14,33 @@ class Feed(Protocol):
     in silence.
     """
 
-    spec: str
-    """As it was asked for, with absolute folders."""
-    description: str
-    """One line for people: symbol, days, resolution."""
-    data_hash: str
-    """SHA-256 over what was read (of synthetic data: over what generates it)."""
-    market: Market
-    clock_every_ms: int | None
-    """How often the clock ticks between two steps of the market; None for bars, whose quotes stand until the next."""
+    @property
+    def spec(self) -> str:
+        """As it was asked for, with absolute folders."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """One line for people: symbol, days, resolution."""
+        ...
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 over what was read so far, complete once the market has ended.
+
+        Of synthetic data over what makes it.
+        """
+        ...
+
+    @property
+    def market(self) -> Market:
+        """The prices; another object after `rewind`."""
+        ...
+
+    @property
+    def clock_every_ms(self) -> int | None:
+        """How often the clock ticks between two steps; None for bars, whose quotes stand until the next."""
+        ...
 
     def findings(self) -> tuple[Finding, ...]:
         """What was odd so far, a row for each kind and instrument; complete once the market has ended."""
@@ -30,4 +48,8 @@ class Feed(Protocol):
 
     def done(self) -> float:
         """0 to 1: how much of it has been stepped through."""
+        ...
+
+    def rewind(self) -> None:
+        """Put a fresh market, before its first step, into `market`; findings begin anew. For one more run over it."""
         ...

@@ -14,18 +14,22 @@ What was repaired is counted in `Repairs`, never silent.
 import re
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from daemon.core.events import Session
 from daemon.core.instruments import option_id
 from daemon.venues.exchange_hours import NEW_YORK, session_of
-from daemon.venues.feeds.errors import FeedError
+from daemon.venues.feeds.errors import FeedError, NoRowsError, NotRecordedError
 from daemon.venues.feeds.lean_rows import MINUTE_US, Bar, Repairs, StandingQuote, read_bars, stand
-from daemon.venues.feeds.zips import member_names
+from daemon.venues.feeds.zips import Digest, member_names
 
 _MEMBER = re.compile(r"^\d{8}_.+_minute_quote_[a-z]+_(call|put)_(\d+)_(\d{8})\.csv$")
 _DECI_CENTS = 10_000.0
+Absence = Literal["no_quotes", "not_recorded"]
+"""A contract without a row in the regular session, or without a file."""
+
 _NEAR = 5
 """How many existing contracts an error about a missing one names."""
 
@@ -63,6 +67,8 @@ class RecordedDay(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[OptionKey, tuple[StandingQuote, ...]]
     repairs: dict[str, Repairs]
     """instrument -> what was dropped or repaired in its rows."""
+    absent: dict[str, Absence] = {}
+    """Option that was asked for and has no row that day -> why; its quotes are empty."""
 
 
 def parse_lean_spec(spec: str, *, base: Path | None = None) -> LeanSpec:
@@ -96,35 +102,68 @@ def recorded_contracts(folder: Path, symbol: str, day: date) -> tuple[OptionKey,
     return tuple(sorted(_members(_option_file(folder, symbol, day))))
 
 
+def equity_file(folder: Path, symbol: str, day: date) -> Path:
+    """Where the stock's quotes of a day lie, or would lie."""
+    return folder / "equity" / "usa" / "minute" / symbol.lower() / f"{day:%Y%m%d}_quote.zip"
+
+
+def recorded_days(folder: Path, symbol: str) -> tuple[str, ...]:
+    """The days YYYYMMDD of which the stock's quotes were recorded, in order; empty without the folder."""
+    found = equity_file(folder, symbol, date.min).parent.glob("*_quote.zip")
+    return tuple(sorted(path.name[:8] for path in found if re.fullmatch(r"\d{8}_quote\.zip", path.name)))
+
+
 def load_day(
-    folder: Path, symbol: str, day: date, legs: tuple[OptionKey, ...] = (), *, calendar: str = NEW_YORK
+    folder: Path,
+    symbol: str,
+    day: date,
+    legs: tuple[OptionKey, ...] = (),
+    *,
+    calendar: str = NEW_YORK,
+    allow_absent: bool = False,
+    digest: Digest | None = None,
 ) -> RecordedDay:
     """Read the regular session of one day: the stock and the legs asked for, nothing else.
 
     Raises FeedError, one line that names the file: no session that day, a missing folder, file or leg, a damaged
-    archive, a malformed row, or a file without a single row of the regular session.
+    archive, a malformed row, or a file without a single row of the regular session. With `allow_absent` a leg that
+    was not recorded, or has no row, is put into `absent` instead. `digest` is given what was read.
     """
     session = session_of(day, calendar)
     if session is None:
         raise FeedError(f"{day:%Y%m%d} is not a trading day of {calendar}: pick another day for {symbol}")
     quote_file = _equity_file(folder, symbol, day)
     trade_file = quote_file.with_name(f"{day:%Y%m%d}_trade.zip")
-    bars, repairs = read_bars(quote_file, None, session)
+    bars, repairs = read_bars(quote_file, None, session, digest=digest)
     trades: list[Bar] = []
     if trade_file.exists():
-        trades, _ = read_bars(trade_file, None, session, trades=True)
+        trades, _ = read_bars(trade_file, None, session, trades=True, digest=digest)
     stock_quotes, stock_repairs = stand(bars, session, repairs, trades=trades)
     counted = {symbol: stock_repairs}
     options: dict[OptionKey, tuple[StandingQuote, ...]] = {}
-    if legs:
-        option_file = _option_file(folder, symbol, day)
-        members = _members(option_file)
-        for leg in legs:
-            bars, repairs = read_bars(option_file, _member_of(leg, members, symbol, option_file), session)
-            options[leg], counted[leg.instrument(symbol)] = stand(bars, session, repairs)
+    absent: dict[str, Absence] = {}
+    members: dict[OptionKey, str] | None = None
+    for leg in legs:
+        try:
+            option_file = _option_file(folder, symbol, day)
+            members = _members(option_file) if members is None else members
+            member = _member_of(leg, members, symbol, option_file)
+            bars, repairs = read_bars(option_file, member, session, digest=digest)
+        except (NotRecordedError, NoRowsError) as error:
+            if not allow_absent:
+                raise
+            absent[leg.instrument(symbol)] = "no_quotes" if isinstance(error, NoRowsError) else "not_recorded"
+            bars, repairs = [], Repairs()
+        options[leg], counted[leg.instrument(symbol)] = stand(bars, session, repairs)
     times = tuple(range(session.open_us + MINUTE_US, session.close_us + 1, MINUTE_US))
     return RecordedDay(
-        symbol=symbol, session=session, times_us=times, underlying=stock_quotes, options=options, repairs=counted
+        symbol=symbol,
+        session=session,
+        times_us=times,
+        underlying=stock_quotes,
+        options=options,
+        repairs=counted,
+        absent=absent,
     )
 
 
@@ -137,24 +176,30 @@ def _days_apart(first: str, second: str) -> int:
 
 
 def _equity_file(folder: Path, symbol: str, day: date) -> Path:
+    path = equity_file(folder, symbol, day)
     if not folder.is_dir():
         raise FeedError(f"no folder {folder}: it must hold equity/ and option/ in Lean's format")
-    stock_folder = folder / "equity" / "usa" / "minute" / symbol.lower()
-    if not stock_folder.is_dir():
-        raise FeedError(f"no folder {stock_folder}: {symbol} was not recorded in minutes")
-    path = stock_folder / f"{day:%Y%m%d}_quote.zip"
+    if not path.parent.is_dir():
+        raise FeedError(f"no folder {path.parent}: {symbol} was not recorded in minutes")
     if not path.exists():
-        days = sorted(found.name[:8] for found in stock_folder.glob("*_quote.zip"))
-        near = sorted(days, key=lambda text: (_days_apart(text, f"{day:%Y%m%d}"), text))[:_NEAR]
-        raise FeedError(f"no file {path}: days recorded nearby: {', '.join(sorted(near)) if near else 'none'}")
+        raise FeedError(f"no file {path}: days recorded nearby: {days_nearby(folder, symbol, day)}")
     return path
+
+
+def days_nearby(folder: Path, symbol: str, day: date) -> str:
+    """The recorded days nearest to one, for an error message."""
+    wanted = f"{day:%Y%m%d}"
+    near = sorted(recorded_days(folder, symbol), key=lambda text: (_days_apart(text, wanted), text))[:_NEAR]
+    return ", ".join(sorted(near)) if near else "none"
 
 
 def _option_file(folder: Path, symbol: str, day: date) -> Path:
     option_folder = folder / "option" / "usa" / "minute" / symbol.lower()
     found = sorted(option_folder.glob(f"{day:%Y%m%d}_quote_*.zip"))
     if not found:
-        raise FeedError(f"no file {option_folder / f'{day:%Y%m%d}_quote_american.zip'}: no options were recorded")
+        raise NotRecordedError(
+            f"no file {option_folder / f'{day:%Y%m%d}_quote_american.zip'}: no options were recorded"
+        )
     return found[0]
 
 
@@ -176,4 +221,4 @@ def _member_of(leg: OptionKey, members: dict[OptionKey, str], symbol: str, path:
         return (other.right != leg.right, _days_apart(other.expiry, leg.expiry), abs(other.strike - leg.strike), other)
 
     near = ", ".join(key.instrument(symbol) for key in sorted(members, key=distance)[:_NEAR])
-    raise FeedError(f"no option {leg.instrument(symbol)} in {path}: nearest are {near or 'none'}")
+    raise NotRecordedError(f"no option {leg.instrument(symbol)} in {path}: nearest are {near or 'none'}")

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from daemon.core.events import Session
-from daemon.venues.feeds.errors import FeedError
-from daemon.venues.feeds.zips import read_member
+from daemon.venues.feeds.errors import FeedError, NoRowsError
+from daemon.venues.feeds.zips import Digest, read_member
 from state.times import us_from_datetime
 
 MINUTE_US = 60_000_000
@@ -38,6 +38,8 @@ class Repairs(msgspec.Struct, kw_only=True):
     """Sides kept from an earlier row that a newer opposite side has crossed: no quote."""
     out_of_order: int = 0
     """Rows labelled before the row above them: sorted into place."""
+    duplicates: int = 0
+    """Rows for a minute that has one already: the later row of the file holds."""
     minutes_without_bid: int = 0
     minutes_without_ask: int = 0
 
@@ -69,16 +71,19 @@ class StandingQuote(msgspec.Struct, frozen=True, kw_only=True):
     """Whether this minute had a row of its own."""
 
 
-def read_bars(path: Path, member: str | None, session: Session, *, trades: bool = False) -> tuple[list[Bar], Repairs]:
+def read_bars(
+    path: Path, member: str | None, session: Session, *, trades: bool = False, digest: Digest | None = None
+) -> tuple[list[Bar], Repairs]:
     """The regular session's rows of one file in time order; trade bars come with bid == ask == close.
 
-    Raises FeedError on a malformed row (naming its line) and on a file without any row of the session.
+    Raises FeedError on a malformed row (naming its line), NoRowsError on a file without any row of the session.
+    `digest` is given what was read.
     """
     repairs = Repairs()
     midnight_us = _wall_midnight_us(session)
     bars: list[Bar] = []
     name = str(path) if member is None else f"{path} ({member})"
-    for number, line in enumerate(read_member(path, member).splitlines(), start=1):
+    for number, line in enumerate(read_member(path, member, digest=digest).splitlines(), start=1):
         if not line.strip():
             continue
         bar = _bar(line, midnight_us, f"{name} line {number}", trades=trades)
@@ -90,9 +95,10 @@ def read_bars(path: Path, member: str | None, session: Session, *, trades: bool 
             repairs.out_of_order += 1
         bars.append(bar)
     if not bars and not trades:
-        raise FeedError(f"{name} has no row of the regular session of {session.date}")
+        raise NoRowsError(f"{name} has no row of the regular session of {session.date}")
     if repairs.out_of_order:
         bars.sort(key=lambda row: row.label_us)
+    repairs.duplicates = len(bars) - len({bar.label_us // MINUTE_US for bar in bars})
     return bars, repairs
 
 

@@ -34,14 +34,16 @@ class RecordedMarket:
         *,
         rate: float = DEFAULT_RATE,
         calendar: str = NEW_YORK,
+        model: bool = True,
     ) -> None:
+        """`model` False leaves the model values out: they cost more than all the rest, and few profiles read them."""
         options = {_key(leg): leg_contract(day.symbol, leg, calendar=calendar) for leg in legs}
         self.contracts: tuple[SimContract, ...] = (stock_contract(day.symbol), *options.values())
         self.sessions: tuple[Session, ...] = sessions_from(day.session.open_us, _SESSIONS_AHEAD, calendar)
         self.repairs: dict[str, Repairs] = day.repairs
         """instrument -> what was put right in its recording."""
         self._name = f"{day.symbol} {day.session.date}"
-        self._steps = _steps(day, options, rate)
+        self._steps = _steps(day, options, rate if model else None)
         self._next = 0
 
     @classmethod
@@ -58,6 +60,11 @@ class RecordedMarket:
         """Read the day from a Lean folder. Raises FeedError (missing folder, file, day or leg; damage)."""
         recorded = load_day(folder, symbol, day, tuple(_key(leg) for leg in legs), calendar=calendar)
         return cls(recorded, legs, rate=rate, calendar=calendar)
+
+    @property
+    def steps(self) -> tuple[MarketStep, ...]:
+        """The whole day."""
+        return self._steps
 
     @property
     def remaining_steps(self) -> int:
@@ -92,7 +99,7 @@ def _mid(quote: StandingQuote) -> float | None:
     return None if quote.bid is None or quote.ask is None else (quote.bid + quote.ask) / 2
 
 
-def _steps(day: RecordedDay, options: dict[OptionKey, SimContract], rate: float) -> tuple[MarketStep, ...]:
+def _steps(day: RecordedDay, options: dict[OptionKey, SimContract], rate: float | None) -> tuple[MarketStep, ...]:
     volatilities: dict[str, float | None] = {}
     spot: float | None = None
     steps: list[MarketStep] = []
@@ -103,12 +110,15 @@ def _steps(day: RecordedDay, options: dict[OptionKey, SimContract], rate: float)
         quotes = [_quote(day.symbol, stock)]
         for key, contract in options.items():
             standing = day.options[key][index]
+            quote = _quote(contract.instrument, standing)
+            if rate is None:
+                quotes.append(quote)
+                continue
             mid = _mid(standing)
             if mid is not None and spot_now is not None:
                 volatility = implied(contract, ts_us, spot_now, mid, rate=rate)
                 if volatility is not None:
                     volatilities[contract.instrument] = volatility
-            quote = _quote(contract.instrument, standing)
             known = volatilities.get(contract.instrument)
             quotes.append(with_model(quote, contract, ts_us, spot, volatility=known, rate=rate))
         steps.append(MarketStep(ts_us=ts_us, quotes=tuple(quotes), is_open=ts_us < day.session.close_us))
