@@ -74,7 +74,8 @@ class MarketWindow(msgspec.Struct, frozen=True, kw_only=True):
 class Market:
     """How the window moves.
 
-    `window_us` is the profile's `vol_window_min`, `bucket_us` a bucket of it, `gap_pct` the profile's with its tolerance.
+    `window_us` is the profile's `vol_window_min`, `bucket_us` a bucket of it, `gap_pct` the profile's less its
+    tolerance.
     """
 
     def __init__(self, *, vol_window_min: float, gap_pct: float) -> None:
