@@ -12,6 +12,7 @@ from daemon.core.strategy import Strategy
 from daemon.venues.simulated.exchange import SimulatedExchange
 from daemon.venues.simulated.model import OpeningPosition
 from daemon.venues.simulated.venue import SimulatedVenue
+from state.runs.records import VenueModel
 
 DESK = "backtest"
 LEDGER_ID = "bt01"
@@ -37,19 +38,41 @@ def _instrument(symbol: str, position: SimulatedPosition) -> str:
     return option_id(symbol, position.expiry.replace("-", ""), right, position.strike)
 
 
-def assemble(profile: Profile, strategy: Strategy, feed: Feed, listener: Listener, *, run_id: str = "bt") -> Player:
-    """Wire one run. Raises ValueError where the profile says no positions, or ones that the feed does not quote."""
+def model_of(profile: Profile) -> VenueModel:
+    """How the profile's simulated venue fills, where nothing else is asked for."""
+    settings = profile.simulator
+    if settings is None:
+        return VenueModel()
+    return VenueModel(
+        partial_fill_shares=settings.partial_fill_shares, fill_displayed_size=settings.fill_displayed_size
+    )
+
+
+def assemble(
+    profile: Profile,
+    strategy: Strategy,
+    feed: Feed,
+    listener: Listener,
+    *,
+    model: VenueModel | None = None,
+    run_id: str = "bt",
+) -> Player:
+    """Wire one run. `model` None is the profile's own.
+
+    Raises ValueError where the profile says no positions, or ones that the feed does not quote.
+    """
     settings = profile.simulator
     if settings is None or not settings.positions:
         raise ValueError("the profile has no simulator.positions: a backtest must know what it starts with")
+    how = model_of(profile) if model is None else model
     market = PeekingMarket(feed.market)
     exchange = SimulatedExchange(
         market,
         account=settings.account,
         cash_usd=settings.cash_usd,
         positions=opening_positions(profile, settings.positions),
-        partial_fill_shares=settings.partial_fill_shares,
-        fill_displayed_size=settings.fill_displayed_size,
+        partial_fill_shares=how.partial_fill_shares,
+        fill_displayed_size=how.fill_displayed_size,
     )
     time = MarketTime()
     venue = SimulatedVenue(exchange, time, client_id=profile.ib.client_id)

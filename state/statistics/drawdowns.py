@@ -24,7 +24,13 @@ class Drawdown(msgspec.Struct, frozen=True, kw_only=True):
     days: float
 
 
-def drawdowns(ts_us: NDArray[np.int64], equity_usd: NDArray[np.float64], *, most: int = 10) -> tuple[Drawdown, ...]:
+def drawdowns(
+    ts_us: NDArray[np.int64],
+    equity_usd: NDArray[np.float64],
+    *,
+    most: int = 10,
+    shallowest_pct: float = SHALLOWEST_PCT,
+) -> tuple[Drawdown, ...]:
     """The `most` deepest, by percent of their peak, deepest first. Both columns (n,), in time order, finite.
 
     A drawdown begins at the last point at a running maximum and ends at the first point that is at or above it again
@@ -43,7 +49,7 @@ def drawdowns(ts_us: NDArray[np.int64], equity_usd: NDArray[np.float64], *, most
     peak_values = peaks[starts]
     shares = np.divide(depths, peak_values, out=np.zeros_like(depths), where=peak_values > 0) * 100
     order = np.lexsort((starts, -shares))
-    order = order[shares[order] >= SHALLOWEST_PCT][:most]
+    order = order[shares[order] >= shallowest_pct][:most]
     return tuple(_drawdown(ts_us, equity_usd, int(starts[at]), int(ends[at]), float(shares[at])) for at in order)
 
 

@@ -1,0 +1,405 @@
+"""What a run leaves behind, written down as it goes: decision moments, minutes, fills, days and oddities.
+
+A **decision moment** is one `ts` at which the strategy looked at the market. Several events may share it (the stock's
+quote, the account's values, a report); its row is the first of them that sent a hedge, else the first that wanted one,
+else the last. A moment that sends a second hedge (the rest of a capped one) has a second row.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from daemon.backtest.oddities import Oddities
+from daemon.backtest.tables import EQUITY, FILLS, NO_WORD, ROW_GROUP, DecisionColumns, HedgeOrder, Rows
+from daemon.core.attribution import Parts, parts
+from daemon.core.book import Book
+from daemon.core.effects import AnyEffect, Exit, PlaceOrder, Record, Sample
+from daemon.core.events import AnyEvent, Session
+from daemon.core.pnl_parts import pnl_parts
+from daemon.core.step import Stepped
+from daemon.core.strategy import Seen
+from state.records import JournalType, PnlParts
+from state.statistics.digest import DayPart, Fill
+
+_NAN = math.nan
+
+
+class Exposure(msgspec.Struct, kw_only=True):
+    """Sums over decision moments, for what is said of a whole run."""
+
+    moments: int = 0
+    needed: int = 0
+    hedged: int = 0
+    refused: Counter[str] = msgspec.field(default_factory=Counter)
+    known: int = 0
+    """Moments with a net delta."""
+    abs_delta_sum: float = 0.0
+    abs_delta_most: float = 0.0
+    abs_own_most: float = 0.0
+    states: Counter[str] = msgspec.field(default_factory=Counter)
+    """State code -> moments of open sessions with a known delta."""
+
+
+class Recorder:
+    """Implements `daemon.backtest.player.Listener`. The one rule: `finish` once, after the last event.
+
+    `sink` takes the decision table's row groups as they fill up.
+    """
+
+    def __init__(self, sink: Callable[[pa.RecordBatch], None]) -> None:
+        self.columns = DecisionColumns()
+        self.exposure = Exposure()
+        self.equity = Rows(EQUITY)
+        self.fills = Rows(FILLS)
+        self.days: dict[str, DayPart] = {}
+        """Session date -> the day as the desk's own history would state it."""
+        self.refusals_of: dict[str, int] = {}
+        """Session date -> new refusals."""
+        self.commissions_of: dict[str, float] = {}
+        self.oddities = Oddities()
+        self.new_refusals: Counter[str] = Counter()
+        self.hedges = 0
+        """Own orders that left."""
+        self.events = 0
+        self.first_us: int | None = None
+        self.book: Book | None = None
+        """The newest."""
+        self.net_delta_shares: float | None = None
+        self._sink = sink
+        self._orders: dict[str, HedgeOrder] = {}
+        self._fill_rows: dict[str, int] = {}
+        """exec_key -> row of `fills`."""
+        self._row_rank = 0
+        self._row_us = -1
+        self._session: Session | None = None
+        self._legs: tuple[Any, Any, tuple[tuple[str, float], ...]] = (None, None, ())
+        self._cost: tuple[Any, float] = (None, _NAN)
+
+    # What happens
+
+    def stepped(self, event: AnyEvent, before: Book, after: Stepped) -> None:  # noqa: ARG002 -- the protocol's shape
+        """Write down what one event has changed."""
+        book = self.book = after.book
+        self.events += 1
+        if self.first_us is None:
+            self.first_us = book.ts_us
+        if book.ledger is not before.ledger and book.ledger.day != before.ledger.day and before.ledger.day:
+            self._close_day(before)
+        row = -1
+        if after.decision is not None and after.decision.seen is not None:
+            row = self._decided(book, after.decision.seen, hedged=after.decision.wish is not None)
+        if after.effects:
+            for effect in after.effects:
+                self._note(effect, book, row)
+
+    def finish(self) -> None:
+        """Take in the last day, the last point of the equity curve, and hand the remaining rows over."""
+        book = self.book
+        if book is not None and book.day.pnl is not None:
+            if not self.equity.rows or self.equity.rows[-1][0] != book.ts_us:
+                self._sample(book)
+            self._close_day(book)
+        if len(self.columns):
+            self._hand_over(len(self.columns))
+
+    def unpriced(self) -> tuple[str, ...]:
+        """What is held and never had a price."""
+        book = self.book
+        if book is None:
+            return ()
+        held = [leg for leg, _ in self._held(book)]
+        if book.ledger.own_shares != 0:
+            held.append(book.underlying)
+        return tuple(name for name in held if name not in book.day.marks)
+
+    # Decisions
+
+    def _decided(self, book: Book, seen: Seen, *, hedged: bool) -> int:
+        """Append or amend the row of this moment; gives its number, -1 where an earlier row says more."""
+        rank = 2 if hedged else 1 if seen.needed else 0
+        columns = self.columns
+        if book.ts_us == self._row_us and len(columns):
+            if not hedged and (self._row_rank == 2 or rank < self._row_rank or self._row_rank == rank == 1):
+                return -1
+            if self._row_rank < 2:
+                columns.drop_last()
+        elif len(columns) >= ROW_GROUP:
+            self._hand_over_finished(book)
+        self._row_us, self._row_rank = book.ts_us, rank
+        self.net_delta_shares = net = seen.net_delta_shares
+        spot = book.day.marks.get(book.underlying)
+        words = columns.words
+        row = columns.add(
+            book.ts_us,
+            NO_WORD if (session := self._session_now(book)) is None else words.number(session.date),
+            _NAN if spot is None else spot,
+            _NAN if net is None else net,
+            book.ledger.own_shares,
+            self._option_value(book),
+            self._option_cost(book),
+            words.number(seen.state_code),
+            words.number(book.daemon_state.value),
+            seen.needed,
+            words.number(seen.refused),
+        )
+        if seen.refused is not None:
+            if seen.measured is not None:
+                columns.measured[row] = seen.measured
+            if seen.limit is not None:
+                columns.limit[row] = seen.limit
+        return row
+
+    def _session_now(self, book: Book) -> Session | None:
+        session = self._session
+        if session is None or not session.open_us <= book.ts_us < session.close_us:
+            session = self._session = book.session_now()
+        return session
+
+    def _held(self, book: Book) -> tuple[tuple[str, float], ...]:
+        """(leg, shares: contracts x multiplier), as long as quantities and contracts stay the same objects."""
+        quantities, specs, held = self._legs
+        ledger = book.ledger
+        if quantities is not ledger.leg_quantities or specs is not book.specs:
+            held = tuple(
+                (leg, quantity * book.specs[leg].multiplier)
+                for leg, quantity in ledger.leg_quantities.items()
+                if quantity != 0 and leg in book.specs
+            )
+            self._legs = (ledger.leg_quantities, book.specs, held)
+        return held
+
+    def _option_value(self, book: Book) -> float:
+        value, marks = 0.0, book.day.marks
+        for leg, shares in self._held(book):
+            mark = marks.get(leg)
+            if mark is None:
+                return _NAN
+            value += shares * mark
+        return value
+
+    def _option_cost(self, book: Book) -> float:
+        """What the legs' P&L counts from: their opening marks of the run's first day."""
+        if self.days:
+            return self._cost[1]
+        opening, cost = self._cost
+        if opening is not book.ledger.opening_marks:
+            opening, cost = book.ledger.opening_marks, 0.0
+            for leg, shares in self._held(book):
+                cost += shares * opening.get(leg, _NAN)
+            self._cost = (opening, cost)
+        return cost
+
+    # Effects
+
+    def _note(self, effect: AnyEffect, book: Book, row: int) -> None:
+        if isinstance(effect, Record):
+            handler = _RECORDS.get(effect.type)
+            if handler is not None:
+                handler(self, effect, book, row)
+        elif isinstance(effect, Sample):
+            if effect.kind == "minute":
+                self._sample(book)
+        elif isinstance(effect, PlaceOrder):
+            self.hedges += 1
+            order = HedgeOrder(order_ref=effect.order_ref, side=effect.side, quantity_shares=effect.quantity)
+            self._orders[effect.order_ref] = order
+            if row >= 0:
+                self.columns.orders[row] = order
+        elif isinstance(effect, Exit):
+            self.oddities.note("core_left", effect.reason, book.ts_us)
+
+    def _on_refused(self, record: Record, book: Book, row: int) -> None:
+        reason = record.reason if record.reason is not None else "?"
+        if record.status == "not_sent":
+            self.oddities.note("orders_blocked", reason, book.ts_us)
+            return
+        self.new_refusals[reason] += 1
+        if record.status == "refused_by_core" and row >= 0:
+            self.columns.refused[row] = self.columns.words.number(reason)
+
+    def _on_fill(self, record: Record, book: Book, row: int) -> None:  # noqa: ARG002 -- one shape for all
+        data = record.data if record.data is not None else {}
+        quantity, price = record.quantity or 0.0, record.price or 0.0
+        order = self._orders.get(record.order_ref or "")
+        if order is not None:
+            order.filled_shares += quantity
+            order.value_usd += quantity * price
+        self._fill_rows[data["exec_key"]] = len(self.fills.rows)
+        facts = (record.order_ref, data["exec_key"], record.side, quantity, price, data["decision_mid"])
+        self.fills.rows.append((book.ts_us, book.ledger.day, *facts, data["slippage_usd"], 0.0))
+
+    def _on_commission(self, record: Record, book: Book, row: int) -> None:  # noqa: ARG002 -- one shape for all
+        usd = record.price or 0.0
+        order = self._orders.get(record.order_ref or "")
+        if order is not None:
+            order.commission_usd += usd
+        place = self._fill_rows.get("" if record.data is None else record.data["exec_key"])
+        if place is not None:
+            self.fills.rows[place] = (*self.fills.rows[place][:-1], usd)
+
+    def _on_oddity(self, record: Record, book: Book, row: int) -> None:  # noqa: ARG002 -- one shape for all
+        detail = None if record.data is None else record.data.get("detail")
+        text = f"{record.reason}" if detail is None else f"{record.reason} ({detail})"
+        self.oddities.note(_ODD[record.type], text, book.ts_us)
+
+    # Minutes and days
+
+    def _sample(self, book: Book) -> None:
+        day, ledger = book.day, book.ledger
+        split = day_parts(book)
+        if day.pnl is None or split is None:
+            return
+        total = day.pnl.total_usd
+        self.equity.rows.append(
+            (
+                book.ts_us,
+                ledger.day or None,
+                day.marks.get(book.underlying),
+                day.equity_usd,
+                ledger.earlier_pnl_usd + total,
+                total,
+                day.drawdown_pct,
+                self.net_delta_shares,
+                ledger.own_shares,
+                split.delta_usd,
+                split.gamma_usd,
+                split.theta_usd,
+                split.vega_usd,
+                split.other_usd,
+                split.slippage_usd,
+                split.commission_usd,
+                ledger.traded_usd,
+                ledger.hedges_today,
+            )
+        )
+
+    def _close_day(self, book: Book) -> None:
+        """Keep the last word of the day that `book` still stands in."""
+        ledger, pnl = book.ledger, book.day.pnl
+        split: PnlParts | None = pnl_parts(book)
+        rows = self._rows_of(ledger.day)
+        self.days[ledger.day] = DayPart(
+            day=ledger.day,
+            is_session=True,
+            first_us=rows[0][0] if rows else book.ts_us,
+            last_us=book.ts_us,
+            minutes=len(rows),
+            first_equity_usd=rows[0][3] if rows else None,
+            equity_usd=book.day.equity_usd,
+            daily_pnl_usd=None if pnl is None else pnl.total_usd,
+            drawdown_pct=max((row[6] for row in rows if row[6] is not None), default=None),
+            parts=split,
+            traded_usd=ledger.traded_usd,
+            hedges=ledger.hedges_today,
+        )
+        self.refusals_of[ledger.day] = sum(ledger.refused_today.values())
+        self.commissions_of[ledger.day] = ledger.commission_usd
+
+    def _rows_of(self, day: str) -> list[tuple[Any, ...]]:
+        """The day's minutes: they are the newest ones."""
+        found: list[tuple[Any, ...]] = []
+        for row in reversed(self.equity.rows):
+            if row[1] != day:
+                break
+            found.append(row)
+        return found[::-1]
+
+    # Row groups
+
+    def _hand_over_finished(self, book: Book) -> None:
+        """Hand over what cannot change any more: everything before the oldest order that still works."""
+        working = {order.order_ref for order in book.in_flight()}
+        open_rows = [row for row, order in self.columns.orders.items() if order.order_ref in working]
+        rows = min([len(self.columns), *open_rows])
+        if rows > 0:
+            self._hand_over(rows)
+
+    def _hand_over(self, rows: int) -> None:
+        self._count(rows)
+        gone = [order.order_ref for row, order in self.columns.orders.items() if row < rows]
+        self._sink(self.columns.take(rows))
+        for ref in gone:
+            self._orders.pop(ref, None)
+
+    def _count(self, rows: int) -> None:
+        columns, sums, texts = self.columns, self.exposure, self.columns.words.texts
+        delta, own = _part(columns.net_delta_shares, rows), _part(columns.own_shares, rows)
+        known = ~np.isnan(delta)
+        sums.moments += rows
+        sums.needed += int(np.count_nonzero(_part(columns.needed, rows)))
+        sums.hedged += sum(row < rows for row in columns.orders)
+        sums.known += int(np.count_nonzero(known))
+        sums.abs_delta_sum += float(np.abs(delta[known]).sum())
+        sums.abs_delta_most = max(sums.abs_delta_most, float(np.abs(delta[known]).max(initial=0.0)))
+        sums.abs_own_most = max(sums.abs_own_most, float(np.abs(own).max(initial=0.0)))
+        refused = _part(columns.refused, rows)
+        sums.refused.update(_counted(refused[refused != NO_WORD], texts))
+        inside = known & (_part(columns.session, rows) != NO_WORD)
+        sums.states.update(_counted(_part(columns.state_code, rows)[inside], texts))
+
+
+_RECORDS: dict[JournalType, Callable[[Recorder, Record, Book, int], None]] = {
+    JournalType.REFUSED: Recorder._on_refused,  # noqa: SLF001 -- the class's own table
+    JournalType.FILL: Recorder._on_fill,  # noqa: SLF001
+    JournalType.PARTIAL_FILL: Recorder._on_fill,  # noqa: SLF001
+    JournalType.COMMISSION: Recorder._on_commission,  # noqa: SLF001
+    JournalType.HALT: Recorder._on_oddity,  # noqa: SLF001
+    JournalType.REJECTED: Recorder._on_oddity,  # noqa: SLF001
+    JournalType.UNKNOWN_OUTCOME: Recorder._on_oddity,  # noqa: SLF001
+    JournalType.CANCELLED: Recorder._on_oddity,  # noqa: SLF001
+}
+_ODD: dict[JournalType, str] = {
+    JournalType.HALT: "halted",
+    JournalType.REJECTED: "orders_rejected",
+    JournalType.UNKNOWN_OUTCOME: "unknown_outcome",
+    JournalType.CANCELLED: "orders_cancelled",
+}
+
+
+def day_parts(book: Book) -> Parts | None:
+    """The day's P&L by where it came from, unrounded; None while anything held has no price."""
+    pnl, ledger = book.day.pnl, book.ledger
+    if pnl is None:
+        return None
+    return parts(
+        book.day.attribution,
+        stock_usd=pnl.stock_usd,
+        legs_usd=pnl.legs_usd,
+        slippage_usd=ledger.slippage_usd,
+        commission_usd=pnl.commission_usd,
+        restated_usd=ledger.restated_usd,
+    )
+
+
+def fills_of(rows: Rows) -> list[Fill]:
+    """The fills as the statistics know them."""
+    return [
+        Fill(
+            ts_us=ts_us,
+            order_ref=order_ref,
+            exec_key=exec_key,
+            revision=1,
+            side=side,
+            quantity=quantity,
+            price=price,
+            equity_usd=None,
+            decision_mid=mid,
+            slippage_usd=slippage_usd,
+        )
+        for ts_us, _, order_ref, exec_key, side, quantity, price, mid, slippage_usd, _ in rows.rows
+    ]
+
+
+def _part(values: Any, rows: int) -> NDArray[Any]:
+    return np.array(memoryview(values)[:rows])
+
+
+def _counted(numbers: NDArray[Any], texts: list[str]) -> dict[str, int]:
+    counts = np.bincount(numbers, minlength=len(texts)) if numbers.size else ()
+    return {texts[number]: int(count) for number, count in enumerate(counts) if count}

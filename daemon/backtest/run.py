@@ -1,0 +1,231 @@
+"""One backtest: a profile, a strategy, a feed and a model of the venue in; tables and a summary out.
+
+Nothing here decides anything: the core does, stepped by the player. A run that came to nothing says so: its status is
+`failed`, its figures are None, and `problem` is the one line that tells why.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from config.loader import LoadedProfile
+from config.schema import Profile
+from config.version import version
+from daemon.backtest.assembly import assemble
+from daemon.backtest.feeds.feed import Feed
+from daemon.backtest.player import Player
+from daemon.backtest.recorder import Recorder
+from daemon.backtest.results import day_rows, figures_of, what_was_odd
+from daemon.backtest.run_folder import RunFolder, wall_us
+from daemon.backtest.tables import DECISIONS
+from daemon.core.strategy import Strategy
+from daemon.venues.feeds.errors import FeedError
+from state.runs.folder import BacktestPaths
+from state.runs.records import SCHEMA_VERSION, DataInfo, ProfileInfo, Status, Summary, VenueModel
+from state.times import iso_from_us
+
+IN_MEMORY = "memory"
+"""The run id of a run that leaves no folder."""
+_LOOK_EVERY = 256
+"""Market steps between two looks at the clock."""
+_TELL_EVERY_S = 0.5
+
+ProgressCall = Callable[[float, str], None]
+
+
+class Result:
+    """What a run left: the summary and its three tables (docs/backtest.md tells their columns)."""
+
+    def __init__(
+        self, summary: Summary, *, equity: pa.Table, fills: pa.Table, decisions: pa.Table | BacktestPaths
+    ) -> None:
+        self.summary = summary
+        self.equity = equity
+        self.fills = fills
+        self._decisions = decisions
+
+    @property
+    def decisions(self) -> pa.Table:
+        """One row for each decision moment; of a run with a folder, read from there."""
+        if isinstance(self._decisions, BacktestPaths):
+            self._decisions = pq.read_table(self._decisions.decisions)
+        return self._decisions
+
+
+def run_backtest(
+    profile: LoadedProfile,
+    strategy_of: Callable[[Profile], Strategy],
+    feed: Feed,
+    *,
+    model: VenueModel,
+    out: BacktestPaths | None,
+    overrides: Mapping[str, Any] | None = None,
+    title: str = "",
+    progress: ProgressCall | None = None,
+    fast: bool = True,
+) -> Result:
+    """Play the feed to its end.
+
+    Args:
+        profile: whose decisions; `overrides` are already in it and only told in the summary.
+        strategy_of: makes the strategy of a profile.
+        feed: the prices.
+        model: how the simulated venue fills.
+        out: the run's folder; None keeps everything in memory and writes nothing.
+        overrides: dotted key -> value, where the profile differs from its file.
+        title: for people.
+        progress: called with (0 to 1, a line) at most twice a second.
+        fast: allow compiled stretches between decisions; what is decided is the same.
+
+    Returns:
+        The result; an interrupted (Ctrl-C) or failed run has one too, and its `summary.status` says so.
+
+    Raises:
+        RunFolderError: the folder cannot be written or is another run's.
+    """
+    run = _Run(profile, feed, model=model, out=out, overrides=overrides, title=title, progress=progress)
+    return run.play(strategy_of, fast=fast)
+
+
+class _Run:
+    """One call of `run_backtest`."""
+
+    def __init__(
+        self,
+        profile: LoadedProfile,
+        feed: Feed,
+        *,
+        model: VenueModel,
+        out: BacktestPaths | None,
+        overrides: Mapping[str, Any] | None,
+        title: str,
+        progress: ProgressCall | None,
+    ) -> None:
+        self._profile = profile
+        self._feed = feed
+        self._model = model
+        self._overrides = dict(overrides or {})
+        self._title = title
+        self._progress = progress
+        self._folder = None if out is None else RunFolder(out)
+        self._batches: list[pa.RecordBatch] = []
+        self._recorder = Recorder(self._batches.append if self._folder is None else self._folder.take)
+        self._created_us = wall_us()
+        self._started_s = self._told_s = time.monotonic()
+        self._steps = 0
+
+    def play(self, strategy_of: Callable[[Profile], Strategy], *, fast: bool) -> Result:
+        if self._folder is not None:
+            self._folder.begin(self._feed.description)
+        status: Status = "finished"
+        problem: str | None = None
+        try:
+            profile = self._profile.profile
+            player = assemble(profile, strategy_of(profile), self._feed, self._recorder, model=self._model)
+            self._advance(player, fast=fast)
+        except KeyboardInterrupt:
+            status = "interrupted"
+        except (FeedError, ValueError) as error:
+            status, problem = "failed", " ".join(str(error).split())
+        except BaseException:
+            if self._folder is not None:
+                self._folder.abandon()
+                self._folder.tell(0.0, "ended by an error of the program", status="failed")
+            raise
+        return self._end(status, problem)
+
+    def _advance(self, player: Player, *, fast: bool) -> None:  # noqa: ARG002 -- taken up by the fast path
+        if not player.start():
+            return
+        self._steps = 1
+        while player.advance():
+            self._steps += 1
+            if not self._steps % _LOOK_EVERY:
+                self._tell()
+
+    def _tell(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._told_s < _TELL_EVERY_S:
+            return
+        self._told_s = now_s
+        done, text = self._feed.done(), self._text()
+        if self._folder is not None:
+            self._folder.tell(done, text)
+        if self._progress is not None:
+            self._progress(done, text)
+
+    def _text(self) -> str:
+        book = self._recorder.book
+        if book is None:
+            return self._feed.description
+        return f"{iso_from_us(book.ts_us)[:16].replace('T', ' ')}, {self._recorder.hedges} hedges"
+
+    def _end(self, status: Status, problem: str | None) -> Result:
+        recorder = self._recorder
+        recorder.finish()
+        figures = None if status == "failed" else figures_of(recorder)
+        if status == "finished" and (problem := self._emptiness(has_figures=figures is not None)) is not None:
+            status, figures = "failed", None
+        what_was_odd(recorder)
+        summary = Summary(
+            schema=SCHEMA_VERSION,
+            run_id=IN_MEMORY if self._folder is None else self._folder.paths.run_id,
+            status=status,
+            title=self._title,
+            created_ts=iso_from_us(self._created_us),
+            version=version(),
+            profile=ProfileInfo(
+                name=self._profile.profile.name,
+                hash=self._profile.hash,
+                path=str(self._profile.path),
+                overrides=self._overrides,
+            ),
+            data=self._data(),
+            venue=self._model,
+            figures=figures,
+            decisions=recorder.exposure.moments,
+            needed=recorder.exposure.needed,
+            hedged=recorder.exposure.hedged,
+            refused=dict(recorder.exposure.refused.most_common()),
+            new_refusals=dict(recorder.new_refusals.most_common()),
+            days=day_rows(recorder),
+            findings=(*self._feed.findings(), *recorder.oddities.findings()),
+            seconds=round(time.monotonic() - self._started_s, 3),
+            path="core",
+            problem=problem,
+        )
+        equity, fills = recorder.equity.table(), recorder.fills.table()
+        if self._folder is not None:
+            self._folder.end(summary, equity, fills, self._text())
+            return Result(summary, equity=equity, fills=fills, decisions=self._folder.paths)
+        decisions = pa.Table.from_batches(self._batches, schema=DECISIONS)
+        return Result(summary, equity=equity, fills=fills, decisions=decisions)
+
+    def _data(self) -> DataInfo:
+        feed, recorder = self._feed, self._recorder
+        book, first_us = recorder.book, recorder.first_us
+        return DataInfo(
+            spec=feed.spec,
+            description=feed.description,
+            hash=feed.data_hash,
+            sessions=len(recorder.days),
+            steps=self._steps,
+            events=recorder.events,
+            first_ts=None if first_us is None else iso_from_us(first_us),
+            last_ts=None if book is None else iso_from_us(book.ts_us),
+        )
+
+    def _emptiness(self, *, has_figures: bool) -> str | None:
+        """Why a run that ended by itself came to nothing; None where it did not."""
+        spec = self._feed.spec
+        if self._steps == 0:
+            return f"{spec}: the data has no moment to play; choose other days, or see what `findings` says of it"
+        if self._recorder.exposure.moments == 0:
+            return f"{spec}: nothing was decided in {self._steps} moments of the market: no session was open in it"
+        if not has_figures:
+            legs = ", ".join(self._recorder.unpriced()) or "the positions"
+            return f"{spec}: {legs} never had a price, so nothing can be said; see --position and the profile's legs"
+        return None
