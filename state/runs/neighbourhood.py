@@ -12,6 +12,7 @@ A key with words instead of numbers (market, limit) has no order: only cells wit
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -27,6 +28,7 @@ KEPT_PCT = 50.0
 _FEWEST = 2
 """Neighbours that a verdict needs."""
 _TOLERANCE = 1e-9
+_MANY_WHOLE_NUMBERS = 10_000
 
 Point = tuple[float | None, ...]
 """A cell's place, a coordinate for each key; None for a key without order."""
@@ -98,16 +100,19 @@ def place(plan: SweepPlan, params: Mapping[str, Any]) -> Point:
     return tuple(_coordinate(searched, params.get(searched.key), plan.method == "grid") for searched in plan.searched)
 
 
+@lru_cache(maxsize=256)
 def axis(searched: Searched) -> tuple[Any, ...]:
     """The values of a key that is searched value by value (a list, or bounds with a step); empty for a continuous one.
 
-    With `log` the step is a factor: 1 to 16 by 2 is 1, 2, 4, 8, 16.
+    With `log` the step is a factor: 1 to 16 by 2 is 1, 2, 4, 8, 16. Whole numbers without a step are walked one by one
+    unless there are so many that nobody would.
     """
     if searched.values:
         return searched.values
     if searched.low is None or searched.high is None:
         return ()
-    step = 1.0 if searched.step is None and searched.integer and not searched.log else searched.step
+    few = searched.integer and not searched.log and searched.high - searched.low < _MANY_WHOLE_NUMBERS
+    step = 1.0 if searched.step is None and few else searched.step
     if step is None:
         return ()
     if searched.log:
