@@ -42,6 +42,18 @@ def effective_keys(name_or_path: str, *, profiles_dir: Path = PROFILES_DIR) -> t
     return tuple(_section(loaded.profile, tree, ""))
 
 
+def settings_of(profile: Profile) -> dict[str, str]:
+    """Dotted key -> value as YAML would take it, every key that decides: where the broker is and who asks is left out.
+
+    What a run keeps of its profile, so that its report can say what it was run with after the file has changed.
+    """
+    keys = _section(profile, None, "")
+    return {key.path: key.value for key in keys if not key.path.startswith(_WHERE)}
+
+
+_WHERE = ("ib.", "account", "live")
+
+
 def _section(section: msgspec.Struct, node: Node | None, path: str) -> typing.Iterator[Key]:
     for told in _fields(type(section)):
         value = getattr(section, told.field.name)

@@ -53,6 +53,8 @@ class ProfileInfo(_Record, frozen=True):
     path: str | None = None
     overrides: dict[str, Any] = {}
     """Dotted key -> value, where the run changed the file's."""
+    settings: dict[str, str] = {}
+    """Every key that decides -> its value as YAML would take it, overrides in it; see `config.keys.settings_of`."""
 
 
 class VenueModel(_Record, frozen=True):

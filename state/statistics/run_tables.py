@@ -139,12 +139,12 @@ def _parts(last: dict[str, float | None]) -> PnlParts | None:
 def _fills(table: pa.Table) -> list[Fill]:
     times = numbers(table, "ts_us", np.int64).tolist()
     amounts = (numbers(table, name).tolist() for name in ("quantity_shares", "price", "decision_mid", "slippage_usd"))
-    words = (texts(table, name) for name in ("order_ref", "side"))
+    words = (texts(table, name) for name in ("order_ref", "side", "exec_key"))
     return [
         Fill(
             ts_us=ts_us,
             order_ref=order_ref,
-            exec_key=None,
+            exec_key=exec_key,
             revision=0,
             side=side,
             quantity=abs(quantity),
@@ -153,7 +153,9 @@ def _fills(table: pa.Table) -> list[Fill]:
             decision_mid=finite(mid),
             slippage_usd=None if finite(mid) is None else finite(slippage),
         )
-        for ts_us, quantity, price, mid, slippage, order_ref, side in zip(times, *amounts, *words, strict=True)
+        for ts_us, quantity, price, mid, slippage, order_ref, side, exec_key in zip(
+            times, *amounts, *words, strict=True
+        )
     ]
 
 
