@@ -79,7 +79,7 @@ def advance_stop(turn: Turn) -> None:
     book = turn.book
     asked = book.control.stop is not None or book.stop_signal is not None
     # A stop that has started goes through, also when its file is gone by now: half a stop trades nothing for ever.
-    if book.daemon_state == DaemonState.STOPPED or not (asked or book.stop_started):
+    if not (asked or book.stop_started) or book.daemon_state == DaemonState.STOPPED:
         return
     # A flatten outranks a stop that the operator asserted as a file, not a dying process's signal.
     if _flatten_first(turn):

@@ -1,8 +1,7 @@
 """The trading day: its roll, marks and P&L, the loss breaker, the samples of the history."""
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import msgspec
 
@@ -10,6 +9,7 @@ from daemon.core.account_rules import is_breached
 from daemon.core.attribution import Attribution, advanced, new_day, point_of
 from daemon.core.book import Book
 from daemon.core.effects import Sample
+from daemon.core.holdings import Holdings, multipliers
 from daemon.core.ledger import Ledger, foreign_traded
 from daemon.core.orders import cancel_in_flight
 from daemon.core.pnl import DayPnl, day_pnl, drawdown_pct, equity_usd, settled_legs_usd
@@ -52,8 +52,8 @@ def roll(turn: Turn) -> None:
 def _folded(turn: Turn) -> Ledger:
     ledger = turn.book.ledger
     marks = turn.book.day.marks or ledger.last_marks
-    holdings = _holdings(turn)
-    result = None if holdings is None else _pnl_at(turn, marks, holdings)
+    held = _holdings(turn)
+    result = None if held is None else _pnl_at(ledger, marks, held, turn.book.underlying)
     if result is not None:
         earned, cost = result.total_usd, marks.get(turn.book.underlying, ledger.average_cost)
         opening_marks = {leg: marks.get(leg, mark) for leg, mark in ledger.opening_marks.items()}
@@ -62,7 +62,7 @@ def _folded(turn: Turn) -> Ledger:
     else:
         # Without marks only what was realised is certain; the rest stays open at its old cost.
         earned, cost = ledger.realised_usd - ledger.commission_usd, ledger.average_cost
-        earned += settled_legs_usd(ledger, _multipliers(turn, ()))
+        earned += settled_legs_usd(ledger, multipliers((), turn.book))
         opening_marks = ledger.opening_marks
     if ledger.own_shares == 0:
         cost = 0.0
@@ -93,54 +93,29 @@ def _folded(turn: Turn) -> Ledger:
     )
 
 
-class _Holdings(NamedTuple):
-    """The legs at one moment: leg -> contracts (negative when short), and leg -> shares per contract."""
-
-    contracts: dict[str, float]
-    multipliers: dict[str, float]
-
-
-def _holdings(turn: Turn) -> _Holdings | None:
-    """None while the venue has not said how many shares a contract stands for."""
+def _holdings(turn: Turn) -> Holdings | None:
     book = turn.book
-    contracts = {leg: book.ledger.leg_quantities.get(leg, 0.0) for leg in turn.strategy.legs(book.strategy, book)}
-    if book.ledger.foreign_fills:
-        for leg in contracts:
-            contracts[leg] += foreign_traded(book.ledger, leg)
-    multipliers = _multipliers(turn, contracts)
-    return None if any(leg not in multipliers for leg in contracts) else _Holdings(contracts, multipliers)
+    return turn.holdings.of(turn.strategy.legs(book.strategy, book), book)
 
 
-def _multipliers(turn: Turn, legs: Iterable[str]) -> dict[str, float]:
-    """Of these legs and of what others traded today, as far as the venue has said."""
-    specs = turn.book.specs
-    if turn.book.ledger.foreign_fills:
-        traded = {fill.instrument for fill in turn.book.ledger.foreign_fills.values()} - {turn.book.underlying}
-        legs = {*legs, *traded}
-    return {leg: specs[leg].multiplier for leg in legs if leg in specs}
+def _pnl_at(ledger: Ledger, marks: dict[str, float], held: Holdings, underlying: str) -> DayPnl | None:
+    return day_pnl(ledger, marks, held.contracts, held.multipliers, underlying)
 
 
-def _pnl_at(turn: Turn, marks: dict[str, float], holdings: _Holdings) -> DayPnl | None:
-    return day_pnl(turn.book.ledger, marks, holdings.contracts, holdings.multipliers, turn.book.underlying)
-
-
-def _attributed(turn: Turn, marks: dict[str, float], holdings: _Holdings) -> Attribution:
+def _attributed(turn: Turn, spot: float | None, held: Holdings, *, is_open: bool) -> Attribution:
     """The legs' sums up to this mark. While the market is closed they rest: the night belongs to the new day."""
     book = turn.book
     before = book.day.attribution
-    spot = marks.get(book.underlying)
-    if spot is None or book.session_now() is None:
+    if spot is None or not is_open:
         return before
     start = before.point
     if start is not None and spot == start.spot and book.ts_us - start.ts_us < SETTLE_US:
         return before
-    contracts, multipliers = holdings
-    held = {leg: quantity * multipliers[leg] for leg, quantity in contracts.items() if quantity != 0}
-    point = point_of(book.ts_us, spot, turn.strategy.sensitivities(book.strategy, book), held)
+    point = point_of(book.ts_us, spot, turn.strategy.sensitivities(book.strategy, book), held.shares)
     return before if point is None else advanced(before, point)
 
 
-def _marks(book: Book, found: Mapping[str, Mark]) -> tuple[dict[str, float], tuple[str, ...]]:
+def _marks(book: Book, found: Mapping[str, Mark], *, is_open: bool) -> tuple[dict[str, float], tuple[str, ...]]:
     """The marks to price at, and which of them are modelled.
 
     While the market is closed the session's last ones stand: what is quoted then (wide, one-sided, forgotten) is no
@@ -148,13 +123,26 @@ def _marks(book: Book, found: Mapping[str, Mark]) -> tuple[dict[str, float], tup
     one takes what there is.
     """
     known = book.day.marks
-    if book.session_now() is None:
+    if not is_open:
         known = known or book.ledger.last_marks
         found = {instrument: each for instrument, each in found.items() if instrument not in known}
-    modelled = [instrument for instrument, each in found.items() if each.modelled]
-    kept = [instrument for instrument in book.day.modelled if instrument not in found]
-    prices = {instrument: each.price for instrument, each in found.items()}
-    return {**known, **prices}, (*modelled, *kept)
+    marks = known.copy()
+    modelled: list[str] = []
+    for instrument, each in found.items():
+        marks[instrument] = each.price
+        if each.modelled:
+            modelled.append(instrument)
+    if book.day.modelled:
+        modelled.extend([instrument for instrument in book.day.modelled if instrument not in found])
+    return marks, tuple(modelled)
+
+
+def _unopened(ledger: Ledger, marks: dict[str, float]) -> dict[str, float]:
+    """The marks of legs that have no opening mark yet: there their day begins."""
+    known = ledger.opening_marks
+    if ledger.leg_quantities.keys() <= known.keys():
+        return {}  # nearly always
+    return {leg: marks[leg] for leg in ledger.leg_quantities if leg in marks and leg not in known}
 
 
 def _guessed(
@@ -169,39 +157,44 @@ def _guessed(
 def mark(turn: Turn) -> None:
     """Price the book anew: marks, P&L, equity, drawdown, and the breaker that watches them."""
     book = turn.book
+    is_open = book.session_now() is not None
     found = turn.strategy.marks(book.strategy, book)
-    marks, modelled = _marks(book, found)
-    if not found and not marks:
+    marks, modelled = _marks(book, found, is_open=is_open)
+    if not marks:
         return
-    missing = {
-        leg: marks[leg] for leg in book.ledger.leg_quantities if leg in marks and leg not in book.ledger.opening_marks
-    }
+    ledger, day = book.ledger, book.day
+    missing = _unopened(ledger, marks)
     # The stock is often quoted before its options: what a model guessed then must not be the whole day's beginning.
-    better = {leg: marks[leg] for leg in book.day.guessed if leg in found and leg not in modelled}
+    better = {leg: marks[leg] for leg in day.guessed if leg in found and leg not in modelled} if day.guessed else {}
     if missing or better:
-        turn.change_ledger(opening_marks={**book.ledger.opening_marks, **missing, **better})
-    holdings = _holdings(turn)
-    result = None if holdings is None else _pnl_at(turn, marks, holdings)
-    equity = None if result is None else equity_usd(turn.book.ledger, result)
-    drawdown = None if equity is None else drawdown_pct(turn.book.ledger, equity)
+        turn.change_ledger(opening_marks={**ledger.opening_marks, **missing, **better})
+        ledger = turn.book.ledger
+    held = _holdings(turn)
+    result = equity = drawdown = None
+    attribution = day.attribution
+    if held is not None:
+        result = _pnl_at(ledger, marks, held, book.underlying)
+        attribution = _attributed(turn, marks.get(book.underlying), held, is_open=is_open)
+    if result is not None:
+        equity = equity_usd(ledger, result)
+    if equity is not None:
+        drawdown = drawdown_pct(ledger, equity)
     turn.put(
         day=msgspec.structs.replace(
-            book.day,
+            day,
             marks=marks,
             modelled=modelled,
             guessed=_guessed(book, missing, better, modelled),
             pnl=result,
             equity_usd=equity,
             drawdown_pct=drawdown,
-            attribution=book.day.attribution if holdings is None else _attributed(turn, marks, holdings),
+            attribution=attribution,
         )
     )
     if missing or better:
         write_checkpoint(turn)
-    if equity is not None:
-        peak = turn.book.ledger.peak_equity_usd
-        if peak is None or equity > peak:
-            turn.change_ledger(peak_equity_usd=equity)
+    if equity is not None and (ledger.peak_equity_usd is None or equity > ledger.peak_equity_usd):
+        turn.change_ledger(peak_equity_usd=equity)
     if result is not None:
         _keep_peak(turn)
         _watch_losses(turn)

@@ -52,10 +52,11 @@ def day_pnl(
             return None
         unrealised = ledger.own_shares * (mark - ledger.average_cost)
     legs = settled_legs_usd(ledger, multipliers)
+    opening_marks = ledger.opening_marks
     for leg, quantity in leg_quantities.items():
         if quantity == 0:
             continue
-        mark, opening = marks.get(leg), ledger.opening_marks.get(leg)
+        mark, opening = marks.get(leg), opening_marks.get(leg)
         if mark is None or opening is None:
             return None
         legs += quantity * multipliers[leg] * (mark - opening)

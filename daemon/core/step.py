@@ -65,6 +65,7 @@ from daemon.core.events import (
     TimerFired,
 )
 from daemon.core.fsm import IllegalTransitionError
+from daemon.core.holdings import HoldingsMemo
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import Ledger
 from daemon.core.limit_price import hedge_limit_price
@@ -73,6 +74,10 @@ from daemon.core.recovery import REMAINDER, Recovered
 from daemon.core.strategy import Decision, Strategy, Wish
 from daemon.core.turn import Turn
 from state.records import JournalType
+
+# Bound once: on Python 3.11 looking a member up on its enum costs more than the comparison it is for.
+_STOPPED = DaemonState.STOPPED
+_READY = DaemonTrigger.READY
 
 
 class Stepped(NamedTuple):
@@ -89,6 +94,7 @@ class Core:
     def __init__(self, profile: Profile, strategy: Strategy) -> None:
         self.profile = profile
         self.strategy = strategy
+        self._holdings = HoldingsMemo()
 
     def open(self, *, desk: str, run_id: str, recovered: Recovered, new_ledger_id: str, ts_us: int) -> Book:
         """The book that a run starts with: what the journal remembers, or a new ledger.
@@ -128,14 +134,14 @@ class Core:
 
     def step_seen(self, book: Book, event: AnyEvent) -> Stepped:
         """As `step`, and what the strategy decided: for those who write decisions down."""
-        if book.daemon_state == DaemonState.STOPPED:
+        if book.daemon_state == _STOPPED:
             return Stepped(book, (), None)
-        turn = Turn(self.profile, self.strategy, book)
+        turn = self._turn(book)
         try:
             _absorb(turn, event)
         except IllegalTransitionError as error:
             # Nothing of the half-absorbed event is kept: the halt stands on the book as it was.
-            turn = Turn(self.profile, self.strategy, msgspec.structs.replace(book, ts_us=max(book.ts_us, event.ts_us)))
+            turn = self._turn(msgspec.structs.replace(book, ts_us=max(book.ts_us, event.ts_us)))
             turn.halt("illegal_transition", str(error))
             return Stepped(turn.book, tuple(turn.effects), None)
         absorbed, asked = turn.book, len(turn.effects)
@@ -148,7 +154,7 @@ class Core:
             turn.halt("illegal_transition", str(error))
             return Stepped(turn.book, tuple(turn.effects), None)
         decision = None
-        if not isinstance(event, _UNDECIDING) and turn.book.daemon_state != DaemonState.STOPPED:
+        if type(event) not in _UNDECIDING and turn.book.daemon_state != _STOPPED:
             try:
                 decision = _decide(turn)
             except IllegalTransitionError as error:
@@ -158,7 +164,7 @@ class Core:
 
     def as_decided_on(self, book: Book, event: AnyEvent) -> Book:
         """The book that the decision on this event sees: it is absorbed, and nothing is decided yet."""
-        turn = Turn(self.profile, self.strategy, book)
+        turn = self._turn(book)
         try:
             _absorb(turn, event)
             _carry_on(turn, event)
@@ -169,18 +175,25 @@ class Core:
     @staticmethod
     def decides_on(event: AnyEvent) -> bool:
         """Whether the strategy is asked after an event of this kind."""
-        return not isinstance(event, _UNDECIDING)
+        return type(event) not in _UNDECIDING
+
+    def _turn(self, book: Book) -> Turn:
+        return Turn(self.profile, self.strategy, book, holdings=self._holdings)
 
 
 def _absorb(turn: Turn, event: AnyEvent) -> None:
-    turn.put(ts_us=max(turn.book.ts_us, event.ts_us))
+    if event.ts_us > turn.book.ts_us:
+        turn.put(ts_us=event.ts_us)
     day.roll(turn)
     _HANDLERS[type(event)](turn, event)
 
 
 def _carry_on(turn: Turn, event: AnyEvent) -> None:
-    turn.put(strategy=turn.strategy.observe(turn.book.strategy, turn.book, event))
-    if isinstance(event, _PRICING):
+    before = turn.book.strategy
+    state = turn.strategy.observe(before, turn.book, event)
+    if state is not before:
+        turn.put(strategy=state)
+    if type(event) in _PRICING:
         day.mark(turn)
     day.keep_time(turn)
     restart_windows.keep(turn)
@@ -191,9 +204,11 @@ def _carry_on(turn: Turn, event: AnyEvent) -> None:
 
 
 def _decide(turn: Turn) -> Decision:
-    decision = turn.strategy.decide(turn.book.strategy, turn.book)
-    turn.put(strategy=decision.state)
-    turn.do(*decision.records)
+    before = turn.book.strategy
+    decision = turn.strategy.decide(before, turn.book)
+    if decision.state is not before:
+        turn.put(strategy=decision.state)
+    turn.effects.extend(decision.records)
     if decision.adopt:
         adoption.adopt(turn, decision.adopt)
     if decision.refused_rule is not None:
@@ -262,7 +277,7 @@ def _reduces(turn: Turn, wish: Wish) -> bool:
 
 def _move_daemon(turn: Turn) -> None:
     book = turn.book
-    if book.daemon_state == DaemonState.STOPPED:
+    if book.daemon_state == _STOPPED:
         return
     if book.stop_started:
         trigger = DaemonTrigger.STOP
@@ -274,8 +289,10 @@ def _move_daemon(turn: Turn) -> None:
     elif book.link.state != "SYNCED" or not book.reconciled:
         trigger = DaemonTrigger.LINK_UP
     else:
-        trigger = DaemonTrigger.SUSPENDED if embargoes(book) else DaemonTrigger.READY
-    turn.put(daemon_state=DAEMON.next(book.daemon_state, trigger))
+        trigger = DaemonTrigger.SUSPENDED if embargoes(book) else _READY
+    after = DAEMON.next(book.daemon_state, trigger)
+    if after != book.daemon_state:
+        turn.put(daemon_state=after)
 
 
 def _on_quote(turn: Turn, event: Quote) -> None:
@@ -420,10 +437,10 @@ _HANDLERS: dict[type, Callable[[Turn, Any], None]] = {
 }
 """Every event has exactly one handler; a test compares this with the closed list of events."""
 
-_PRICING = (Quote, Execution, Commission, BrokerReport, Clock)
+_PRICING = frozenset({Quote, Execution, Commission, BrokerReport, Clock})
 """Events after which the book is priced anew."""
 
-_UNDECIDING = (OptionQuote, OrderBlocked, DiskReport, Farm, MarketDataRefused, Pacing)
+_UNDECIDING = frozenset({OptionQuote, OrderBlocked, DiskReport, Farm, MarketDataRefused, Pacing})
 """Events on which nothing is decided. An option's quote: within one market step the underlying's quote follows it,
 and a decision between the two would pair new volatilities with an old price. An order kept here at the last look: what
 kept it (a stop, a full request queue) reaches the book by an event of its own, and a new order before that event would

@@ -12,30 +12,37 @@ from config.schema import Profile
 from daemon.core.book import Book
 from daemon.core.effects import Alarm, AnyEffect, Record
 from daemon.core.events import Side
+from daemon.core.holdings import HoldingsMemo
 from daemon.core.ledger import Halt, Ledger
 from daemon.core.order_life import ORDER_LIFE, OrderTrigger, OwnOrder
 from daemon.core.strategy import Strategy
 from state.records import JournalType
 
+# Bound once: this is called several times in every step, and each dot on the way to it costs as much as a comparison.
+_replace = msgspec.structs.replace
+
 
 class Turn:
     """The one rule: replace `book` only through `put`, `put_ledger` and `put_order`, so that nothing is lost."""
 
-    __slots__ = ("book", "effects", "profile", "strategy")
+    __slots__ = ("book", "effects", "holdings", "profile", "strategy")
 
-    def __init__(self, profile: Profile, strategy: Strategy, book: Book) -> None:
+    def __init__(
+        self, profile: Profile, strategy: Strategy, book: Book, *, holdings: HoldingsMemo | None = None
+    ) -> None:
         self.profile = profile
         self.strategy = strategy
         self.book = book
+        self.holdings = HoldingsMemo() if holdings is None else holdings
         self.effects: list[AnyEffect] = []
 
     def put(self, **changes: Any) -> None:
         """Replace fields of the book."""
-        self.book = msgspec.structs.replace(self.book, **changes)
+        self.book = _replace(self.book, **changes)
 
     def put_ledger(self, ledger: Ledger) -> None:
         """Replace the ledger."""
-        self.book = msgspec.structs.replace(self.book, ledger=ledger)
+        self.book = _replace(self.book, ledger=ledger)
 
     def change_ledger(self, **changes: Any) -> None:
         """Replace fields of the ledger."""

@@ -16,7 +16,7 @@ from cockpit.language import HTML_LANGUAGE, LANGUAGES, Language, chosen, words_o
 from cockpit.reader import Reader
 from config.keys import Key, effective_keys
 from config.loader import PROFILES_DIR
-from daemon.core.book import _EMBARGOES
+from daemon.core.book import EMBARGO_CODES
 from daemon.core.daemon_fsm import DaemonState, DaemonTrigger
 from daemon.core.flatten_fsm import FlattenState
 from daemon.core.guard import RULES
@@ -156,7 +156,7 @@ def test_every_letter_of_the_state_code_and_each_of_its_values_has_its_words() -
 
 
 def test_every_rule_gate_and_embargo_has_its_name() -> None:
-    asked = {rule.__name__ for rule in RULES} | set(showing._REFUSALS) | {code for code, _ in _EMBARGOES}
+    asked = {rule.__name__ for rule in RULES} | set(showing._REFUSALS) | set(EMBARGO_CODES)
     asked |= set(classifier._EXECUTION_GATES.values()) | set(classifier._SYSTEM_GATES.values())
     assert {code for code in asked if code not in names("rules") and code not in names("reason_words")} == set()
 

@@ -3,16 +3,19 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from daemon.core.book import _EMBARGOES
+import msgspec
+
+from daemon.core.book import EMBARGO_CODES, Book, ControlState, DiskView, LinkView, PacingView, embargoes
 from daemon.core.consent import Code
-from daemon.core.events import Clock
-from daemon.core.ledger import SALVAGED
+from daemon.core.events import Clock, ControlFile, Window
+from daemon.core.ledger import SALVAGED, Halt
+from daemon.core.link_fsm import LinkState
 from daemon.core.self_check import self_check
 from daemon.runtime.app import __file__ as app_file
 from state.reasons import REASONS
-from tests.support.scalper import CLOSE, S, ready
+from tests.support.scalper import CLOSE, NOON, Desk, S, ready
 from tests.support.scalper_driver import ScalperDriver
 
 DAEMON = Path(app_file).parent.parent
@@ -62,7 +65,49 @@ def test_every_refusal_over_a_number_has_its_reason() -> None:
 
 
 def test_every_embargo_has_its_reason() -> None:
-    assert [code for code, _ in _EMBARGOES if code not in REASONS] == []
+    assert [code for code in EMBARGO_CODES if code not in REASONS] == []
+
+
+_FLATTEN = ControlFile(name="flatten", since_us=1, age_ms=0.0)
+_EMBARGOED: dict[str, dict[str, Any]] = {
+    "journal_failed": {"journal_failed": "disk full"},
+    "halted": {"ledger__halts": (Halt(code="overfill", since_us=1, detail="x"),)},
+    "disk_low": {"disk": DiskView(low=True)},
+    "link_down": {"link": LinkView(state=LinkState.DOWN)},
+    "link_not_synced": {"link": LinkView(state=LinkState.UP_UNSYNCED)},
+    "restart_window": {"restart_windows": (Window(start_us=NOON + 60 * S, end_us=NOON + 90 * S),)},
+    "pacing": {"pacing": PacingView(queued_since_us=1)},
+    "not_reconciled": {"reconciled": False},
+    "unknown_outcome": {"unknown_orders": ("test.L.1",)},
+    "position_unexplained": {"unexplained": ("TWX",)},
+    "reject_backoff": {"ledger__reject_until_us": NOON + 1},
+    "foreign_unacknowledged": {"ledger__foreign_acknowledged": None},
+    "stop_asserted": {"stop_signal": "SIGTERM"},
+    "flatten_asserted": {"control": ControlState(flatten=_FLATTEN)},
+    "paused": {"control": ControlState(pause=msgspec.structs.replace(_FLATTEN, name="pause"))},
+    "control_unreadable": {"control": ControlState(readable=False)},
+}
+
+
+def _embargoed(*codes: str) -> Book:
+    desk = Desk()
+    for code in codes:
+        for key, value in _EMBARGOED[code].items():
+            section, _, field = key.rpartition("__")
+            if section:
+                desk.put_ledger(**{field: value})
+            else:
+                desk.put(**{field: value})
+    return desk.book
+
+
+def test_each_embargo_stands_alone_and_all_come_in_their_order() -> None:
+    assert list(_EMBARGOED) == list(EMBARGO_CODES)
+    assert embargoes(Desk().book) == ()
+    for code in EMBARGO_CODES:
+        assert embargoes(_embargoed(code)) == (code,)
+    together = [code for code in EMBARGO_CODES if code not in ("link_down", "paused", "flatten_asserted")]
+    assert embargoes(_embargoed(*together)) == tuple(together)
 
 
 ROOT = DAEMON.parent
