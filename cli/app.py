@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from cli import (
+    backtest_command,
     book_commands,
     control_commands,
     desk_commands,
@@ -16,6 +17,7 @@ from cli import (
     maintain_command,
     passwd_command,
     profile_commands,
+    replay_command,
     run_commands,
     salvage_command,
     stats_command,
@@ -23,6 +25,7 @@ from cli import (
     top_command,
     up_command,
     verify_command,
+    whatif_command,
     why_command,
 )
 from cli.errors import CommandError, ExitCode
@@ -55,7 +58,10 @@ for _module in (
     control_commands,
     book_commands,
     journal_commands,
+    whatif_command,
     why_command,
+    backtest_command,
+    replay_command,
     verify_command,
     salvage_command,
     stats_command,

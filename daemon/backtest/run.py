@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from config.keys import settings_of
 from config.loader import LoadedProfile
 from config.schema import Profile
 from config.version import version
@@ -182,6 +183,7 @@ class _Run:
                 hash=self._profile.hash,
                 path=str(self._profile.path),
                 overrides=self._overrides,
+                settings=settings_of(self._profile.profile),
             ),
             data=self._data(),
             venue=self._model,

@@ -112,6 +112,12 @@ class RunFolder:
                 self._writer.close()
             self._growing.unlink(missing_ok=True)
 
+    def discard(self) -> None:
+        """Take a folder away in which nothing but `begin` was written."""
+        with suppress(OSError):
+            self.paths.progress.unlink(missing_ok=True)
+            self.paths.folder.rmdir()
+
     def _of_another(self) -> bool:
         try:
             told = msgspec.json.decode(self.paths.progress.read_bytes(), type=Progress)

@@ -1,0 +1,167 @@
+"""`backtest`: the same decisions over recorded or made-up prices. No network, no order, no desk is touched."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.backtest_options import (
+    INTERRUPTED,
+    DataOption,
+    ExtraSpreadOption,
+    LatencyOption,
+    MinimumCommissionOption,
+    PositionOption,
+    PriorityOption,
+    SetOption,
+    ShareCommissionOption,
+    SlicesOption,
+    SlippageOption,
+    TitleOption,
+    load_for_history,
+    new_run_id,
+    take_priority,
+    terminate_as_interrupt,
+    venue_model,
+)
+from cli.errors import CommandError, ExitCode
+from cli.options import JsonOption, ProfileOption, RootOption, Settings, settings
+from cli.output import complain, say, say_json
+from cli.progress import share_shown
+
+if TYPE_CHECKING:
+    from config.schema import Profile
+    from daemon.backtest.feeds.feed import Feed
+    from state.runs.folder import BacktestPaths
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command(
+        "backtest",
+        short_help="What a profile would have decided and earned over past prices",
+        epilog="Example: ./bifrost backtest --profile demo --data synthetic:7:3   or   ./bifrost backtest "
+        "--profile recorded_day --data lean:../shared/data/lean:TWX:20140605 "
+        "--set gates.intent.hedge.cooldown_seconds=30",
+    )(backtest)
+
+
+def backtest(
+    context: typer.Context,
+    *,
+    profile: ProfileOption,
+    data: DataOption,
+    set_: SetOption = None,
+    position: PositionOption = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="RUN_ID", help="The run's name. Default: time and profile.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Its folder, instead of <root>/_backtests/RUN_ID.", show_default=False
+        ),
+    ] = None,
+    title: TitleOption = "",
+    slippage_bps: SlippageOption = None,
+    extra_spread_usd: ExtraSpreadOption = None,
+    latency_ms: LatencyOption = None,
+    partial_fill_shares: SlicesOption = None,
+    commission_usd_share: ShareCommissionOption = None,
+    commission_minimum_usd: MinimumCommissionOption = None,
+    priority: PriorityOption = "normal",
+    root: RootOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Play past prices through the decision core and a simulated venue, and write down what came of it.
+
+    The folder gets decisions.parquet, equity.parquet, fills.parquet and summary.json. Exit 0 finished,
+    1 failed or come to nothing (the last line says why), 2 wrong words, 130 interrupted (what there was is kept).
+    """
+    from daemon.backtest.run import run_backtest
+    from daemon.backtest.run_folder import RunFolderError
+    from daemon.strategies.gamma_scalper.strategy import GammaScalper
+
+    chosen = settings(context, None, root, as_json=as_json)
+    take_priority(priority)
+    loaded, overrides = load_for_history(profile, set_, position)
+    model = venue_model(
+        loaded.profile,
+        slippage_bps=slippage_bps,
+        extra_spread_usd=extra_spread_usd,
+        latency_ms=latency_ms,
+        partial_fill_shares=partial_fill_shares,
+        commission_usd_share=commission_usd_share,
+        commission_minimum_usd=commission_minimum_usd,
+    )
+    paths = _paths(chosen, name, out, loaded.profile.name)
+    is_named = name is not None or out is not None
+    try:
+        with terminate_as_interrupt(), share_shown("backtest", quiet=as_json) as progress:
+            feed = _opened(paths, data, loaded.profile, chosen.root, keep=is_named)
+            result = run_backtest(
+                loaded,
+                GammaScalper,
+                feed,
+                model=model,
+                out=paths,
+                overrides=overrides,
+                title=title,
+                progress=progress,
+            )
+    except RunFolderError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from error
+    except KeyboardInterrupt:
+        complain("bifrost: interrupted before the first price")
+        return INTERRUPTED
+    if chosen.as_json:
+        say_json(result.summary)
+    else:
+        from cli.backtest_text import report_text
+
+        say(report_text(result.summary, paths))
+    if result.summary.problem is not None:
+        complain(f"bifrost: {result.summary.problem}")
+    return _EXITS[result.summary.status]
+
+
+_EXITS = {"finished": int(ExitCode.DONE), "interrupted": INTERRUPTED, "failed": int(ExitCode.FAILED)}
+
+
+def _paths(chosen: Settings, name: str | None, out: Path | None, profile: str) -> "BacktestPaths":
+    """Raises CommandError (2) for a name that cannot be a folder's, and for two places at once."""
+    from state.runs.folder import BACKTESTS, BacktestPaths, RunNameError, backtest_paths
+
+    if out is not None:
+        if name is not None:
+            raise CommandError("--name and --out both say where; leave one out", ExitCode.USAGE)
+        return BacktestPaths(out.absolute())
+    try:
+        return backtest_paths(chosen.root, name or new_run_id(chosen.root / BACKTESTS, profile))
+    except RunNameError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from error
+
+
+def _opened(paths: "BacktestPaths", data: str, profile: "Profile", root: Path, *, keep: bool) -> "Feed":
+    """The feed, while the folder says so. Without one, only a folder that was asked for by name is left behind.
+
+    Raises CommandError (2), RunFolderError.
+    """
+    from daemon.backtest.feeds.opening import open_feed
+    from daemon.backtest.run_folder import RunFolder
+    from daemon.venues.feeds.errors import FeedError
+
+    folder = RunFolder(paths)
+    folder.begin(f"opening {data}")
+    try:
+        return open_feed(data, profile, base=Path.cwd(), root=root)
+    except FeedError as error:
+        if keep:
+            folder.tell(0.0, str(error), status="failed")
+        else:
+            folder.discard()
+        raise CommandError(str(error), ExitCode.USAGE) from error
+    except KeyboardInterrupt:
+        folder.tell(0.0, "interrupted before the first price", status="interrupted")
+        raise
