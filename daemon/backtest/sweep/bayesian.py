@@ -33,7 +33,7 @@ STARTUP_CELLS = 10
 class Bayesian:
     """Cells that the earlier ones point to. `first` is the number of its first cell."""
 
-    def __init__(self, plan: SweepPlan, *, first: int = 0) -> None:
+    def __init__(self, plan: SweepPlan, first: int = 0) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._plan = plan
         count = cell_count(plan.searched)
@@ -47,7 +47,7 @@ class Bayesian:
         self._study = optuna.create_study(direction=direction, sampler=self._sampler(first, 0))
         self._distributions = {searched.key: _distribution(searched) for searched in plan.searched}
 
-    def known(self, number: int, params: Mapping[str, Any], objective: float | None) -> None:
+    def known(self, number: int, params: Mapping[str, Any], objective: float | None) -> bool:
         """Tell the study a cell that an earlier part of this search tried. A failed one counts among the poorest."""
         self._seen[self._key(params)] = number
         found = create_trial(
@@ -57,6 +57,7 @@ class Bayesian:
             state=TrialState.PRUNED if objective is None else TrialState.COMPLETE,
         )
         self._study.add_trial(found)
+        return True
 
     def ask(self) -> Asked | None:
         """The next proposal that is new; None after the last, or where a small space is used up."""

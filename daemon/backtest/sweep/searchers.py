@@ -34,8 +34,8 @@ class Searcher(Protocol):
     total: int
     """How many it will give at most."""
 
-    def known(self, number: int, params: Mapping[str, Any], objective: float | None) -> None:
-        """A cell of an earlier part of the same search, whose trial ended: it is not asked again."""
+    def known(self, number: int, params: Mapping[str, Any], objective: float | None) -> bool:
+        """A cell of an earlier part of the same search, whose trial ended. Whether it will not be asked again."""
         ...
 
     def ask(self) -> Asked | None:
@@ -47,42 +47,44 @@ class Searcher(Protocol):
         ...
 
 
-class Grid:
+class _Blind:
+    """What learns nothing from its cells: it asks for the same ones again, and who runs them knows which are done."""
+
+    def known(self, number: int, params: Mapping[str, Any], objective: float | None) -> bool:  # noqa: ARG002
+        """Nothing to learn."""
+        return False
+
+    def tell(self, number: int, objective: float | None) -> None:
+        """Nothing to learn."""
+
+
+class Grid(_Blind):
     """Every cell of the space; the last key turns fastest."""
 
-    def __init__(self, plan: SweepPlan) -> None:
+    def __init__(self, plan: SweepPlan, first: int = 0) -> None:
         self.total = cell_count(plan.searched) or 0
         self._keys = [searched.key for searched in plan.searched]
-        self._cells = enumerate(itertools.product(*(axis(searched) for searched in plan.searched)))
-
-    def known(self, number: int, params: Mapping[str, Any], objective: float | None) -> None:
-        """Nothing to learn: who runs the trials knows which are done."""
+        self._cells = enumerate(itertools.product(*(axis(searched) for searched in plan.searched)), start=first)
 
     def ask(self) -> Asked | None:
         """The next one in order."""
         number, values = next(self._cells, (0, None))
         return None if values is None else Asked(number, dict(zip(self._keys, values, strict=True)))
 
-    def tell(self, number: int, objective: float | None) -> None:
-        """A grid learns nothing."""
 
-
-class Random:
+class Random(_Blind):
     """Cells drawn evenly over the space (by logarithm where a key says so), without repetition."""
 
-    def __init__(self, plan: SweepPlan) -> None:
+    def __init__(self, plan: SweepPlan, first: int = 0) -> None:
         self._plan = plan
         count = cell_count(plan.searched)
         self.total = plan.trials if count is None else min(plan.trials, count)
-        self._next = 0
+        self._first = self._next = first
         self._seen: set[tuple[Any, ...]] = set()
-
-    def known(self, number: int, params: Mapping[str, Any], objective: float | None) -> None:
-        """Nothing to learn: the draws are the same ones again."""
 
     def ask(self) -> Asked | None:
         """The next draw that is new. A small space that is nearly used up is walked to its end."""
-        if self._next >= self.total:
+        if self._next >= self._first + self.total:
             return None
         number, self._next = self._next, self._next + 1
         random = np.random.Generator(np.random.PCG64([self._plan.seed, number]))
@@ -94,9 +96,6 @@ class Random:
             params = self._first_unseen()
         self._seen.add(tuple(params.values()))
         return Asked(number, params)
-
-    def tell(self, number: int, objective: float | None) -> None:
-        """Draws learn nothing."""
 
     def _first_unseen(self) -> dict[str, Any]:
         keys = [searched.key for searched in self._plan.searched]
