@@ -1,11 +1,12 @@
-"""The figures of a past as text: tables that fit 80 columns and use 120, numbers under numbers, units in the head."""
+"""The figures of a past as text: most important first, units in the head, n beside each."""
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from cli.output import cell, coloured, console, say
+from cli.output import coloured, console, say
+from cli.plain_tables import DASH, NARROW_BELOW, add, number, plural, section, show, table, usd
 
 if TYPE_CHECKING:
     from state.statistics.days import Flag, Period
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
     from state.statistics.past import Past
     from state.statistics.statement import Grouping
 
-NARROW_BELOW = 110
 MOST_ROWS = 30
-DASH = "-"
 _FLAGS: "dict[Flag, str]" = {
     "partial": "nothing on file says where the day began",
     "gap": "minutes without a sample",
@@ -40,7 +39,7 @@ def print_past(past: "Past", title: str, by: "Grouping", zone: ZoneInfo, *, is_r
     """Everything, most important first; there is at least one day."""
     days = past.days
     span = days[0].day if len(days) == 1 else f"{days[0].day} to {days[-1].day}"
-    say(coloured(f"{cell_text(title)}: {len(days)} {_plural(len(days), 'day')}, {span}", "bold"))
+    say(coloured(f"{_one_line(title)}: {len(days)} {plural(len(days), 'day', 'days')}, {span}", "bold"))
     _figures(past)
     _attribution(past)
     if by != "hour":
@@ -53,84 +52,48 @@ def print_past(past: "Past", title: str, by: "Grouping", zone: ZoneInfo, *, is_r
     _notes(past)
 
 
-def cell_text(text: str) -> str:
+def _one_line(text: str) -> str:
     """A file's words on one line."""
     return " ".join(text.split())
-
-
-def _plural(n: int, word: str) -> str:
-    return word if n == 1 else f"{word}s"
-
-
-def usd(value: float | None, *, signed: bool = True) -> str:
-    """Dollars to the cent, no negative zero."""
-    if value is None:
-        return DASH
-    text = f"{value:+,.2f}" if signed else f"{value:,.2f}"
-    return text.lstrip("+-") if float(text.replace(",", "")) == 0 else text
-
-
-def _num(value: float | None, decimals: int = 2, *, signed: bool = False) -> str:
-    return DASH if value is None else f"{value:{'+' if signed else ''},.{decimals}f}"
-
-
-def _table(*heads: tuple[str, str]) -> Any:
-    """Heads with `l` or `r`; numbers stand under numbers."""
-    from rich.table import Table
-
-    apart = 1 if console().width < NARROW_BELOW else 2
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, apart, 0, 0))
-    for head, side in heads:
-        table.add_column(head, justify="right" if side == "r" else "left", no_wrap=side != "w", overflow="fold")
-    return table
-
-
-def _add(table: Any, *cells: object) -> None:
-    table.add_row(*(cell(each) for each in cells))
-
-
-def _head(words: str) -> None:
-    say()
-    say(coloured(words, "bold"))
 
 
 def _figures(past: "Past") -> None:
     total, wins = past.total, past.wins
     assert total is not None  # noqa: S101 - there is at least one day
     deepest = past.drawdowns[0] if past.drawdowns else None
-    table = _table(("figure", "l"), ("value", "r"), ("unit", "l"), ("n", "r"), ("of", "l"))
-    _add(table, "P&L, net of commissions", usd(total.pnl_usd), "USD", total.n, "days")
-    _add(table, "return, compounded", _num(total.return_pct, 3, signed=True), "%", len(past.returns_pct), "days")
-    _add(table, "win rate", _num(wins.rate_pct, 1), "%", wins.n, f"days, {wins.won} won, {wins.lost} lost")
+    rows = table(("figure", "l"), ("value", "r"), ("unit", "l"), ("n", "r"), ("of", "l"))
+    add(rows, "P&L, net of commissions", usd(total.pnl_usd), "USD", total.n, "days")
+    add(rows, "return, compounded", number(total.return_pct, 3, signed=True), "%", len(past.returns_pct), "days")
+    add(rows, "win rate", number(wins.rate_pct, 1), "%", wins.n, f"days, {wins.won} won, {wins.lost} lost")
     if wins.low_pct is not None and wins.high_pct is not None:
-        _add(table, "  its 95 % interval", f"{wins.low_pct:.1f} .. {wins.high_pct:.1f}", "%", wins.n, "days (Wilson)")
-    _add(table, "Sharpe, annualised", *_ratio(past.sharpe))
-    _add(table, "Sortino, annualised", *_ratio(past.sortino))
+        add(rows, "  its 95 % interval", f"{wins.low_pct:.1f} .. {wins.high_pct:.1f}", "%", wins.n, "days (Wilson)")
+    add(rows, "Sharpe, annualised", *_ratio(past.sharpe))
+    add(rows, "Sortino, annualised", *_ratio(past.sortino))
     depth = None if deepest is None else -deepest.depth_pct
-    _add(table, "deepest drawdown", _num(depth, 3), "%", len(past.curve.ts_us), "samples")
-    _add(table, "wear per 10,000 USD traded", usd(total.wear_per_10k), "USD", total.wear_days, "days")
-    _add(table, "value traded", usd(total.traded_usd, signed=False), "USD", past.sizes.n, "hedges")
-    console().print(table)
+    add(rows, "deepest drawdown", number(depth, 3), "%", len(past.curve.ts_us), "samples")
+    add(rows, "wear per 10,000 USD traded", usd(total.wear_per_10k), "USD", total.wear_days, "days")
+    add(rows, "value traded", usd(total.traded_usd, signed=False), "USD", past.sizes.n, "hedges")
+    show(rows)
 
 
 def _ratio(ratio: "Ratio") -> tuple[str, str, int, str]:
     from state.statistics.measures import MIN_DAYS
 
     words = "days" if ratio.value is not None or ratio.n >= MIN_DAYS else f"days, from {MIN_DAYS} on it is given"
-    return _num(ratio.value, 2, signed=True), "", ratio.n, words
+    return number(ratio.value, 2, signed=True), "", ratio.n, words
 
 
 def _attribution(past: "Past") -> None:
     total = past.total
     if total is None or total.parts is None:
         return
-    _head(f"Where it came from, USD (n {total.split_days} {_plural(total.split_days, 'day')})")
-    table = _table(("part", "l"), ("USD", "r"), ("", "l"))
+    section(f"Where it came from, USD (n {total.split_days} {plural(total.split_days, 'day', 'days')})")
+    rows = table(("part", "l"), ("USD", "r"), ("", "l"))
     signed = [(name, sign * total.parts[key], about) for key, name, sign, about in _PARTS]
     for name, value, about in signed:
-        _add(table, name, usd(value), about)
-    _add(table, "together", usd(sum(value for _, value, _ in signed)), "")
-    console().print(table)
+        add(rows, name, usd(value), about)
+    add(rows, "together", usd(sum(value for _, value, _ in signed)), "")
+    show(rows)
 
 
 def _periods(past: "Past", by: "Grouping") -> None:
@@ -141,16 +104,15 @@ def _periods(past: "Past", by: "Grouping") -> None:
     found = past.by(cast("By", by))
     shown = found[-MOST_ROWS:]
     more = f", the newest {len(shown)} of {len(found)}; all of them: --csv FILE" if len(found) > len(shown) else ""
-    _head(f"By {by}{more}")
-    terminal = console()
-    narrow = terminal.width < NARROW_BELOW
+    section(f"By {by}{more}")
+    narrow = console().width < NARROW_BELOW
     heads = [(by, "l"), ("n", "r"), ("P&L USD", "r"), ("return %", "r"), ("won", "r"), ("hedges", "r")]
     heads += [] if narrow else [("equity USD", "r"), ("slippage USD", "r"), ("commission USD", "r")]
     heads += [("traded USD", "r"), ("wear", "r")] + ([] if narrow else [("flags", "w")])
-    table = _table(*heads)
+    rows = table(*heads)
     for each in shown:
-        _add(table, *_period_cells(each, narrow=narrow))
-    terminal.print(table)
+        add(rows, *_period_cells(each, narrow=narrow))
+    show(rows)
 
 
 def _period_cells(each: "Period", *, narrow: bool) -> list[object]:
@@ -160,14 +122,14 @@ def _period_cells(each: "Period", *, narrow: bool) -> list[object]:
         each.name + marks,
         each.n if each.n == each.days else f"{each.n}/{each.days}",
         usd(each.pnl_usd),
-        _num(each.return_pct, 3, signed=True),
+        number(each.return_pct, 3, signed=True),
         each.won,
         DASH if each.hedges is None else each.hedges,
     ]
     if not narrow:
         costs = (usd(parts.get(name), signed=False) for name in ("slippage_usd", "commission_usd"))
         cells += [usd(each.equity_usd, signed=False), *costs]
-    cells += [_num(each.traded_usd, 0), usd(each.wear_per_10k)]
+    cells += [number(each.traded_usd, 0), usd(each.wear_per_10k)]
     return cells if narrow else [*cells, " ".join(each.flags)]
 
 
@@ -175,14 +137,14 @@ def _hours(past: "Past", zone: ZoneInfo) -> None:
     rows = past.by_hour_of_day(zone.key)
     if not rows:
         return
-    _head(f"By hour of the day ({zone.key})")
-    table = _table(
+    section(f"By hour of the day ({zone.key})")
+    rows = table(
         ("hour", "l"), ("n days", "r"), ("won", "r"), ("P&L USD", "r"), ("hedges", "r"), ("shares", "r"),
         ("their P&L to the close USD", "r"), ("refused", "r"),
     )  # fmt: skip
     for row in rows:
-        _add(table, *_hour_cells(row))
-    console().print(table)
+        add(rows, *_hour_cells(row))
+    show(rows)
 
 
 def _hour_cells(row: "HourRow") -> tuple[object, ...]:
@@ -193,7 +155,7 @@ def _hour_cells(row: "HourRow") -> tuple[object, ...]:
         row.won,
         usd(row.pnl_usd),
         row.hedges,
-        _num(row.shares, 0),
+        number(row.shares, 0),
         usd(row.hedge_pnl_usd),
         row.refused,
     )
@@ -201,69 +163,68 @@ def _hour_cells(row: "HourRow") -> tuple[object, ...]:
 
 def _distribution(past: "Past") -> None:
     found = past.histogram
-    _head(f"P&L by day: how it is spread, USD (n {found.n} {_plural(found.n, 'day')})")
+    section(f"P&L by day: how it is spread, USD (n {found.n} {plural(found.n, 'day', 'days')})")
     if found.n == 0:
         say("no day has a P&L yet")
         return
-    table = _table(*((f"p{name:g}", "r") for name in past.quantiles))
-    _add(table, *(usd(value) for value in past.quantiles.values()))
-    console().print(table)
-    terminal = console()
-    most, room = max(found.counts), max(10, min(60, terminal.width - 44))
-    bars = _table(("from", "r"), ("to", "r"), ("days", "r"), ("", "l"))
+    rows = table(*((f"p{name:g}", "r") for name in past.quantiles))
+    add(rows, *(usd(value) for value in past.quantiles.values()))
+    show(rows)
+    most, room = max(found.counts), max(10, min(60, console().width - 44))
+    bars = table(("from", "r"), ("to", "r"), ("days", "r"), ("", "l"))
     for low, high, count in zip(found.edges, found.edges[1:], found.counts, strict=False):
-        _add(bars, usd(low), usd(high), count, "#" * round(count / most * room) or ("." if count else ""))
-    terminal.print(bars)
+        add(bars, usd(low), usd(high), count, "#" * round(count / most * room) or ("." if count else ""))
+    show(bars)
 
 
 def _execution(past: "Past", *, is_run: bool) -> None:
     found = past.sizes
-    _head("Hedges")
+    section("Hedges")
     if found.n == 0:
         say("no hedge was filled in these days")
         return
-    table = _table(("measure", "l"), ("sum", "r"), ("p50", "r"), ("p95", "r"), ("p99", "r"), ("unit", "l"), ("n", "r"))
-    _add(table, "size", _num(found.shares, 0), *_three(found.shares_each, 0), "shares", found.n)
-    _add(table, "slippage", "", *_three(found.slippage_bps, 2), "bps", found.slippage_bps.n)
-    _add(table, "slippage", usd(found.slippage_usd), "", "", "", "USD", found.known)
+    rows = table(("measure", "l"), ("sum", "r"), ("p50", "r"), ("p95", "r"), ("p99", "r"), ("unit", "l"), ("n", "r"))
+    add(rows, "size", number(found.shares, 0), *_three(found.shares_each, 0), "shares", found.n)
+    add(rows, "slippage", "", *_three(found.slippage_bps, 2), "bps", found.slippage_bps.n)
+    add(rows, "slippage", usd(found.slippage_usd), "", "", "", "USD", found.known)
     latency = past.latency_ms
-    _add(table, "decision to wire", "", *_three(latency, 2), "ms", latency.n)
-    console().print(table)
+    add(rows, "decision to wire", "", *_three(latency, 2), "ms", latency.n)
+    show(rows)
     if is_run and latency.n == 0:
         say(coloured("A backtest's orders need no wire: the latency it models is in its summary (venue).", "dim"))
 
 
 def _three(found: "Percentiles", decimals: int) -> tuple[str, str, str]:
-    return _num(found.p50, decimals), _num(found.p95, decimals), _num(found.p99, decimals)
+    return number(found.p50, decimals), number(found.p95, decimals), number(found.p99, decimals)
 
 
 def _refusals(past: "Past", *, is_run: bool) -> None:
     total = sum(past.refused.values())
-    _head(f"Refusals by rule (n {total:,})")
+    section(f"Refusals by rule (n {total:,})")
     if total == 0:
         say("nothing was refused in these days")
         return
-    table = _table(("rule", "l"), ("refused", "r"), ("share %", "r"))
+    rows = table(("rule", "l"), ("refused", "r"), ("share %", "r"))
     for rule, count in past.refused.items():
-        _add(table, rule, f"{count:,}", _num(count / total * 100, 1))
-    console().print(table)
+        add(rows, rule, f"{count:,}", number(count / total * 100, 1))
+    show(rows)
     what = "stretch of moments with one and the same refusal" if is_run else "new refusal of the journal"
     say(coloured(f"One is one {what}.", "dim"))
 
 
 def _drawdowns(past: "Past", zone: ZoneInfo) -> None:
-    _head(f"Drawdowns, deepest first (times {zone.key})")
+    section(f"Drawdowns, deepest first (times {zone.key})")
     if not past.drawdowns:
         say("equity never fell by 0.01 % from a peak")
         return
-    table = _table(
+    rows = table(
         ("depth %", "r"), ("depth USD", "r"), ("peak", "l"), ("trough", "l"), ("recovered", "l"), ("days", "r")
     )
     for each in past.drawdowns:
         recovered = "not yet" if each.recovered_us is None else _moment(each.recovered_us, zone)
         places = (_moment(each.peak_us, zone), _moment(each.trough_us, zone), recovered)
-        _add(table, _num(-each.depth_pct, 3), usd(-each.depth_usd), *places, _num(each.days, 1))
-    console().print(table)
+        add(rows, number(-each.depth_pct, 3), usd(-each.depth_usd), *places, number(each.days, 1))
+    show(rows)
 
 
 def _moment(time_us: int, zone: ZoneInfo) -> str:
@@ -277,13 +238,13 @@ def _notes(past: "Past") -> None:
     for day in past.days:
         for flag in day.flags:
             flagged[flag] = flagged.get(flag, 0) + 1
-    notes += [f"{flag}: {n} {_plural(n, 'day')}: {_FLAGS[flag]}" for flag, n in flagged.items()]
+    notes += [f"{flag}: {n} {plural(n, 'day', 'days')}: {_FLAGS[flag]}" for flag, n in flagged.items()]
     if past.missing:
         notes.append(f"weekdays without a sample (holidays, or it did not run): {_some(past.missing)}")
     if past.source.unreadable:
         notes.append(f"{past.source.unreadable} lines of the history are no samples and are left out")
     if notes:
-        _head("To be read with care" if flagged or past.source.unreadable else "Left out")
+        section("To be read with care" if flagged or past.source.unreadable else "Left out")
         for note in notes:
             say(note)
 
