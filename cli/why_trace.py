@@ -1,11 +1,11 @@
 """What `why` finds out about a moment: from the tape where one covers it, from the journal in any case."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.errors import CommandError, ExitCode
 from cli.output import to_the_second
+from cli.run_profile import profile_of_run, require_symbol
 from cli.why_answer import SLACK_US, Answer, Span
 from cli.why_journal import ask_journal, by_the_journal_alone, was_not_running
 
@@ -69,13 +69,17 @@ def _replay(
     from daemon.venues.feeds.tape import read_book, read_core_events
 
     run_id = part.checkpoint.run_id
-    chosen = _profile(answer, index, run_id, profile)
+    of_run = profile_of_run(index, run_id, profile)
+    if not of_run.is_that_of_the_run:
+        answer.notes.append(
+            f"THE PROFILE IS NOT THAT OF THE RUN: {of_run.loaded.path} has hash {of_run.loaded.hash[:12]}, the run had "
+            f"{str(of_run.recorded_hash)[:12]}; limits and verdicts below are by the file as it is now"
+        )
+    chosen = of_run.loaded.profile
     strategy = GammaScalper(chosen)
     core = Core(chosen, strategy)
     book = read_book(part.checkpoint, strategy)
-    if book.underlying != chosen.underlying.symbol:
-        line = f"run {run_id} hedged {book.underlying}, but profile {chosen.name} is of {chosen.underlying.symbol}"
-        raise CommandError(f"{line}; name that run's with --profile", ExitCode.USAGE)
+    require_symbol(of_run.loaded, run_id, book.underlying)
     replayed = trace(core, book, _counted(read_core_events(part.path), progress), answer.at_us)
     if replayed.is_over and answer.at_us - replayed.book.ts_us > SLACK_US:
         was_not_running(answer, index, replayed, run_id)
@@ -94,33 +98,6 @@ def _counted(events: "Iterator[Any]", progress: Callable[[int], None]) -> "Itera
         if number % 20_000 == 0:
             progress(number)
         yield event
-
-
-def _profile(answer: Answer, index: "JournalIndex", run_id: str, asked: str | None) -> Any:
-    """The profile that the run had, with a note where that cannot be said for sure. Raises CommandError (2)."""
-    from cli.profile_commands import load
-    from state.query import Filter
-    from state.records import JournalType
-
-    lines = index.newest(Filter(run_id=run_id, types=frozenset({JournalType.RUN_STARTED})), 1).lines
-    data = lines[0].data if lines and lines[0].data is not None else {}
-    name, path = data.get("profile"), data.get("profile_path")
-    known = path if isinstance(path, str) and Path(path).exists() else name
-    if asked is None and not isinstance(known, str):
-        line = f"the journal no longer says which profile run {run_id} had"
-        raise CommandError(f"{line}; name it with --profile", ExitCode.USAGE)
-    try:
-        loaded = load(asked if asked is not None else str(known))
-    except CommandError as error:
-        line = f"the profile cannot be read ({error}); name that run's with --profile"
-        raise CommandError(line, ExitCode.USAGE) from error
-    recorded = data.get("profile_hash")
-    if recorded is not None and recorded != loaded.hash:
-        answer.notes.append(
-            f"THE PROFILE IS NOT THAT OF THE RUN: {loaded.path} has hash {loaded.hash[:12]}, the run had "
-            f"{str(recorded)[:12]}; limits and verdicts below are by the file as it is now"
-        )
-    return loaded.profile
 
 
 def _fill_in(answer: Answer, decided: "Decided", explanation: "Explanation") -> None:

@@ -3,7 +3,7 @@
 import gzip
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, cast
@@ -30,17 +30,22 @@ def read_journal(folder: Path) -> Iterator[JournalLine]:
 
 def read_since_checkpoint(folder: Path) -> Iterator[JournalLine]:
     """As `read_journal`, from the newest segment that opens with a `ledger_checkpoint`: enough to rebuild a ledger."""
+    yield from read_since(folder, lambda _: True)
+
+
+def read_since(folder: Path, is_early_enough: Callable[[JournalLine], bool]) -> Iterator[JournalLine]:
+    """As `read_journal`, from the newest segment that opens with a `ledger_checkpoint` of which this is said."""
     chain = read_chain(folder)
     first = max(len(chain.segments) - 1, 0)
-    while first > 0 and not _opens_with_checkpoint(chain.segments[first]):
+    while first > 0 and not _opens_so(chain.segments[first], is_early_enough):
         first -= 1
     yield from _read(chain, first)
 
 
-def _opens_with_checkpoint(segment: Segment) -> bool:
+def _opens_so(segment: Segment, is_early_enough: Callable[[JournalLine], bool]) -> bool:
     with open_segment(segment) as file:
         line = decode_line(file.readline())
-    return line is not None and line.type is JournalType.LEDGER_CHECKPOINT
+    return line is not None and line.type is JournalType.LEDGER_CHECKPOINT and is_early_enough(line)
 
 
 def _read(chain: Chain, first: int) -> Iterator[JournalLine]:

@@ -7,7 +7,7 @@ folder is bounded: see `state/tape_folder.py`, which also knows the files' names
 
 import gzip
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -128,13 +128,17 @@ def read_checkpoint(path: Path) -> TapeCheckpoint:
         raise TapeError(f"{path}, line 1: not a tape's checkpoint: {error}") from error
 
 
-def read_events(path: Path) -> Iterator[TapeEvent]:
-    """The events of one file in order; an unfinished last line is left out. Raises TapeError with the line."""
+def read_events(path: Path, *, torn: Callable[[int], None] = lambda _: None) -> Iterator[TapeEvent]:
+    """The events of one file in order; an unfinished last line is left out. Raises TapeError with the line.
+
+    `torn` is told how many bytes that line has.
+    """
     expected = read_checkpoint(path).tape_seq
     for number, raw in _lines(path):
         if number == 1:
             continue
         if not raw.endswith(b"\n"):
+            torn(len(raw))
             return
         expected += 1
         try:

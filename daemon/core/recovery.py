@@ -81,17 +81,26 @@ def recover(lines: Iterable[JournalLine]) -> Recovered:
     """
     recovered = Recovered()
     for line in lines:
-        if line.type == JournalType.LEDGER_CHECKPOINT:
-            start = msgspec.convert(line.data, Checkpoint)
-            recovered = Recovered(
-                ledger=start.ledger,
-                orders=start.orders,
-                flatten_started=start.flatten_started,
-                flatten_agreed=start.flatten_agreed,
-                flatten_done_us=start.flatten_done_us,
-            )
-        elif recovered.ledger is not None:
-            recovered = _fold(recovered, recovered.ledger, line)
+        recovered = fold(recovered, line)
+    return settled(recovered)
+
+
+def fold(recovered: Recovered, line: JournalLine) -> Recovered:
+    """What is remembered after one more line; ended orders are still among `orders`. Raises as `recover`."""
+    if line.type == JournalType.LEDGER_CHECKPOINT:
+        start = msgspec.convert(line.data, Checkpoint)
+        return Recovered(
+            ledger=start.ledger,
+            orders=start.orders,
+            flatten_started=start.flatten_started,
+            flatten_agreed=start.flatten_agreed,
+            flatten_done_us=start.flatten_done_us,
+        )
+    return recovered if recovered.ledger is None else _fold(recovered, recovered.ledger, line)
+
+
+def settled(recovered: Recovered) -> Recovered:
+    """After the last line: the orders that had not ended apart from those that had."""
     in_flight = {ref: order for ref, order in recovered.orders.items() if order.in_flight}
     ended = {ref: order for ref, order in recovered.orders.items() if not order.in_flight}
     return msgspec.structs.replace(recovered, orders=in_flight, ended=ended)

@@ -1,0 +1,132 @@
+"""The words of `replay`: what was compared, what differs side by side, and what could not be compared."""
+
+from typing import TYPE_CHECKING, Any
+
+from cli.output import coloured, say, to_the_second
+
+if TYPE_CHECKING:
+    from daemon.backtest.parity_day import DayParity
+    from daemon.backtest.parity_found import Difference, RunParity, Uncovered
+
+_SHOWN_FIELDS = 12
+_WIDEST = 44
+_RUNBOOK = "docs/runbook.md, a replay that differs"
+
+
+def print_found(found: "DayParity", *, title: str, seconds: float) -> None:
+    """The verdict first, then the first difference, then the runs and what is to be known of them."""
+    verdict, colour = _verdict(found)
+    say(f"{title}: {coloured(verdict, colour)}")
+    differences = f"{found.different:,} difference{'' if found.different == 1 else 's'}"
+    counted = f"{found.events:,} events, {found.lines:,} journal lines, {len(found.runs):,} runs, {differences}"
+    say(f"{counted} ({seconds:.1f} s, {_pace(found, seconds):,} events/s)")
+    first = found.first_difference
+    if first is not None:
+        _print_difference(first)
+    for run in found.runs:
+        _print_run(run)
+    for run_id in found.unwritten:
+        say(f"NOT COMPARED: run {run_id} has a tape, but the journal holds no line of it (a salvage put it aside?)")
+    for each in found.all_uncovered:
+        say(f"NOT COMPARED: {_uncovered_text(each)}")
+    for note in found.notes:
+        say(f"note: {note}")
+
+
+def as_object(found: "DayParity", seconds: float) -> dict[str, Any]:
+    """The same as data."""
+    return {
+        "identical": found.is_identical,
+        "events": found.events,
+        "journal_lines": found.lines,
+        "differences": found.different,
+        "first_difference": found.first_difference,
+        "runs": found.runs,
+        "not_compared": found.all_uncovered,
+        "runs_without_journal": found.unwritten,
+        "notes": found.notes,
+        "events_per_s": _pace(found, seconds),
+    }
+
+
+def _verdict(found: "DayParity") -> tuple[str, str]:
+    if found.different:
+        return "DIFFERENT", "red"
+    if found.is_identical:
+        return "IDENTICAL, every recorded decision is reproduced", "green"
+    if found.events == 0:
+        return "NOTHING COMPARED", "yellow"
+    return "NOT ALL COMPARED, and nothing differs in what was", "yellow"
+
+
+def _pace(found: "DayParity", seconds: float) -> int:
+    return round(found.events / seconds) if seconds > 0 else 0
+
+
+def _print_difference(first: "Difference") -> None:
+    from state.times import iso_from_us
+
+    at = "before its first event" if not first.tape_seq else f"tape_seq {first.tape_seq}"
+    event = "" if first.event is None else f", on {first.event}"
+    say(f"first difference: run {first.run_id}, {at}, {iso_from_us(first.ts_us)}{event}")
+    say(f"  {first.what}; see {_RUNBOOK}")
+    if first.fields:
+        rows = [(each.path, _short(each.recorded), _short(each.replayed), "*") for each in first.fields]
+    else:
+        rows = []
+    shown, left = rows[:_SHOWN_FIELDS], len(rows) - _SHOWN_FIELDS
+    line = first.recorded or first.replayed
+    if line is not None:
+        names = ("seq", "type", "order_ref", "side", "quantity", "price", "status", "reason", "state_code")
+        differ = {row[0] for row in rows}
+        same = [
+            (name, _short((first.recorded or {}).get(name)), _short((first.replayed or {}).get(name)), " ")
+            for name in names
+            if name not in differ and line.get(name) is not None
+        ]
+        if not (first.recorded and first.replayed) and not rows:
+            same = [(name, one, other, "*") for name, one, other, _ in same]
+        elif first.recorded and not first.replayed:
+            same = [(name, one, "", " ") for name, one, _, _ in same]
+        shown = same + shown
+    _print_columns(shown)
+    if left > 0:
+        say(f"  and {left} more fields; --json has them all")
+
+
+def _print_columns(rows: list[tuple[str, str, str, str]]) -> None:
+    if not rows:
+        return
+    headed = [("field", "journal or tape", "replayed", " "), *rows]
+    wide = [max(len(row[index]) for row in headed) for index in range(3)]
+    for name, one, other, mark in headed:
+        say(f"  {mark} {name:<{wide[0]}}  {one:<{wide[1]}}  {other}".rstrip())
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return "\N{EN DASH}"
+    if isinstance(value, str):
+        text = value
+    else:
+        import msgspec
+
+        text = msgspec.json.encode(value).decode()
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+
+
+def _print_run(run: "RunParity") -> None:
+    from state.times import iso_from_us
+
+    span = "no events"
+    if run.first_us is not None and run.last_us is not None:
+        span = " to ".join(to_the_second(iso_from_us(moment)) for moment in (run.first_us, run.last_us))
+    lines = f"{run.lines:,} lines and {run.runtime_lines:,} of the runtime"
+    say(f"run {run.run_id} ({run.profile}): {run.events:,} events, {lines}, {run.checkpoints:,} checkpoints, {span}")
+    for note in run.notes:
+        say(f"  note: {note}")
+
+
+def _uncovered_text(each: "Uncovered") -> str:
+    where = f"from seq {each.first_seq} on, {to_the_second(each.first_ts)}"
+    return f"{each.lines:,} journal lines of run {each.run_id} ({where}): {each.why}"

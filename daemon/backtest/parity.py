@@ -1,0 +1,319 @@
+"""Replay parity of one run: its tape goes through the same core again, and every effect is held against its journal.
+
+Pure: the books and events of the tape and the lines of the journal come in, differences come out. Exactly one order is
+right: the lines that answer event n stand before those of event n + 1, each record has its line, each line its record.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from daemon.backtest.parity_answers import Answers
+from daemon.backtest.parity_found import Difference, RunParity, Uncovered
+from daemon.backtest.parity_lines import by_the_runtime, differing, expected_line
+from daemon.core.book import Book
+from daemon.core.effects import Record
+from daemon.core.events import AnyEvent, SinkFailed
+from daemon.core.recovery import checkpoint
+from daemon.core.step import Core
+from state.records import JournalLine, JournalType
+from state.times import us_from_iso
+
+_NO_RECORD = "the journal has a line that the replay does not give"
+
+
+class TapeStretch(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a run's tape: the book that it starts with and its events, read as they are asked for."""
+
+    tape_seq: int
+    """Of the last event before it; 0 at the run's start."""
+    book: Book
+    events: Iterable[tuple[int, AnyEvent]]
+
+
+class Day(msgspec.Struct, frozen=True, kw_only=True):
+    """A half-open interval of the desk's own time."""
+
+    since_us: int
+    until_us: int
+
+    def holds(self, line: JournalLine) -> bool:
+        """Whether the line is of this day."""
+        return self.since_us <= us_from_iso(line.ts) < self.until_us
+
+
+class _Lines:
+    """The journal of one run, read once and in order, with the next line in sight."""
+
+    def __init__(self, lines: Iterable[JournalLine]) -> None:
+        self._lines = iter(lines)
+        self.next: JournalLine | None = next(self._lines, None)
+
+    def take(self) -> None:
+        """The next line is dealt with."""
+        self.next = next(self._lines, None)
+
+
+class _Unwritten(msgspec.Struct, frozen=True):
+    """Records of the newest event that have no line: whether they may lack one, the next event tells."""
+
+    tape_seq: int
+    event: AnyEvent
+    after: Book
+    records: Sequence[Record]
+
+    @property
+    def words(self) -> str:
+        names = ", ".join(record.type.value for record in self.records)
+        return f"of event {self.tape_seq} the journal lacks {len(self.records)} records ({names})"
+
+
+class RunComparison:
+    """Compares one run. The one rule: `opening` once, then `play` for each file in order, then `closing`."""
+
+    def __init__(
+        self, core: Core, first: TapeStretch, lines: Iterable[JournalLine], day: Day, found: RunParity
+    ) -> None:
+        self.found = found
+        self._day_is_over = False
+        """The newest event was of a later day, and was left out."""
+        self._has_raised = False
+        """The core raised: nothing can follow."""
+        self._core = core
+        self._lines = _Lines(lines)
+        self._day = day
+        self._book = first.book
+        self._tape_seq = first.tape_seq
+        self._answers = Answers(knows_timers=first.tape_seq == 0)
+        self._unwritten: _Unwritten | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """No further event of the tape is of use."""
+        return self._day_is_over or self._has_raised
+
+    # --- the start -------------------------------------------------------------------------------
+    def opening(self) -> list[JournalLine]:
+        """Take the lines before the tape's first event; gives those that the run began with (none in its midst)."""
+        if self._tape_seq > 0:
+            self._skip_until(self._tape_seq, "the run's tape begins later")
+            return []
+        began: list[JournalLine] = []
+        while (line := self._lines.next) is not None and by_the_runtime(line) is not None:
+            began.append(line)
+            self._lines.take()
+            self.found.runtime_lines += 1
+            if line.type is JournalType.RUN_STARTED:
+                break
+        kinds = [line.type for line in began]
+        if kinds[:1] != [JournalType.LEDGER_CHECKPOINT] or kinds[-1:] != [JournalType.RUN_STARTED]:
+            self._differ("the run does not begin with a ledger_checkpoint and a run_started")
+        else:
+            self._compare_checkpoint(began[0], self._book)
+        return began
+
+    def opened_as(self, expected: Book) -> None:
+        """The book that the journal before the run leads to must be the one that the tape begins with."""
+        self._compare_books(self._book, expected, "the tape begins with another book than the journal leads to")
+
+    # --- event by event --------------------------------------------------------------------------
+    def play(self, stretch: TapeStretch) -> Iterator[int]:
+        """Step through one file's events, comparing; gives the number of events so far after each of them."""
+        if stretch.tape_seq != self._tape_seq:
+            self._over_a_gap(stretch)
+        elif self.found.events:
+            self._compare_books(stretch.book, self._book, "the tape's next file begins with another book")
+        for tape_seq, event in stretch.events:
+            if event.ts_us >= self._day.until_us:
+                self._day_is_over = True
+                return
+            self._step(tape_seq, event)
+            if self._has_raised:
+                return
+            yield self.found.events
+
+    def _step(self, tape_seq: int, event: AnyEvent) -> None:
+        self._tape_seq = tape_seq
+        before, found = self._book, self.found
+        self._judge_before(event)
+        try:
+            after, effects = self._core.step(before, event)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the recorded run ended with it, or differs
+            self._raised(event, error)
+            return
+        self._book = after
+        found.events += 1
+        found.first_us = after.ts_us if found.first_us is None else found.first_us
+        found.last_us = after.ts_us
+        line = self._lines.next
+        if effects:
+            self._answers.asked(effects)
+            records = [effect for effect in effects if isinstance(effect, Record)]
+            if records or (line is not None and line.tape_seq is not None and line.tape_seq <= tape_seq):
+                self._compare(event, before, records)
+        elif line is not None and line.tape_seq is not None and line.tape_seq <= tape_seq:
+            self._compare(event, before, ())
+
+    def _judge_before(self, event: AnyEvent) -> None:
+        """What the coming of this event proves about those before it."""
+        complaint = self._answers.heard(event)
+        if complaint is not None:
+            self._differ(complaint, event=event)
+        journal_failed = isinstance(event, SinkFailed) and event.what == "journal"
+        unwritten, self._unwritten = self._unwritten, None
+        if unwritten is not None and (journal_failed or isinstance(unwritten.event, SinkFailed)):
+            self.found.notes.append(f"{unwritten.words}: the journal had failed")
+        elif unwritten is not None:
+            self._missing(unwritten)
+        while (line := self._lines.next) is not None and line.tape_seq is None:
+            row = by_the_runtime(line)
+            if row is not None and row.where == "any":
+                self.found.runtime_lines += 1
+            else:
+                self._differ(f"{_NO_RECORD}, and none that the runtime writes there", line=line)
+            self._lines.take()
+
+    def _compare(self, event: AnyEvent, before: Book, records: Sequence[Record]) -> None:
+        """Hold the step's records against the lines that carry its number.
+
+        What the runtime adds to a step is the ledger that opens a segment, and a repair after a full disk.
+        """
+        waiting = list(records)
+        while (line := self._lines.next) is not None and line.tape_seq is not None and line.tape_seq <= self._tape_seq:
+            self._lines.take()
+            opens = line.type is JournalType.LEDGER_CHECKPOINT
+            if line.tape_seq < self._tape_seq:
+                self._differ("a journal line stands behind those of a later event", event=event, line=line)
+            elif opens and (not waiting or waiting[0].type is not JournalType.LEDGER_CHECKPOINT):
+                self.found.runtime_lines += 1
+                self._compare_checkpoint(line, before)
+            elif line.type is JournalType.REPAIRED and line.status == "repaired":
+                self.found.runtime_lines += 1
+            elif not waiting:
+                self._differ(_NO_RECORD, event=event, line=line)
+            else:
+                self._compare_line(event, line, waiting.pop(0))
+        if waiting:
+            self._unwritten = _Unwritten(self._tape_seq, event, self._book, waiting)
+
+    def _compare_line(self, event: AnyEvent, line: JournalLine, record: Record) -> None:
+        self.found.lines += 1
+        expected = expected_line(record, self._book, tape_seq=self._tape_seq, like=line)
+        fields = differing(line, expected)
+        if fields:
+            what = "the journal says something else than the replay"
+            self._differ(what, event=event, line=line, replayed=expected, fields=fields)
+
+    def _compare_checkpoint(self, line: JournalLine, book: Book) -> None:
+        """A ledger that the runtime wrote must be the one of the book as it stood."""
+        self.found.checkpoints += 1
+        fields = differing(line.data, checkpoint(book).data)
+        if fields:
+            self._differ("the journal holds another ledger than the replay", line=line, fields=fields)
+
+    def _compare_books(self, recorded: Book, replayed: Book, what: str) -> None:
+        self.found.checkpoints += 1
+        fields = differing(recorded, replayed)
+        if fields:
+            self._differ(what, fields=fields)
+
+    def _raised(self, event: AnyEvent, error: Exception) -> None:
+        """The core raised. A recorded run that ended in the same way says so in its halt."""
+        self._has_raised = True
+        detail = f"deciding on {type(event).__name__} failed: {type(error).__name__}: {error}"
+        line = self._lines.next
+        told = None if line is None or line.data is None else line.data.get("detail")
+        if line is not None and line.reason == "internal_error" and told == detail:
+            self.found.events += 1
+            self.found.notes.append(f"the core raised, and it raises again: {detail}")
+        else:
+            self._differ(f"the core raises now: {detail}", event=event)
+
+    # --- what the tape does not hold --------------------------------------------------------------
+    def _over_a_gap(self, stretch: TapeStretch) -> None:
+        """Go on from the file's own book: what came before it is on no tape any more."""
+        lost = stretch.tape_seq - self._tape_seq
+        self.found.notes.append(f"{lost} events after tape_seq {self._tape_seq} are on no tape any more")
+        self._book, self._tape_seq = stretch.book, stretch.tape_seq
+        self._answers, self._unwritten = Answers(knows_timers=False), None
+        self._skip_until(stretch.tape_seq, "a part of the run's tape is gone")
+
+    def _skip_until(self, tape_seq: int, why: str) -> None:
+        missed: list[JournalLine] = []
+        while (line := self._lines.next) is not None and (line.tape_seq is None or line.tape_seq <= tape_seq):
+            missed.append(line)
+            self._lines.take()
+        self._uncover(missed, why)
+
+    def _uncover(self, lines: Sequence[JournalLine], why: str) -> None:
+        of_core = [line for line in lines if self._day.holds(line) and by_the_runtime(line) is None]
+        if of_core:
+            self.found.uncovered.append(Uncovered.of(of_core, why))
+
+    # --- the end ---------------------------------------------------------------------------------
+    def closing(self, *, is_running: bool = False) -> RunParity:
+        """What is left of the journal when the tape is through; `is_running`: the run goes on while we read."""
+        beyond: list[JournalLine] = []
+        stopped = self._answers.has_left
+        while (line := self._lines.next) is not None:
+            self._lines.take()
+            if is_running or us_from_iso(line.ts) >= self._day.until_us:
+                continue
+            row = by_the_runtime(line)
+            if row is not None and row.where != "start":
+                self.found.runtime_lines += 1
+                stopped = stopped or line.type is JournalType.RUN_STOPPED
+            elif line.tape_seq is not None and line.tape_seq <= self._tape_seq:
+                self._differ(_NO_RECORD, line=line)
+            else:
+                beyond.append(line)
+        if not (is_running or self._day_is_over):
+            self._judge_end(beyond, stopped=stopped)
+        return self.found
+
+    def _judge_end(self, beyond: Sequence[JournalLine], *, stopped: bool) -> None:
+        """A run that was killed may lack the lines of its very last event; no other may."""
+        if self.found.different and self._has_raised:
+            return  # the tape was not read to its end
+        unwritten = self._unwritten
+        if unwritten is not None and isinstance(unwritten.event, SinkFailed):
+            self.found.notes.append(f"{unwritten.words}: the journal had failed")
+        elif unwritten is not None and (stopped or beyond):
+            self._missing(unwritten)
+        elif unwritten is not None:
+            self.found.notes.append(f"{unwritten.words}: the daemon was killed before they were written")
+        if beyond:
+            self._uncover(beyond, "the tape ended before: its disk failed, or a power cut (it is not synced)")
+        elif not stopped:
+            self.found.notes.append("the run has no end of its own: it was killed, or its machine went down")
+
+    # --- writing down ----------------------------------------------------------------------------
+    def _missing(self, unwritten: _Unwritten) -> None:
+        what = "the journal has no line of what the replay records"
+        for record in unwritten.records:
+            expected = expected_line(record, unwritten.after, tape_seq=unwritten.tape_seq)
+            self._differ(what, event=unwritten.event, replayed=expected)
+
+    def _differ(
+        self,
+        what: str,
+        *,
+        event: AnyEvent | None = None,
+        line: JournalLine | None = None,
+        replayed: JournalLine | None = None,
+        fields: Any = (),
+    ) -> None:
+        told = line if line is not None else replayed
+        self.found.add(
+            Difference(
+                run_id=self.found.run_id,
+                ts_us=self._book.ts_us if told is None else us_from_iso(told.ts),
+                tape_seq=self._tape_seq if told is None else told.tape_seq,
+                event=None if event is None else str(type(event).__struct_config__.tag),
+                what=what,
+                recorded=None if line is None else msgspec.to_builtins(line),
+                replayed=None if replayed is None else msgspec.to_builtins(replayed),
+                fields=fields,
+            )
+        )
