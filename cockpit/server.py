@@ -35,6 +35,7 @@ from cockpit.cache_keepers import keepers
 from cockpit.health.jobs import jobs
 from cockpit.hub import Hub
 from cockpit.routes import routes
+from cockpit.runs.children import children
 from state.layout import CockpitPaths
 
 ENTRY = Path(__file__).parent / "entry" / "main.py"
@@ -172,6 +173,7 @@ def serve(*, root: Path, desk: str, host: str, port: int, options: Mapping[str, 
         door.close()
         keepers.close()
         jobs.close()
+        children.close()
     return EXIT_OK
 
 

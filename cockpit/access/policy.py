@@ -52,6 +52,8 @@ RULES: Final[tuple[Rule, ...]] = (
     _row(_READ, "/api/*/events", "viewer", stream=True),
     _row(_READ, "/api/*", "viewer"),
     _row(_WRITE, "/api/*", "operator", token=True, touches=True),
+    # A backtest's report: a page of its own.
+    _row(_READ, "/report/*", "viewer", kind="page", touches=True),
     _row(_READ, "/assets/*/standalone.css", "nobody"),
     _row(_READ, "/assets/*/login.css", "nobody"),
     _row(_READ, "/assets/*", "viewer"),

@@ -12,7 +12,19 @@ import streamlit as st
 
 from cockpit import components, context
 from cockpit.access import page as access
-from cockpit.pages import fleet, frame, health, history, now, operations, positions, profiles, switches
+from cockpit.pages import (
+    backtests,
+    fleet,
+    frame,
+    health,
+    history,
+    now,
+    operations,
+    positions,
+    profiles,
+    sweeps,
+    switches,
+)
 from cockpit.reader import Reader
 from state.layout import DeskPaths, desks
 
@@ -21,6 +33,8 @@ PAGES: tuple[tuple[str, Callable[[], None]], ...] = (
     ("operations", operations.page),
     ("positions", positions.page),
     ("history", history.page),
+    ("backtests", backtests.page),
+    ("sweeps", sweeps.page),
     ("profiles", profiles.page),
     ("health", health.page),
     ("fleet", fleet.page),

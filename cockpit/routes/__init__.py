@@ -13,6 +13,7 @@ from cockpit.routes.journal import JournalRoutes
 from cockpit.routes.live import LiveRoutes
 from cockpit.routes.phone import PhoneRoute
 from cockpit.routes.runbook import RunbookRoute
+from cockpit.routes.runs import RunRoutes
 from cockpit.routes.vitals import VitalsRoute
 
 
@@ -21,6 +22,7 @@ def routes(hub: Hub) -> list[Route]:
     live, control, index = LiveRoutes(hub), ControlRoutes(hub.context), IndexRoute(hub.context)
     past = HistoryRoutes(hub.context)
     journal = JournalRoutes(hub.context)
+    runs = RunRoutes(hub.context)
     return [
         *(Route(f"/{path}", index.index) for path in ("", *PAGE_PATHS)),
         Route("/light", guarded(PhoneRoute(hub.context).page)),
@@ -37,6 +39,14 @@ def routes(hub: Hub) -> list[Route]:
         Route("/api/operations/count", guarded(journal.count)),
         Route("/api/export/operations.{form}", guarded(journal.export)),
         Route("/api/why", guarded(journal.why)),
+        Route("/api/runs/live", guarded(runs.live)),
+        Route("/api/runs/figure/{name}", guarded(runs.backtest_figure)),
+        Route("/api/sweeps/figure/{name}", guarded(runs.sweep_figure)),
+        Route("/api/runs/file/{run_id}/{name}", guarded(runs.file)),
+        Route("/api/runs/backtest", guarded(runs.start), methods=["POST"]),
+        Route("/api/runs/profile", guarded(runs.make_profile), methods=["POST"]),
+        Route("/api/runs/cancel", guarded(runs.cancel), methods=["POST"]),
+        Route("/report/{run_id}", guarded(runs.report)),
         Route("/api/health", live.health),
         Route("/api/vitals", guarded(VitalsRoute(hub.context).vitals)),
         Route("/api/session", session.tell_session),

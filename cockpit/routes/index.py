@@ -23,7 +23,7 @@ from cockpit.language import HTML_LANGUAGE, Language
 from cockpit.routes.answers import reader_of
 from state.layout import desks
 
-PAGE_PATHS = ("now", "operations", "positions", "history", "profiles", "health", "fleet")
+PAGE_PATHS = ("now", "operations", "positions", "history", "backtests", "sweeps", "profiles", "health", "fleet")
 """The addresses of Streamlit's pages; `/` is the first."""
 _EARLY_SCRIPTS = ("light.js", "bar.js", "live.js", "dom.js", "lamps.js")
 _EARLY_SHEETS = ("base.css", "light.css", "controls.css")

@@ -62,7 +62,7 @@ def figures_table(summary: Summary, reader: Reader) -> Table:
             needed=f"{summary.needed:,d}",
             hedged=f"{summary.hedged:,d}",
         ),
-        columns=(to.left("fact"), to.right("value")),
+        columns=(to.left("figure"), to.right("value")),
         rows=tuple(
             Row(key=name, cells=(reader.say(f"backtests.figures.{name}"), value)) for name, value in found.items()
         ),

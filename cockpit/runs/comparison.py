@@ -1,6 +1,6 @@
 """Two to five backtests side by side: figures with their difference to the first, and what they were run with. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,8 +9,6 @@ from cockpit import wording
 from cockpit.reader import Reader
 from cockpit.runs import backtest_tables
 from cockpit.tables import Column, Row, Table
-from config.loader import ProfileError
-from config.overrides import load_overridden
 from state.runs.reading import RunLook
 from state.runs.records import Figures, ProfileInfo, Summary
 
@@ -44,7 +42,7 @@ def figures_table(runs: Sequence[RunLook], reader: Reader) -> Table:
     return Table(
         title=reader.say("backtests.compare.figures"),
         aside=reader.say("backtests.compare.differences"),
-        columns=(Column(name="fact", label=reader.say("backtests.columns.fact")), *_run_columns(runs)),
+        columns=(Column(name="figure", label=reader.say("backtests.columns.figure")), *_run_columns(runs)),
         rows=tuple(rows),
         empty=reader.say("backtests.nothing"),
     )
@@ -129,22 +127,10 @@ def keys_table(runs: Sequence[RunLook], reader: Reader) -> Table:
 
 
 def _values_of(info: ProfileInfo) -> tuple[dict[str, str], bool]:
-    """Dotted key -> value of the profile as it was run; of one whose file has changed since, the overrides alone."""
-    try:
-        loaded = load_overridden(info.name, info.overrides)
-    except (ProfileError, OSError):
-        loaded = None
-    if loaded is None or loaded.hash != info.hash:
-        return {key: _shown(value) for key, value in info.overrides.items()}, False
-    return dict(_flat("", msgspec.to_builtins(loaded.profile))), True
-
-
-def _flat(start: str, found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    for key, value in found.items():
-        here = f"{start}.{key}" if start else key
-        pairs += _flat(here, value) if isinstance(value, dict) else [(here, _shown(value))]
-    return pairs
+    """Dotted key -> value of the profile as it was run; of a run that does not tell them the overrides alone."""
+    if info.settings:
+        return dict(info.settings), True
+    return {key: _shown(value) for key, value in info.overrides.items()}, False
 
 
 def _shown(value: Any) -> str:

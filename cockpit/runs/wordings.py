@@ -49,6 +49,11 @@ def profile(info: ProfileInfo) -> str:
     return f"{info.name}\n" + ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in info.overrides.items())
 
 
+def rule(name: str, reader: Reader) -> str:
+    """A rule that refused, in words."""
+    return wording.rule(name, reader)
+
+
 def go_on(run: RunLook, shell: Callable[[str], str]) -> str:
     """The command that takes up an interrupted run, or does it again; empty where its files do not tell it."""
     if run.kind == "sweep":
@@ -56,6 +61,6 @@ def go_on(run: RunLook, shell: Callable[[str], str]) -> str:
     if run.summary is None:
         return ""
     told = run.summary
-    words = ["backtest", shlex.quote(told.profile.name), f"--data {shlex.quote(told.data.spec)}"]
+    words = ["backtest", f"--profile {shlex.quote(told.profile.name)}", f"--data {shlex.quote(told.data.spec)}"]
     words += [f"--set {shlex.quote(f'{key}={value}')}" for key, value in told.profile.overrides.items()]
     return shell(" ".join(words))

@@ -14,6 +14,10 @@ const MOST_POINTS = 12_000; // a page that is open for days begins its figure an
 
 function address(parts) {
   const asked = new URLSearchParams(query(parts.data));
+  if (parts.data.path) {
+    for (const [name, value] of parts.data.asked) asked.append(name, value);
+    return `${parts.data.path}?${asked}`;
+  }
   asked.set("range", parts.range);
   const figure = parts.figure;
   if (figure && figure.newest_us && figure.base && figure.data[0].x.length < MOST_POINTS) {
@@ -60,18 +64,21 @@ async function load(parts) {
   parts.loadedAt = performance.now();
   const version = parts.page ? parts.page.history_version : null;
   const range = parts.range;
+  const asked = JSON.stringify(parts.data.asked);
   try {
     const reply = await fetch(address(parts));
     if (reply.ok) {
       const answer = await reply.json();
-      if (range === parts.range) take(parts, answer, version);
-    } else if (!parts.figure) setText(parts.empty, parts.words.failed);
+      if (range === parts.range && asked === JSON.stringify(parts.data.asked)) take(parts, answer, version);
+    } else if (parts.data.path) setText(parts.empty, (await reply.json()).error);
+    else if (!parts.figure) setText(parts.empty, parts.words.failed);
   } catch {
     // The light says that the server is gone; the chart keeps what it has.
     if (!parts.figure) setText(parts.empty, parts.words.failed);
+    if (parts.data.path) soon(parts, AGAIN_MS * 4); // no page ticks for it
   }
   parts.loading = false;
-  if (range !== parts.range) soon(parts, 0);
+  if (range !== parts.range || asked !== JSON.stringify(parts.data.asked)) soon(parts, 0);
   await draw(parts);
 }
 
@@ -216,7 +223,8 @@ export function run(context) {
       build(parts);
       frame.style.minHeight = `${data.height ?? 300}px`;
       root.append(frame);
-      const leave = subscribe(data, {
+      // A figure with an address of its own (of a backtest, a sweep) does not change with the desk's history.
+      const leave = data.path ? () => {} : subscribe(data, {
         onPage: (page) => {
           parts.page = page;
           if (page.history_version !== parts.version) load(parts);
@@ -247,8 +255,9 @@ export function run(context) {
     },
     update(parts, { data }) {
       const range = data.range ?? "all";
+      const isOther = JSON.stringify(data.asked) !== JSON.stringify(parts.data.asked);
       parts.data = data;
-      if (!data.buttons && range !== parts.range) {
+      if (isOther || (!data.buttons && range !== parts.range)) {
         parts.range = range;
         parts.figure = null;
         soon(parts, 0);

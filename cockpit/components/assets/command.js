@@ -10,11 +10,7 @@ export async function give(name, data) {
   const said = (error) => ({ written: false, trouble: fill(texts.not_written, { command: name, error }) });
   const body = JSON.stringify({ id: requestId() });
   try {
-    let answer = await post(name, data, body);
-    if (answer.status === 401 || answer.status === 403) {
-      // The server may have been restarted since this page was made; its new session has another token.
-      if (await renew(data)) answer = await post(name, data, body);
-    }
+    const answer = await post(`/api/control/${name}`, data, body);
     const told = await answer.json().catch(() => ({}));
     if (!answer.ok) return said(told.error ?? fill(texts.answered, { status: answer.status }));
     const trouble = told.warning ? fill(texts.unaudited, { command: name, error: told.warning }) : null;
@@ -24,8 +20,16 @@ export async function give(name, data) {
   }
 }
 
-function post(name, data, body) {
-  return fetch(`/api/control/${name}?desk=${encodeURIComponent(data.desk)}&lang=${data.lang}`, {
+// One POST of a body in JSON with this session's token. Throws where nobody answers.
+export async function post(path, data, body) {
+  const answer = await send(path, data, body);
+  if (answer.status !== 401 && answer.status !== 403) return answer;
+  // The server may have been restarted since this page was made; its new session has another token.
+  return (await renew(data)) ? send(path, data, body) : answer;
+}
+
+function send(path, data, body) {
+  return fetch(`${path}?desk=${encodeURIComponent(data.desk)}&lang=${data.lang}`, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-Bifrost-Token": renewed ?? data.token ?? "" },
     body,

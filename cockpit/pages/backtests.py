@@ -1,0 +1,244 @@
+"""The Backtests page: what runs, the list, a comparison of those chosen, or one run in detail. Composition only.
+
+The address is the question: `run=ID` is one run; `compare=ID,ID` stands above the list; the rest narrows it down.
+"""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import streamlit as st
+
+from cockpit import context
+from cockpit.pages import frame, run_parts
+from cockpit.reader import Reader
+from cockpit.routes.runs import FILES
+from cockpit.runs import backtest_list, backtest_tables, comparison, decisions, wordings
+from cockpit.runs.backtest_list import Wanted
+from cockpit.runs.store import store
+from cockpit.tables import plain
+from state.runs.files import UnreadableError, is_regular
+from state.runs.folder import BacktestPaths, backtest_paths
+from state.runs.reading import STANDINGS, RunLook
+from state.runs.records import Summary
+
+EXAMPLE = "backtest --profile demo --data synthetic:1:5"
+"""The command that makes the first run: it needs no file."""
+
+
+def page() -> None:
+    """One run where the address names one, else the list."""
+    reader, root = frame.current_reader(), context.current().root
+    runs = store.all(root, "backtest")
+    chosen = st.query_params.get("run")
+    if chosen:
+        _one(next((run for run in runs if run.run_id == chosen), None), runs, reader)
+    else:
+        _list(runs, reader)
+
+
+def _list(runs: Sequence[RunLook], reader: Reader) -> None:
+    run_parts.jobs("backtest", runs, reader, form=run_parts.backtest_form(reader))
+    compared = _compared(runs)
+    if compared:
+        _comparison(compared, reader)
+    wanted = _filter(runs, reader) if runs else Wanted()
+    found = [run for run in runs if wanted.fits(run)]
+    pages = max(1, -(-len(found) // backtest_list.PAGE))
+    at = run_parts.turn_pages("page", pages, reader) if pages > 1 else 0
+    table = backtest_list.list_table(
+        found,
+        len(runs),
+        reader,
+        compared=[run.run_id for run in compared],
+        start=context.current().shell(EXAMPLE),
+        page=at,
+    )
+    told = run_parts.table("backtests", plain(table))
+    if told is not None and told["name"] == "compare":
+        chosen = backtest_list.toggled([run.run_id for run in compared], str(told["key"]))
+        run_parts.ask(compare=",".join(chosen))
+    elif told is not None:
+        run_parts.ask(run=str(told["key"]))
+    st.text(reader.say("backtests.twin", command=context.current().shell(EXAMPLE)))
+
+
+def _filter(runs: Sequence[RunLook], reader: Reader) -> Wanted:
+    profiles = sorted({name for run in runs if (name := backtest_list.profile_of(run))})
+    standings = [each for each in STANDINGS if any(run.standing == each for run in runs)]
+    with st.container(horizontal=True, vertical_alignment="bottom", key="backtest-filters"):
+        text = st.text_input(
+            reader.say("backtests.search"),
+            key="search",
+            bind="query-params",
+            placeholder=reader.say("backtests.search_for"),
+            width=280,
+        )
+        profile = st.selectbox(
+            reader.say("backtests.columns.profile"),
+            profiles,
+            index=None,
+            key="profile",
+            bind="query-params",
+            placeholder=reader.say("backtests.any"),
+            width=200,
+        )
+        standing = st.segmented_control(
+            reader.say("backtests.columns.standing"),
+            standings,
+            format_func=lambda name: reader.say(f"backtests.standing.{name}"),
+            key="standing",
+            bind="query-params",
+        )
+    return Wanted(text=(text or "").strip(), profile=profile or "", standing=standing or "")
+
+
+def _compared(runs: Sequence[RunLook]) -> list[RunLook]:
+    """The runs that the address names, in its order; what is not there or came to nothing is left out."""
+    by_name = {run.run_id: run for run in comparison.comparable(runs)}
+    names = dict.fromkeys(st.query_params.get("compare", "").split(","))
+    return [by_name[name] for name in names if name in by_name][: backtest_list.MOST_COMPARED]
+
+
+def _comparison(compared: Sequence[RunLook], reader: Reader) -> None:
+    names = ", ".join(run.title for run in compared)
+    with st.container(horizontal=True, vertical_alignment="center", key="compared"):
+        # As text, never Markdown: a title is what somebody typed.
+        st.text(reader.say("backtests.compare.one" if len(compared) == 1 else "backtests.compare.these", runs=names))
+        if st.button(reader.say("backtests.compare.clear"), key="compare-none"):
+            run_parts.ask(compare="")
+    if len(compared) < 2:
+        return
+    asked = [("run", run.run_id) for run in compared]
+    run_parts.table("compare-figures", plain(comparison.figures_table(compared, reader)))
+    run_parts.chart("overlay", "/api/runs/figure/overlay", asked, height=400)
+    run_parts.chart("refusals-of", "/api/runs/figure/refusals", asked, height=280)
+    run_parts.chart("attribution-of", "/api/runs/figure/attribution", asked, height=320)
+    run_parts.table("compare-keys", plain(comparison.keys_table(compared, reader)))
+
+
+def _one(run: RunLook | None, runs: Sequence[RunLook], reader: Reader) -> None:
+    if st.button(reader.say("backtests.back"), key="back"):
+        run_parts.ask(run="", page="")
+    if run is None:
+        st.text(reader.say("backtests.gone"))
+        return
+    _head(run, reader)
+    if run.standing == "running":
+        run_parts.jobs("backtest", runs, reader, form=None)
+    if run.summary is None:
+        return
+    paths = backtest_paths(context.current().root, run.run_id)
+    _files(paths, reader)
+    _figures(run, run.summary, reader)
+    _decisions(paths, run.summary, reader)
+    _details(run, run.summary, reader)
+    go_on = wordings.go_on(run, context.current().shell)
+    st.text(reader.say("backtests.again", command=go_on))
+
+
+def _head(run: RunLook, reader: Reader) -> None:
+    """Title, standing, and what is wrong with it together with the command that goes on."""
+    said = f"{html.escape(run.title)} · {html.escape(wordings.standing(run, reader))}"
+    st.html(f'<h2 style="margin: 0; font-size: 1.25rem; overflow-wrap: anywhere">{said}</h2>')
+    trouble = wordings.trouble(run, reader)
+    if trouble:
+        st.html(f'<p role="status" style="margin: 0">▲ {html.escape(trouble)}</p>')
+    go_on = wordings.go_on(run, context.current().shell)
+    if run.standing in ("interrupted", "failed") and go_on:
+        st.text(reader.say("backtests.go_on", command=go_on))
+
+
+def _files(paths: BacktestPaths, reader: Reader) -> None:
+    """Links; a browser follows them by itself, no script of a page is in between."""
+    name, lang = quote(paths.run_id), reader.language
+    links = []
+    if is_regular(paths.report):
+        words = html.escape(reader.say("backtests.report"))
+        links.append(f'<a href="/report/{name}?lang={lang}" target="_blank" rel="noopener">{words}</a>')
+    links += [
+        f'<a href="/api/runs/file/{name}/{file}?lang={lang}" download>{file}</a>'
+        for file in FILES
+        if is_regular(paths.folder / file)
+    ]
+    said = html.escape(reader.say("backtests.files"))
+    st.html(f'<p style="margin: 0">{said} {" · ".join(links)}</p>')
+
+
+def _figures(run: RunLook, summary: Summary, reader: Reader) -> None:
+    asked = [("run", run.run_id)]
+    left, right = st.columns([2, 3])
+    with left:
+        _show("figures", run, plain(backtest_tables.figures_table(summary, reader)))
+    with right:
+        run_parts.chart("equity", "/api/runs/figure/equity", asked, height=400)
+    left, right = st.columns(2)
+    with left:
+        run_parts.chart("attribution", "/api/runs/figure/attribution", asked, height=340)
+    with right:
+        run_parts.chart("refusals", "/api/runs/figure/refusals", asked, height=300)
+    told = _show("days", run, plain(backtest_tables.day_table(summary, reader)))
+    if told is not None:
+        # Their widgets come further down and begin with these.
+        st.session_state.update(day=str(told["key"]), moments="all", rule=None)
+        run_parts.first_page()
+
+
+def _decisions(paths: BacktestPaths, summary: Summary, reader: Reader) -> None:
+    """What was decided at each moment, narrowed down by the address; a hundred rows at a time."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="decision-filters"):
+        moments = st.segmented_control(
+            reader.say("backtests.decisions.which"),
+            list(decisions.WHICH),
+            format_func=lambda name: reader.say(f"backtests.decisions.{name}"),
+            default=decisions.WHICH[0],
+            key="moments",
+            bind="query-params",
+            on_change=run_parts.first_page,
+        )
+        rule = st.selectbox(
+            reader.say("backtests.columns.rule"),
+            [rule for rule, _, _ in backtest_tables.refusal_rows(summary)],
+            format_func=lambda name: wordings.rule(name, reader),
+            index=None,
+            key="rule",
+            bind="query-params",
+            placeholder=reader.say("backtests.any"),
+            on_change=run_parts.first_page,
+            width=240,
+        )
+        day = st.selectbox(
+            reader.say("backtests.columns.day"),
+            [each.day for each in reversed(summary.days)],
+            index=None,
+            key="day",
+            bind="query-params",
+            placeholder=reader.say("backtests.any"),
+            on_change=run_parts.first_page,
+            width=160,
+        )
+    which = next((each for each in decisions.WHICH if each == moments), decisions.WHICH[0])
+    try:
+        found = decisions.page_of(
+            paths, reader, which=which, rule=rule or "", session=day or "", page=run_parts.page_number("page")
+        )
+    except UnreadableError as error:
+        st.text(reader.say("backtests.decisions.unreadable", error=str(error)))
+        return
+    if found.pages > 1:
+        run_parts.turn_pages("page", found.pages, reader)
+    run_parts.table(f"decisions-{paths.run_id}", plain(found.table))
+
+
+def _details(run: RunLook, summary: Summary, reader: Reader) -> None:
+    _show("findings", run, plain(backtest_tables.findings_table(summary, reader)))
+    left, right = st.columns(2)
+    with left:
+        _show("model", run, plain(backtest_tables.model_table(summary, reader)))
+    with right:
+        _show("origin", run, plain(backtest_tables.origin_table(run, summary, reader)))
+
+
+def _show(name: str, run: RunLook, told: Mapping[str, Any]) -> dict[str, Any] | None:
+    return run_parts.table(f"{name}-{run.run_id}", told)

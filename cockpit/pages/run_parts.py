@@ -1,0 +1,140 @@
+"""What the pages of backtests and sweeps share: their elements, pages of a table, and the form that starts a run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from cockpit import components, context
+from cockpit.access.page import page_token
+from cockpit.pages import frame
+from cockpit.reader import Reader
+from cockpit.runs.live import version_of
+from cockpit.runs.store import Kind
+from config.loader import profile_names
+from state.runs.reading import RunLook
+
+_TEMPLATES = (
+    ("synthetic", "synthetic:1:5"),
+    ("lean", "lean:DIR:SYMBOL:YYYYMMDD-YYYYMMDD"),
+    ("csv", "csv:FILE"),
+    ("tape", "tape:PATH"),
+)
+
+
+def ask(**words: str) -> None:
+    """Put words that no widget holds into the address (empty ones leave it) and draw the page anew."""
+    for name, value in words.items():
+        if value:
+            st.query_params[name] = value
+        else:
+            st.query_params.pop(name, None)
+    st.rerun()
+
+
+def table(name: str, told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """One table; what was pressed in it as `{name, value, key}`, once."""
+    found: Any = components.table(
+        key=frame.live_key(f"run-table-{name}"), data={"table": told}, on_follow_change=lambda: None
+    )
+    followed: dict[str, Any] | None = found.follow
+    return followed
+
+
+def chart(name: str, path: str, asked: Sequence[tuple[str, str]], *, height: int) -> None:
+    """One figure that asks for itself at `path` with these words of an address."""
+    words = frame.current_reader().words.area("charts.browser")
+    data = {**frame.live_data(), "chart_words": words, "source": name, "path": path, "asked": asked, "height": height}
+    components.chart(key=frame.live_key(f"run-chart-{name}"), data=data)
+
+
+def page_number(name: str) -> int:
+    """The page that the address names, from 0 on."""
+    told = st.query_params.get(name, "")
+    return max(0, int(told) - 1) if told.isascii() and told.isdecimal() and len(told) < 8 else 0
+
+
+def first_page() -> None:
+    """Another filter begins at its first page."""
+    st.query_params.pop("page", None)
+
+
+def turn_pages(name: str, pages: int, reader: Reader) -> int:
+    """Earlier and later; the page's number, from 0 on."""
+    at = min(page_number(name), pages - 1)
+    with st.container(horizontal=True, vertical_alignment="center", key=f"turn-{name}"):
+        for words, to in (("first", 0), ("earlier", at - 1), ("later", at + 1), ("last", pages - 1)):
+            is_there = 0 <= to < pages and to != at
+            if st.button(reader.say(f"backtests.pages.{words}"), key=f"turn-{name}-{words}", disabled=not is_there):
+                ask(**{name: str(to + 1)})
+        st.caption(reader.say("backtests.pages.at", page=at + 1, pages=pages))
+    return at
+
+
+def jobs(kind: Kind, runs: Sequence[RunLook], reader: Reader, *, form: Mapping[str, Any] | None) -> None:
+    """What is under way, with its progress; and the form, where there is one. It tells once when the list changed."""
+    data = {
+        **frame.live_data(),
+        "kind": kind,
+        "version": version_of(runs),
+        "texts": reader.words.area("backtests.form"),
+        "may_act": frame.may_act(),
+        "token": page_token(),
+        "form": form,
+    }
+    name = "jobs" if form is None else f"jobs-{form['name']}"
+    components.jobs(key=frame.live_key(f"{name}-{kind}"), data=data, on_changed_change=lambda: None)
+
+
+def backtest_form(reader: Reader) -> dict[str, Any]:
+    """The form that starts a backtest."""
+    names = profile_names()
+
+    def say(name: str) -> str:
+        return reader.say(f"backtests.fields.{name}")
+
+    default = "demo" if "demo" in names else next(iter(names), "")
+    return {
+        "name": "backtest",
+        "path": "/api/runs/backtest",
+        "title": say("title"),
+        "button": say("button"),
+        "done": say("done"),
+        "command": "backtest",
+        "shell": context.current().shell("{}"),
+        "fixed": {},
+        "fields": [
+            {
+                "name": "profile",
+                "option": "--profile",
+                "label": say("profile"),
+                "kind": "choice",
+                "options": [(name, name) for name in names],
+                "value": default,
+            },
+            {
+                "name": "data",
+                "option": "--data",
+                "label": say("data"),
+                "kind": "text",
+                "value": _TEMPLATES[0][1],
+                "hint": say("data_hint"),
+                "templates": [(text, say(f"data_{name}")) for name, text in _TEMPLATES],
+            },
+            {
+                "name": "title",
+                "option": "--title",
+                "label": say("run_title"),
+                "kind": "text",
+                "hint": say("title_hint"),
+            },
+            {
+                "name": "overrides",
+                "option": "--set",
+                "label": say("overrides"),
+                "kind": "lines",
+                "hint": say("overrides_hint"),
+                "example": "gates.intent.hedge.cooldown_seconds=30",
+            },
+        ],
+    }

@@ -1,0 +1,293 @@
+"""The tables of sweeps: the list, the advice, every cell, the walk-forward. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from cockpit import wording
+from cockpit.reader import Reader
+from cockpit.runs import wordings
+from cockpit.runs.columns import RunColumns
+from cockpit.runs.sweep_reading import SweepSeen
+from cockpit.tables import Column, Row, Table
+from state.runs.neighbourhood import Judged
+from state.runs.reading import RunLook
+from state.runs.records import Searched, SweepPlan
+from state.runs.walk_forward import FoldRow, fold_table
+
+MOST_CELLS = 500
+"""Rows of the table of cells: those with the best objective."""
+
+
+def list_table(found: Sequence[RunLook], reader: Reader, *, start: str) -> Table:
+    """Every sweep, newest first; `start` is the command that makes one."""
+    to = _columns(reader)
+    return Table(
+        title=reader.say("sweeps.list.title"),
+        aside=f"n = {len(found)}" if found else "",
+        columns=(
+            to.left("sweep", link=True),
+            to.left("standing"),
+            to.left("progress", wrap=True),
+            to.left("method"),
+            to.left("objective"),
+            to.left("searched", wrap=True),
+            to.right("trials", "n"),
+            msgspec.structs.replace(to.left("profile"), two_lines=True),
+            msgspec.structs.replace(to.left("data", wrap=True), two_lines=True),
+            to.left("when", unit=reader.zone_name),
+        ),
+        rows=tuple(_list_row(run, reader) for run in found),
+        empty=reader.say("sweeps.list.empty", command=start),
+    )
+
+
+def _list_row(run: RunLook, reader: Reader) -> Row:
+    plan = run.plan
+    told = wordings.trouble(run, reader) or ("" if run.progress is None else run.progress.text)
+    cells: tuple[str, ...] = (run.title, wordings.standing(run, reader), told)
+    if plan is None:
+        cells += (wording.DASH,) * 6
+    else:
+        cells += (
+            reader.say(f"sweeps.methods.{plan.method}"),
+            objective_words(plan, reader),
+            ", ".join(short(each.key, plan) for each in plan.searched),
+            wording.shares(float(plan.trials)),
+            wordings.profile(plan.profile),
+            f"{plan.data.description}\n{plan.data.spec}",
+        )
+    return Row(
+        key=run.run_id, cells=(*cells, reader.day_and_time(run.created_ts or None)),
+        tone=wordings.TONES.get(run.standing),
+    )  # fmt: skip
+
+
+def objective_words(plan: SweepPlan, reader: Reader) -> str:
+    """`most pnl_usd`: what is looked for, and which way."""
+    return reader.say(f"sweeps.{'most' if plan.maximise else 'least'}", objective=plan.objective)
+
+
+def short(key: str, plan: SweepPlan) -> str:
+    """The last part of a key, where no other searched key ends so."""
+    last = key.rpartition(".")[2]
+    return last if sum(each.key.rpartition(".")[2] == last for each in plan.searched) == 1 else key
+
+
+def plan_table(run: RunLook, plan: SweepPlan, reader: Reader) -> Table:
+    """What was searched, over what: enough to do it again."""
+    to = _columns(reader)
+    overrides = ", ".join(f"{key}={value}" for key, value in plan.profile.overrides.items())
+    facts = {
+        "run": run.run_id,
+        "method": reader.say(f"sweeps.methods.{plan.method}"),
+        "objective": objective_words(plan, reader),
+        **{f"key {each.key}": searched_words(each, reader) for each in plan.searched},
+        "trials": wording.shares(float(plan.trials)),
+        "seed": str(plan.seed),
+        "profile": plan.profile.name + (f" · {overrides}" if overrides else ""),
+        "data": f"{plan.data.description} · {plan.data.spec}",
+        "folds": wording.shares(float(len(plan.folds))) if plan.folds else reader.say("sweeps.no_split"),
+        "workers": plan.scheduler or wording.shares(float(plan.workers)),
+        "created": reader.day_and_time(plan.created_ts),
+    }
+    rows = tuple(
+        Row(key=name, cells=(name.removeprefix("key ") if name.startswith("key ") else _fact(name, reader), value))
+        for name, value in facts.items()
+    )
+    return Table(
+        title=reader.say("sweeps.tables.plan"), columns=(to.left("fact"), to.left("value", wrap=True)), rows=rows,
+        empty="",
+    )  # fmt: skip
+
+
+def _fact(name: str, reader: Reader) -> str:
+    return reader.say(f"sweeps.plan.{name}")
+
+
+def searched_words(searched: Searched, reader: Reader) -> str:
+    """`0.5 … 2, step 0.25`, or the values themselves."""
+    if searched.values:
+        return ", ".join(shown(value) for value in searched.values)
+    text = f"{shown(searched.low)} … {shown(searched.high)}"
+    if searched.step is not None:
+        text += ", " + reader.say("sweeps.step", step=shown(searched.step))
+    return text + (f", {reader.say('sweeps.log')}" if searched.log else "")
+
+
+def shown(value: Any) -> str:
+    """A value of a key as short as it is exact."""
+    if isinstance(value, bool) or value is None:
+        return msgspec.json.encode(value).decode()
+    return f"{value:g}".replace("-", wording.MINUS) if isinstance(value, int | float) else str(value)
+
+
+def objective(value: float | None) -> str:
+    """An objective in its own unit: enough digits to tell cells apart."""
+    if value is None:
+        return wording.DASH
+    return wording.number(value, decimals=0 if abs(value) >= 10_000 else 2 if abs(value) >= 1 else 4)
+
+
+def advice_table(sweep: SweepSeen, reader: Reader) -> Table:
+    """The best cell beside the one with the best neighbourhood: is the peak a plateau, or a spike of luck?"""
+    to = _columns(reader)
+    rows: list[Row] = []
+    advice = sweep.advice
+    if advice is not None:
+        pairs = {"cell": "", **{each.key: "" for each in sweep.plan.searched}}
+        for name in pairs:
+            cells = [_param(name, judged, reader) for judged in (advice.best, advice.robust)]
+            rows.append(Row(key=name, cells=(_advice_head(name, sweep.plan, reader), *cells)))
+        for name in ("objective", "robust", "neighbour_mean", "neighbour_worst", "neighbours", "kept", "word"):
+            values = [advice_value(name, judged, reader) for judged in (advice.best, advice.robust)]
+            rows.append(Row(key=f" {name}", cells=(reader.say(f"sweeps.advice.{name}"), *values)))
+    return Table(
+        title=reader.say("sweeps.tables.advice"),
+        columns=(to.left("fact"), to.right("best"), to.right("robust")),
+        rows=tuple(rows),
+        empty=reader.say("sweeps.no_result"),
+    )
+
+
+def _advice_head(name: str, plan: SweepPlan, reader: Reader) -> str:
+    return reader.say("sweeps.advice.cell") if name == "cell" else short(name, plan)
+
+
+def _param(name: str, judged: Judged, _reader: Reader) -> str:
+    return str(judged.number) if name == "cell" else shown(judged.params.get(name))
+
+
+def advice_value(name: str, judged: Judged, reader: Reader) -> str:
+    """One figure of a judged cell."""
+    if name == "word":
+        return word(judged, reader)
+    if name == "neighbours":
+        return wording.shares(float(len(judged.neighbours)))
+    if name == "kept":
+        return wording.percent(judged.kept_pct, decimals=0)
+    return objective(getattr(judged, name))
+
+
+def word(judged: Judged, reader: Reader) -> str:
+    """plateau, spike, ... in the reader's language."""
+    return reader.say(f"sweeps.words.{judged.word}")
+
+
+def advice_sentence(sweep: SweepSeen, reader: Reader) -> str:
+    """One sentence: which cell to take, and why not simply the best."""
+    advice = sweep.advice
+    if advice is None:
+        return reader.say("sweeps.no_result")
+    best, robust = advice.best, advice.robust
+    values = {
+        "best": best.number, "best_value": objective(best.objective), "n": len(best.neighbours),
+        "mean": objective(best.neighbour_mean), "kept": wording.percent(best.kept_pct, decimals=0),
+        "robust": robust.number, "robust_value": objective(robust.objective), "median": objective(robust.robust),
+        "worst": objective(robust.neighbour_worst),
+    }  # fmt: skip
+    if robust.word == "alone":
+        return reader.say("sweeps.sentence.alone", **values)
+    if best.number == robust.number:
+        return reader.say("sweeps.sentence.same", **values)
+    return reader.say("sweeps.sentence.spike" if best.word == "spike" else "sweeps.sentence.other", **values)
+
+
+def cells_table(sweep: SweepSeen, reader: Reader, *, most: int = MOST_CELLS) -> Table:
+    """Every cell with its parameters, objective, neighbourhood and figures; the best first."""
+    to = _columns(reader)
+    plan, figures = sweep.plan, {cell.number: cell.figures for cell in sweep.cells}
+    problems = {cell.number: cell.problem for cell in sweep.cells}
+    sign = -1 if plan.maximise else 1
+    ordered = sorted(
+        sweep.judged, key=lambda each: (each.objective is None, sign * (each.objective or 0.0), each.number)
+    )
+    keys = tuple(_key_column(each, plan) for each in plan.searched)
+    rows = []
+    for judged in ordered[:most]:
+        told = figures[judged.number]
+        rows.append(
+            Row(
+                key=str(judged.number),
+                cells=(
+                    str(judged.number),
+                    objective(judged.objective),
+                    objective(judged.robust),
+                    word(judged, reader) + (f": {problems[judged.number]}" if problems[judged.number] else ""),
+                    *(shown(judged.params.get(each.key)) for each in plan.searched),
+                    wording.DASH if told is None else wording.usd(told.pnl_usd, signed=True),
+                    wording.DASH if told is None else wording.number(-abs(told.max_drawdown_pct), decimals=2),
+                    wording.DASH if told is None else wording.shares(float(told.hedges)),
+                ),
+                tone="bad" if judged.word == "failed" else None,
+            )
+        )
+    aside = reader.say("sweeps.cells_shown", shown=len(rows), n=len(ordered)) if len(ordered) > most else ""
+    return Table(
+        title=reader.say("sweeps.tables.cells"),
+        aside=aside or (f"n = {len(rows)}" if rows else ""),
+        columns=(
+            to.right("cell", sort=True),
+            to.right("objective", plan.objective, sort=True),
+            to.right("robust", plan.objective, sort=True),
+            to.left("word", wrap=True, sort=True),
+            *keys,
+            to.right("pnl", "USD", sort=True),
+            to.right("drawdown", "%", sort=True),
+            to.right("hedges", "n", sort=True),
+        ),
+        rows=tuple(rows),
+        empty=reader.say("sweeps.no_result"),
+    )
+
+
+def _key_column(searched: Searched, plan: SweepPlan) -> Column:
+    return Column(name=searched.key, label=short(searched.key, plan), align="right", sort=True)
+
+
+def folds_table(sweep: SweepSeen, reader: Reader) -> Table:
+    """Walk-forward: what the best cell of each in-sample window promised, and what it kept out of sample."""
+    to = _columns(reader)
+    found = fold_table(sweep.plan, sweep.trials)
+    unit = sweep.plan.objective + (f" {reader.say('sweeps.by_session')}" if found.is_by_session else "")
+    aside = reader.say("sweeps.out_sum", value=objective(found.out_sum)) if found.out_sum is not None else ""
+    return Table(
+        title=reader.say("sweeps.tables.folds"),
+        aside=aside,
+        columns=(
+            to.right("fold"),
+            to.left("in_spec", wrap=True),
+            to.left("out_spec", wrap=True),
+            to.right("cell"),
+            to.left("params", wrap=True),
+            to.right("in_sample", unit),
+            to.right("out_sample", unit),
+            to.right("rank"),
+            to.right("degradation", "%"),
+        ),
+        rows=tuple(_fold_row(row, sweep.plan) for row in found.rows),
+        empty=reader.say("sweeps.no_folds"),
+    )
+
+
+def _fold_row(row: FoldRow, plan: SweepPlan) -> Row:
+    params: Mapping[str, Any] = row.params
+    return Row(
+        key=str(row.fold),
+        cells=(
+            str(row.fold + 1),
+            row.in_spec,
+            row.out_spec,
+            wording.DASH if row.number is None else str(row.number),
+            ", ".join(f"{short(key, plan)}={shown(value)}" for key, value in params.items()) or wording.DASH,
+            objective(row.in_objective),
+            objective(row.out_objective),
+            wording.DASH if row.out_rank is None else f"{row.out_rank} / {row.cells}",
+            wording.number(row.degradation_pct, signed=True),
+        ),
+    )
+
+
+def _columns(reader: Reader) -> RunColumns:
+    return RunColumns(lambda name: reader.say(f"sweeps.columns.{name}"))
