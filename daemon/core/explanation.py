@@ -37,6 +37,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     """The `./bifrost book` command that makes the book whole if the operator agrees."""
     ratio: float | None = None
+    exercised: tuple[str, ...] = ()
+    """The legs of an exercise or assignment; others that went beside them have expired worthless."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +64,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     own_shares: float
     specs: Mapping[str, InstrumentSpec]
     positions: Mapping[str, float]
+    settled_at: float | None = None
+    """The stock's price that decided what was in the money, USD: its last close, as far as it is known."""
 
 
 def explain(account: Account) -> Explanation:
@@ -107,23 +111,41 @@ def _shares_for(account: Account, leg: Change) -> float:
 
 def _exercised(account: Account) -> Explanation | None:
     moved = _reduced(account)
-    if moved is None or abs(account.stock.jump) <= TOLERANCE or len(moved) > MOST_LEGS:
+    if moved is None or len(moved) > MOST_LEGS:
         return None
-    for taken in _subsets([leg for leg in moved if _is_option(account, leg)]):
+    inside = tuple(leg for leg in moved if _is_option(account, leg) and _inside(account, leg) > 0)
+    if inside and all(_is_over(account, leg) for leg in moved) and _fits(account, inside):
+        # What ended in the money, long and short: their shares may even cancel out.
+        return _as_exercise(account, inside, [leg for leg in moved if leg not in inside])
+    if abs(account.stock.jump) <= TOLERANCE:
+        return None
+    for taken in _subsets(account, [leg for leg in moved if _is_option(account, leg)]):
         rest = [leg for leg in moved if leg not in taken]
-        came = math.fsum(_shares_for(account, leg) for leg in taken)
-        if abs(came - account.stock.jump) <= TOLERANCE and all(_is_over(account, leg) for leg in rest):
+        if _fits(account, taken) and all(_is_over(account, leg) for leg in rest):
             return _as_exercise(account, taken, rest)
     return None
 
 
-def _subsets(legs: list[Change]) -> Iterable[tuple[Change, ...]]:
-    """All legs first: the fewest are left to have expired worthless."""
+def _fits(account: Account, taken: Iterable[Change]) -> bool:
+    """Whether the stock moved by what an exercise of these brings and takes."""
+    return abs(math.fsum(_shares_for(account, leg) for leg in taken) - account.stock.jump) <= TOLERANCE
+
+
+def _subsets(account: Account, legs: list[Change]) -> Iterable[tuple[Change, ...]]:
+    """All legs first: the fewest are left to have expired worthless. Of as many legs, those deepest in the money."""
     for size in range(len(legs), 0, -1):
-        yield from combinations(legs, size)
+        yield from sorted(combinations(legs, size), key=lambda taken: -sum(_inside(account, leg) for leg in taken))
 
 
-def _as_exercise(account: Account, taken: Iterable[Change], rest: Iterable[Change]) -> Explanation:
+def _inside(account: Account, leg: Change) -> float:
+    """How far a leg ended in the money, USD a share (negative: out of it); 0 where the price is not known."""
+    spec = account.specs[leg.instrument]
+    if account.settled_at is None or spec.strike is None:
+        return 0.0
+    return (account.settled_at - spec.strike) * (1.0 if spec.right == "C" else -1.0)
+
+
+def _as_exercise(account: Account, taken: tuple[Change, ...], rest: Iterable[Change]) -> Explanation:
     words, causes = [], []
     for leg in taken:
         causes.append("exercise" if leg.expected > 0 else "assignment")
@@ -131,10 +153,13 @@ def _as_exercise(account: Account, taken: Iterable[Change], rest: Iterable[Chang
         words.append(f"{causes[-1]} of {abs(leg.jump):g} {leg.instrument} at {spec.strike:g}")
     words += [f"{leg.instrument} expired" for leg in rest]
     text = "; ".join(words)
+    came = account.stock.jump
+    adopt = f"./bifrost book adopt --desk {account.desk} --shares {came:g} --reason '{text}'"
     return Explanation(
         cause="assignment" if "assignment" in causes else "exercise",
-        text=f"{text}: {account.stock.jump:+g} {account.stock.instrument}",
-        command=f"./bifrost book adopt --desk {account.desk} --shares {account.stock.jump:g} --reason '{text}'",
+        text=f"{text}: {came:+g} {account.stock.instrument}",
+        command=_acknowledge(account, why=text) if abs(came) <= TOLERANCE else adopt,
+        exercised=tuple(leg.instrument for leg in taken),
     )
 
 

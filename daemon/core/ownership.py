@@ -4,10 +4,11 @@ import math
 
 import msgspec
 
+from daemon.core.book import Book
 from daemon.core.day import write_checkpoint
 from daemon.core.events import BookRequest
 from daemon.core.halts import standing_causes
-from daemon.core.instruments import TOLERANCE
+from daemon.core.instruments import TOLERANCE, InstrumentSpec
 from daemon.core.ledger import Ledger, book_reset, expected_position, foreign_traded, moved
 from daemon.core.order_life import OrderState
 from daemon.core.orders import look_first
@@ -147,10 +148,28 @@ def _unexplained_jump(turn: Turn) -> float:
 def _left_usd(turn: Turn, leg: str, contracts: float) -> float:
     """What contracts that left without an execution (expired, assigned) had earned today; new ones begin at 0."""
     book = turn.book
-    mark, opening, spec = book.day.marks.get(leg), book.ledger.opening_marks.get(leg), book.specs.get(leg)
-    if contracts == 0 or mark is None or opening is None or spec is None:
+    opening, spec = book.ledger.opening_marks.get(leg), book.specs.get(leg)
+    if contracts == 0 or opening is None or spec is None:
         return 0.0
-    return contracts * spec.multiplier * (mark - opening)
+    value = _left_at(book, leg, spec)
+    return 0.0 if value is None else contracts * spec.multiplier * (value - opening)
+
+
+def _left_at(book: Book, leg: str, spec: InstrumentSpec) -> float | None:
+    """What a contract was worth to us as it left, USD a share; None where nothing says it.
+
+    An exercise changes shares against the strike, and the shares are booked at the stock's mark: together that is
+    exact, wherever the stock stands by then (below zero where it has crossed the strike since). What expired beside
+    it, or alone, is worth nothing, whatever was quoted last.
+    """
+    found = book.explanation
+    if found is not None and leg in found.exercised:
+        price = book.day.marks.get(book.underlying)
+        if price is not None and spec.strike is not None:
+            return (price - spec.strike) * (1.0 if spec.right == "C" else -1.0)
+    elif found is not None and found.cause in ("exercise", "assignment", "expiry"):
+        return 0.0
+    return book.day.marks.get(leg)
 
 
 def _transfer(turn: Turn, event: BookRequest, own_change: float) -> None:

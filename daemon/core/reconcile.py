@@ -72,8 +72,17 @@ def _explained(turn: Turn) -> Explanation:
             own_shares=book.ledger.own_shares,
             specs=book.specs,
             positions=book.account_positions,
+            settled_at=_settled_at(turn),
         )
     )
+
+
+def _settled_at(turn: Turn) -> float | None:
+    """The stock's last close where the venue says it, else its newest mark."""
+    book = turn.book
+    quote = book.quotes.get(book.underlying)
+    close = None if quote is None else quote.previous_close
+    return book.day.marks.get(book.underlying) if close is None else close
 
 
 def on_broker_report(turn: Turn, event: BrokerReport) -> None:
