@@ -100,7 +100,34 @@ def overlay(found: Sequence[Drawn], reader: Reader) -> Figure:
         data=tuple(data),
         layout=_two_axes(reader, reader.say("backtests.charts.overlay.axis"), legend=True),
         note=reader.say("backtests.charts.overlay.note"),
+        table=_overlay_twin(shown, reader),
     )
+
+
+def _overlay_twin(shown: Sequence[Drawn], reader: Reader) -> dict[str, Any]:
+    """Where each line begins, ends, and how far it went: points of runs over other days share no row."""
+    columns = [{"label": reader.say("backtests.columns.run")}]
+    columns += [
+        {"label": reader.say(f"backtests.ends.{name}"), "unit": unit, "align": "right"}
+        for name, unit in (("last", "USD"), ("low", "USD"), ("high", "USD"), ("drawdown", "%"))
+    ]
+    rows = []
+    for each in shown:
+        pnl = each.curve.equity_usd - each.base_usd
+        told = [wording.usd(float(value), signed=True) for value in (pnl[-1], pnl.min(), pnl.max())]
+        deepest = wording.number(-float(np.abs(each.curve.drawdown_pct).max()), decimals=2)
+        rows.append({"cells": [each.run.title, *told, deepest]})
+    return {"columns": columns, "rows": rows}
+
+
+def _bar_twin(
+    head: str, names: Sequence[str], runs: Sequence[str], values: Sequence[Sequence[str]], unit: str
+) -> dict[str, Any]:
+    """A row for each bar's name, a column for each run."""
+    return {
+        "columns": [{"label": head}, *({"label": run, "unit": unit, "align": "right"} for run in runs)],
+        "rows": [{"cells": [name, *(each[at] for each in values)]} for at, name in enumerate(names)],
+    }
 
 
 def _points(curve: Curve, reader: Reader) -> tuple[list[str | None], list[int]]:
@@ -167,9 +194,12 @@ def attribution(runs: Sequence[RunLook], reader: Reader) -> Figure:
         return figures.empty(title, reader.say("backtests.nothing"))
     names = [reader.say(f"history.parts.{name}") for name in backtest_tables.PARTS]
     names.append(reader.say("backtests.total"))
-    data, said = [], []
+    data: list[dict[str, Any]] = []
+    said: list[str] = []
+    shown: list[list[float]] = []
     for place, (run_title, _, parts) in enumerate(told):
         values = [backtest_tables.signed_part(parts, name) for name in backtest_tables.PARTS] + [parts.total_usd]
+        shown.append(values)
         data.append(_bars(run_title, names, values, place, "%{x}: %{y:+,.2f} USD"))
         told_parts = ", ".join(
             f"{name} {wording.usd(value, signed=True)}" for name, value in zip(names, values, strict=True)
@@ -184,11 +214,19 @@ def attribution(runs: Sequence[RunLook], reader: Reader) -> Figure:
             height=300,
             legend=len(told) > 1,
             barmode="group",
-            xaxis=figures.axis("", type="category", tickangle=0),
+            xaxis=figures.axis("", type="category"),
             yaxis=figures.axis(reader.say("charts.usd"), tickformat="+,.0f", zeroline=True),
         ),
         note=reader.say("backtests.charts.attribution.note"),
-        table=figures.twin(backtest_tables.attribution_table(told[0][1], reader)) if len(told) == 1 else None,
+        table=figures.twin(backtest_tables.attribution_table(told[0][1], reader))
+        if len(told) == 1
+        else _bar_twin(
+            reader.say("backtests.columns.part"),
+            names,
+            [run_title for run_title, _, _ in told],
+            [[wording.usd(value, signed=True) for value in values] for values in shown],
+            "USD",
+        ),
     )
 
 
@@ -223,7 +261,15 @@ def refusals(runs: Sequence[RunLook], reader: Reader) -> Figure:
             yaxis=figures.axis("", type="category", autorange="reversed", fixedrange=True),
         ),
         note=reader.say("backtests.charts.refusals.note"),
-        table=plain(backtest_tables.refusal_table(told[0], reader)) if len(told) == 1 else None,
+        table=plain(backtest_tables.refusal_table(told[0], reader))
+        if len(told) == 1
+        else _bar_twin(
+            reader.say("backtests.columns.rule"),
+            names,
+            [run.title for run in runs if run.summary is not None],
+            [[f"{summary.refused.get(rule, 0):,d}" for rule in rules] for summary in told],
+            "n",
+        ),
     )
 
 

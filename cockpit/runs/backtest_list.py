@@ -10,6 +10,7 @@ from cockpit.runs import wordings
 from cockpit.runs.columns import RunColumns
 from cockpit.tables import Row, Table
 from state.runs.reading import RunLook
+from state.runs.records import Summary
 
 PAGE = 100
 """Rows of one page."""
@@ -92,11 +93,19 @@ def _row(run: RunLook, reader: Reader, compared: Sequence[str]) -> Row:
             wording.DASH if figures is None else wording.shares(float(figures.hedges)),
             wording.DASH if told is None else wording.shares(float(sum(told.refused.values()))),
             wording.DASH if told is None else wordings.profile(told.profile),
-            wordings.trouble(run, reader) if told is None else f"{told.data.description}\n{told.data.spec}",
+            wordings.trouble(run, reader) if told is None else _data(told, reader),
             reader.day_and_time(run.created_ts or None),
             picked if figures is not None else "",
         ),
     )
+
+
+def _data(told: Summary, reader: Reader) -> str:
+    """What was asked for and, below, from when to when that was."""
+    first, last = ((ts or "")[:10] for ts in (told.data.first_ts, told.data.last_ts))
+    span = first if first == last else f"{first} … {last}"
+    sessions = reader.say("backtests.sessions", n=wording.shares(float(told.data.sessions)))
+    return f"{told.data.spec}\n{span} · {sessions}" if first else told.data.spec
 
 
 def toggled(compared: Sequence[str], run_id: str) -> tuple[str, ...]:

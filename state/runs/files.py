@@ -29,10 +29,11 @@ def read_small(path: Path, most_bytes: int) -> bytes:
         raise UnreadableError("missing", f"{path.name} is missing") from error
     except OSError as error:
         raise UnreadableError("unreadable", f"{path.name}: {error.strerror}") from error
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise UnreadableError("foreign", f"{path.name} is no regular file")
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise UnreadableError("foreign", f"{path.name} is no regular file")
         if found.st_size > most_bytes:
             raise UnreadableError("too_large", f"{path.name} has {found.st_size:,d} bytes, more than {most_bytes:,d}")
         return file.read(most_bytes)
