@@ -46,7 +46,7 @@ def by_hour_of_day(
     closes: Mapping[int, float | None],
     zone: ZoneInfo,
 ) -> tuple[HourRow, ...]:
-    """Rows by hour of `zone`, hours with nothing left out, the nights last.
+    """Rows by hour of `zone`, the nights last; hours in which nothing moved, was traded or refused are left out.
 
     A sample's change of equity belongs to the hour in which the moment before it lies: the sample of 15:00:00 tells of
     the minute before. The first sample of a day tells of the night. The rows' P&L sums to last - first equity.
@@ -71,7 +71,7 @@ def by_hour_of_day(
     for hour in range(24):
         within = (hours == hour) & ~nights
         mine = traded.get(hour, [])
-        if within.any() or mine or refusals[hour]:
+        if changes[within].any() or mine or refusals[hour]:
             rows.append(_row(hour, changes[within], days[within], mine, int(refusals[hour])))
     if nights.any():
         rows.append(_row(OVERNIGHT, changes[nights], days[nights], [], 0))
