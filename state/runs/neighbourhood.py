@@ -2,7 +2,7 @@
 
 The best of many cells is partly luck. A parameter that is right stays right when it is changed a little; a cell whose
 neighbours fall back to the middle of the field owes its place to chance. So each cell is told beside its neighbours,
-and the recommended cell is the one whose neighbourhood, not whose own figure, is best.
+and the recommended cell is the one that is good together with its neighbourhood, not the one whose own figure is best.
 
 Neighbours on a grid are the cells at most one step away in every key (Moore neighbourhood); in a random or Bayesian
 search they are the nearest in the unit cube (each key from its low to its high, by logarithm where it is searched so).
@@ -45,11 +45,11 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     neighbour_mean: float | None
     neighbour_worst: float | None
     robust: float | None
-    """Median of the cell and its neighbours."""
+    """The worse of the cell's own objective and the median of it and its neighbours: both must be good."""
     kept_pct: float | None
     """How much of the cell's advantage over the middle cell the mean of its neighbours keeps, in percent."""
     word: Word
-    """plateau, spike; below: no better than the middle cell; alone: fewer than two neighbours; failed: no result."""
+    """plateau, spike; below: poorer than the middle cell; alone: fewer than two neighbours; failed: no result."""
 
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,11 +182,7 @@ def _judged(cell: Cell, objective: float, near: list[Cell], middle: float, bette
     kept = None
     if mean is not None and advantage > _TOLERANCE:
         kept = 100 * (better.score(mean) - better.score(middle)) / advantage
-    word: Word = "below"
-    if len(around) < _FEWEST:
-        word = "alone"
-    elif kept is not None:
-        word = "plateau" if kept >= KEPT_PCT else "spike"
+    median = statistics.median([objective, *around])
     return Judged(
         number=cell.number,
         params=cell.params,
@@ -194,10 +190,21 @@ def _judged(cell: Cell, objective: float, near: list[Cell], middle: float, bette
         neighbours=tuple(other.number for other in near),
         neighbour_mean=mean,
         neighbour_worst=min(around, key=better.score) if around else None,
-        robust=statistics.median([objective, *around]),
+        robust=min(objective, median, key=better.score),
         kept_pct=kept,
-        word=word,
+        word=_word(
+            len(around), kept, advantage, is_flat=mean is not None and better.score(mean) >= better.score(objective)
+        ),
     )
+
+
+def _word(neighbours: int, kept_pct: float | None, advantage: float, *, is_flat: bool) -> Word:
+    """A cell as good as the middle one has no advantage to lose: where nothing around it is poorer it is a plateau."""
+    if neighbours < _FEWEST:
+        return "alone"
+    if kept_pct is not None:
+        return "plateau" if kept_pct >= KEPT_PCT else "spike"
+    return "plateau" if is_flat and advantage >= -_TOLERANCE else "below"
 
 
 def _failed(cell: Cell) -> Judged:
@@ -218,12 +225,13 @@ def _why(plan: SweepPlan, best: Judged, robust: Judged) -> str:
     if robust.word == "alone":
         return f"{alone}, but too few cells lie around any to tell plateau from spike: try more"
     around = (
-        f"median of it and its {len(robust.neighbours)} neighbours {robust.robust:,.6g}, "
-        f"the worst of them {robust.neighbour_worst:,.6g}"
+        f"its {len(robust.neighbours)} neighbours average {robust.neighbour_mean:,.6g}, "
+        f"the worst {robust.neighbour_worst:,.6g}"
     )
     if best.number == robust.number:
-        return f"{alone} and by its neighbourhood ({around}): a {best.word}"
-    taken = f"cell {robust.number} ({robust.objective:,.6g}) has the best neighbourhood ({around})"
+        doubt = f"; yet a spike: they keep {best.kept_pct:.0f} % of its advantage" if best.word == "spike" else ""
+        return f"{alone}, and its neighbourhood is the best too ({around}{doubt})"
+    taken = f"cell {robust.number} ({robust.objective:,.6g}) stands better ({around})"
     return f"{alone}, {_fault(best)}; {taken}"
 
 
@@ -233,4 +241,4 @@ def _fault(best: Judged) -> str:
         return f"but a spike: {around} and keep {best.kept_pct:.0f} % of its advantage"
     if best.word == "alone":
         return "but too few cells lie around it to tell"
-    return f"but its neighbourhood is not (median {best.robust:,.6g})"
+    return f"but its neighbours average {best.neighbour_mean:,.6g}, the worst {best.neighbour_worst:,.6g}"

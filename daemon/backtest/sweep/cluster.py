@@ -18,17 +18,14 @@ from distributed import Client
 from config.schema import Profile
 from config.version import version
 from daemon.backtest.sweep.jobs import Job, StrategyOf, run_job, try_data
+from daemon.backtest.sweep.pool import PoolError
 from state.runs.records import Trial
 
 _CONNECT_WITHIN_S = 20
 
 
-class ClusterError(Exception):
-    """The cluster cannot run this sweep. One line with the remedy."""
-
-
 class ClusterPool:
-    """Implements `local.Pool` by a scheduler's address. Use as a context manager. Raises ClusterError."""
+    """Implements `pool.Pool` by a scheduler's address. Use as a context manager. Raises PoolError."""
 
     def __init__(self, scheduler: str, strategy_of: StrategyOf) -> None:
         self._strategy_of = strategy_of
@@ -40,7 +37,7 @@ class ClusterPool:
         self.slots = sum(self._client.nthreads().values())
         if self.slots == 0:
             self.close()
-            raise ClusterError(f"{scheduler} has no workers: start some there (dask worker {scheduler})")
+            raise PoolError(f"{scheduler} has no workers: start some there (dask worker {scheduler})")
 
     def __enter__(self) -> Self:
         return self
@@ -49,21 +46,21 @@ class ClusterPool:
         self.close()
 
     def check(self, specs: list[str], profile: Profile, root: Path | None) -> None:
-        """Ask every worker for its version of the program and whether it can open the data. Raises ClusterError."""
+        """Ask every worker for its version of the program and whether it can open the data. Raises PoolError."""
         mine = version()
         for spec in specs:
             try:
                 found = self._client.run(_worker_fault, spec, profile, root, mine, on_error="return")
             except Exception as error:
-                raise ClusterError(f"{self._scheduler}: its workers cannot be asked: {_line(error)}") from error
+                raise PoolError(f"{self._scheduler}: its workers cannot be asked: {_line(error)}") from error
             for worker, fault in found.items():
                 if isinstance(fault, BaseException):
-                    raise ClusterError(
+                    raise PoolError(
                         f"worker {worker} cannot run this program ({_line(fault)}): "
                         "start it with this checkout in PYTHONPATH and the same environment"
                     )
                 if fault is not None:
-                    raise ClusterError(f"worker {worker}: {fault}")
+                    raise PoolError(f"worker {worker}: {fault}")
 
     def submit(self, job: Job) -> None:
         """Send it to the scheduler."""
@@ -81,7 +78,7 @@ class ClusterPool:
             while True:
                 ended.append(self._ended.get_nowait())
         if not ended and self._running and self._client.status != "running":
-            raise ClusterError(f"{self._scheduler} is gone; what came is kept: go on with --resume once it is back")
+            raise PoolError(f"{self._scheduler} is gone; what came is kept: go on with --resume once it is back")
         trials = []
         for future in ended:
             job, _ = self._running.pop(future.key)
@@ -107,7 +104,7 @@ def _connected(scheduler: str) -> Any:
     try:
         return client_type(scheduler, timeout=_CONNECT_WITHIN_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        raise ClusterError(
+        raise PoolError(
             f"{scheduler}: no Dask scheduler answers ({_line(error)}); start one (dask scheduler) or name another"
         ) from error
 

@@ -56,11 +56,11 @@ def around_text(cell: Judged) -> str:
     """`a plateau: its 8 neighbours average 310, the worst 250; ...`."""
     if cell.word == "alone":
         return f"{len(cell.neighbours)} neighbours: too few to tell plateau from spike"
-    words = {"plateau": "a plateau", "spike": "a spike", "below": "no better than the middle cell"}
+    words = {"plateau": "a plateau", "spike": "a spike", "below": "poorer than the middle cell"}
     kept = "" if cell.kept_pct is None else f", which is {cell.kept_pct:.0f} % of its advantage over the middle cell"
     return (
         f"{words.get(cell.word, cell.word)}: its {len(cell.neighbours)} neighbours average {cell.neighbour_mean:,.6g}"
-        f"{kept}; the worst {cell.neighbour_worst:,.6g}, the median with it {cell.robust:,.6g}"
+        f"{kept}; the worst {cell.neighbour_worst:,.6g}, robust score {cell.robust:,.6g}"
     )
 
 

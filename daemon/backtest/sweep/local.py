@@ -14,33 +14,12 @@ import signal
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from daemon.backtest.sweep.jobs import Job, StrategyOf, run_job
 from state.runs.records import Trial
 
 _END_WITHIN_S = 5.0
-
-
-class Pool(Protocol):
-    """Where trials run."""
-
-    @property
-    def slots(self) -> int:
-        """How many trials it runs at once."""
-        ...
-
-    def submit(self, job: Job) -> None:
-        """Begin a trial; more than `slots` at once wait in line."""
-        ...
-
-    def wait(self, timeout_s: float) -> list[Trial]:
-        """Trials that have ended, each told once; empty where none did in time."""
-        ...
-
-    def close(self) -> None:
-        """Give up what still runs and free everything."""
-        ...
 
 
 class LocalPool:

@@ -70,7 +70,7 @@ def _keys(plan: SweepPlan, params: dict[str, Any], desk: str, profiles_dir: Path
     if base.resolve().parent == profiles_dir.resolve():
         found = {"extends": base.stem, "desk": desk}
     else:  # `extends` takes names only
-        found = {**plain(load_tree(str(base), profiles_dir=profiles_dir)), "desk": desk}
+        found = {"desk": desk} | plain(load_tree(str(base), profiles_dir=profiles_dir)) | {"desk": desk}
     for key, value in {**plan.profile.overrides, **params}.items():
         if _is_a_decisions(key):
             _put(found, key.split("."), value)

@@ -38,7 +38,10 @@ class ResultsFolder:
         self._started_us = wall_us()
         self._started_s = time.monotonic()
         self._told_s = -PROGRESS_EVERY_S
-        self._begun_at = 0.0
+        self._first: float | None = None
+        """The share that was done before this process began."""
+        self._grown = (0.0, 0.0)
+        """When the share last grew (seconds since the start), and to what."""
 
     @classmethod
     def new(cls, paths: SweepPaths, plan: SweepPlan) -> "ResultsFolder":
@@ -76,15 +79,13 @@ class ResultsFolder:
         except OSError as error:
             raise SweepFolderError(f"cannot write {self._paths.results}: {error.strerror or error}") from error
 
-    def tell(self, done: float, text: str, *, status: Status = "running") -> float | None:
-        """Say how far it is; gives the seconds that are left, where that can be said. An end is always written."""
+    def tell(self, done: float, text: str, *, status: Status = "running") -> None:
+        """Say how far it is, at most twice a second; an end is always said."""
         now_s = time.monotonic()
-        if self._told_s < 0:
-            self._begun_at = done
-        seconds, gone = now_s - self._started_s, done - self._begun_at
-        eta_s = round(seconds * (1 - done) / gone, 1) if status == "running" and gone > 0 else None
+        seconds = now_s - self._started_s
+        eta_s = self._eta_s(done, seconds) if status == "running" else None
         if status == "running" and now_s - self._told_s < PROGRESS_EVERY_S:
-            return eta_s
+            return
         self._told_s = now_s
         progress = Progress(
             schema=SCHEMA_VERSION,
@@ -103,7 +104,17 @@ class ResultsFolder:
             _replace(self._paths.progress, progress)
         except OSError as error:
             raise SweepFolderError(f"cannot write {self._paths.progress}: {error.strerror or error}") from error
-        return eta_s
+
+    def _eta_s(self, done: float, seconds: float) -> float | None:
+        """By the pace of this process up to the last trial that ended; counts down until the next one does."""
+        if self._first is None:
+            self._first, self._grown = done, (seconds, done)
+        if done > self._grown[1]:
+            self._grown = (seconds, done)
+        then_s, share = self._grown
+        if share <= self._first:
+            return None
+        return round(max(then_s * (1 - share) / (share - self._first) - (seconds - then_s), 0.0), 1)
 
     def close(self) -> None:
         """Let another process go on with it."""

@@ -9,14 +9,14 @@ import msgspec
 from config.loader import LoadedProfile, ProfileError
 from config.schema import Profile
 from daemon.backtest.sweep.jobs import Job
-from daemon.backtest.sweep.local import Pool
+from daemon.backtest.sweep.pool import Pool
 from daemon.backtest.sweep.results import ResultsFolder
 from daemon.backtest.sweep.schedule import Schedule, SearcherOf, Task
 from state.runs.objectives import Better
 from state.runs.records import Status, SweepPlan, Trial
 
-ProgressCall = Callable[[float, str, float | None], None]
-"""0 to 1, a line, seconds left."""
+ProgressCall = Callable[[float, str], None]
+"""0 to 1, and a line."""
 CellOf = Callable[[Mapping[str, Any]], LoadedProfile]
 """Searched keys and their values -> the profile that decides. Raises ProfileError."""
 
@@ -59,7 +59,7 @@ def run_sweep(
         tried again by who goes on. A sweep of which no trial came to a result has failed.
 
     Raises:
-        SweepFolderError, ClusterError: results cannot be written, or the cluster is gone; what came is kept.
+        SweepFolderError, PoolError: results cannot be written, or the cluster is gone; what came is kept.
     """
     return _Sweep(folder, base=base, cell_of=cell_of, pool=pool, root=root, progress=progress).run(searcher_of)
 
@@ -171,9 +171,9 @@ class _Sweep:
 
     def _tell(self) -> None:
         text = self._text()
-        eta_s = self._folder.tell(self._done(), text)
+        self._folder.tell(self._done(), text)
         if self._progress is not None:
-            self._progress(self._done(), text, eta_s)
+            self._progress(self._done(), text)
 
     def _end(self, status: Status) -> Outcome:
         text = self._text()

@@ -1,0 +1,137 @@
+"""A sweep as an operator reads it: the cells beside their neighbours, the one to trust, and what it kept unseen."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.output import coloured
+from state.runs.neighbourhood import judge, recommend
+from state.runs.objectives import Better
+from state.runs.walk_forward import fold_table
+
+if TYPE_CHECKING:
+    from state.runs.neighbourhood import Judged
+    from state.runs.reading import RunLook
+    from state.runs.records import SweepPlan, Trial
+    from state.runs.walk_forward import FoldTable
+
+_LABEL = 9
+_COLOURS = {"plateau": "green", "spike": "yellow", "failed": "red"}
+
+
+def verdict(plan: "SweepPlan", trials: "Sequence[Trial]") -> dict[str, Any]:
+    """What `--json` says of a sweep."""
+    cells = judge(plan, trials)
+    return {
+        "plan": plan,
+        "trials": len(trials),
+        "cells": cells,
+        "recommendation": recommend(plan, cells),
+        "walk_forward": fold_table(plan, trials) if plan.folds else None,
+    }
+
+
+def list_text(found: "Sequence[RunLook]", root: Path, example: str) -> str:
+    """A line for each sweep; where there is none, which command makes one."""
+    if not found:
+        return f"no sweep under {root}; each one will have a line here. Make one: {example}"
+    lines = []
+    for run in found:
+        about = run.detail or (run.trouble or "").replace("_", " ")
+        if run.progress is not None:
+            about = run.progress.text
+        searched = "" if run.plan is None else f"{run.plan.method} over {len(run.plan.searched)} keys, "
+        lines.append(f"{run.run_id:<32} {run.standing:<11} {searched}{about}")
+    return "\n".join(lines)
+
+
+def show_text(plan: "SweepPlan", trials: "Sequence[Trial]", standing: str, *, best: int, shell: str) -> str:
+    """The whole report. `shell` is a command line with braces for its words."""
+    cells = judge(plan, trials)
+    lines = [*_head(plan, trials, standing), ""]
+    if not trials:
+        lines.append("no trial has ended yet; the cells will stand here as they come")
+        return "\n".join(lines)
+    lines += [*_cells(plan, cells, best), *_failures(trials)]
+    if plan.folds:
+        lines += ["", *_folds(fold_table(plan, trials))]
+    found = recommend(plan, cells)
+    if found is not None:
+        made = shell.format(f"sweep make-profile {plan.run_id} --trial {found.robust.number} --as NAME")
+        lines += ["", f"take cell {found.robust.number}: {found.why}", f"{'profile':<{_LABEL}}{made}"]
+    return "\n".join(lines)
+
+
+def _head(plan: "SweepPlan", trials: "Sequence[Trial]", standing: str) -> Iterator[str]:
+    from daemon.backtest.sweep.evidence import searched_text
+
+    sought = f"{'largest' if plan.maximise else 'smallest'} {plan.objective}"
+    yield f"{plan.title or plan.run_id}: {standing}, {len(trials)} trials; {plan.method} for the {sought}"
+    yield f"{'data':<{_LABEL}}{plan.data.description} ({plan.data.spec})"
+    changed = ", ".join(f"{key}={value}" for key, value in plan.profile.overrides.items())
+    yield f"{'profile':<{_LABEL}}{plan.profile.name}{f' with {changed}' if changed else ''}"
+    for searched in plan.searched:
+        yield f"{'searched':<{_LABEL}}{searched_text(searched)}"
+
+
+def _cells(plan: "SweepPlan", cells: "Sequence[Judged]", best: int) -> Iterator[str]:
+    """The best ones by their neighbourhood, beside their own figure: which of the two is larger is the point."""
+    better = Better(maximise=plan.maximise)
+    good = [cell for cell in cells if cell.objective is not None]
+    good.sort(key=lambda cell: (-better.score(cell.robust or 0.0), cell.number))
+    names = [searched.key.rpartition(".")[2] for searched in plan.searched]
+    widths = [max(len(name), 8) for name in names]
+    if plan.folds:
+        yield f"{plan.objective} in sample" + (", mean of the folds" if plan.method != "bayes" else ", last fold")
+    yield f"{'cell':>5}  {'robust':>12}  {'alone':>12}  {'neighbours':>12}  {'worst':>12}  {'verdict':<8}" + "".join(
+        f"  {name:>{width}}" for name, width in zip(names, widths, strict=True)
+    )
+    for cell in good[:best]:
+        figures = (cell.robust, cell.objective, cell.neighbour_mean, cell.neighbour_worst)
+        values = [_value(cell.params.get(searched.key)) for searched in plan.searched]
+        word = coloured(f"{cell.word:<8}", _COLOURS[cell.word]) if cell.word in _COLOURS else f"{cell.word:<8}"
+        yield (
+            f"{cell.number:>5}"
+            + "".join(f"  {_figure(each):>12}" for each in figures)
+            + f"  {word}"
+            + "".join(f"  {value:>{width}}" for value, width in zip(values, widths, strict=True))
+        )
+    if len(good) > best:
+        yield f"{len(good) - best} more: --best {len(good)}"
+
+
+def _failures(trials: "Sequence[Trial]") -> Iterator[str]:
+    """Each problem once, with how many trials had it."""
+    counted: dict[str, list[int]] = {}
+    for trial in trials:
+        if trial.problem is not None:
+            counted.setdefault(trial.problem, []).append(trial.number)
+    for problem, numbers in counted.items():
+        yield f"{len(numbers)} failed, cell {numbers[0]} first: {problem}"
+
+
+def _folds(table: "FoldTable") -> Iterator[str]:
+    by = " a session" if table.is_by_session else ""
+    yield f"out of sample ({table.objective}{by}):"
+    yield f"{'fold':>5}  {'cell':>5}  {'in sample':>12}  {'out':>12}  {'worse by':>9}  {'rank out':>9}  sessions out"
+    for row in table.rows:
+        worse = "-" if row.degradation_pct is None else f"{row.degradation_pct:,.0f} %"
+        rank = "-" if row.out_rank is None else f"{row.out_rank} of {row.cells}"
+        cell = "-" if row.number is None else str(row.number)
+        yield (
+            f"{row.fold:>5}  {cell:>5}  {_figure(row.in_objective):>12}  {_figure(row.out_objective):>12}  "
+            f"{worse:>9}  {rank:>9}  {row.out_spec.rpartition('#')[2]}"
+        )
+    if table.out_sum is not None:
+        what = "sum" if table.is_by_session else "mean"
+        yield f"{what} out of sample, each fold with the cell that was best in its sample: {table.out_sum:,.6g}"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.6g}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
