@@ -10,10 +10,13 @@ from daemon.core.recovery import Recovered
 from daemon.core.step import Core
 from daemon.core.strategy import Strategy
 from daemon.venues.simulated.exchange import SimulatedExchange
-from daemon.venues.simulated.model import OpeningPosition
+from daemon.venues.simulated.frictions import Commissions, Frictions
+from daemon.venues.simulated.model import Market, OpeningPosition
 from daemon.venues.simulated.venue import SimulatedVenue
+from daemon.venues.simulated.wider_market import WiderMarket
 from state.runs.records import VenueModel
 
+US_PER_MS = 1000
 DESK = "backtest"
 LEDGER_ID = "bt01"
 """Part of each order_ref; the same for every run, so that the same decisions give the same bytes."""
@@ -48,6 +51,22 @@ def model_of(profile: Profile) -> VenueModel:
     )
 
 
+def _quoted(market: Market, model: VenueModel) -> Market:
+    return market if model.extra_spread_usd == 0 else WiderMarket(market, model.extra_spread_usd)
+
+
+def _frictions(model: VenueModel) -> Frictions:
+    return Frictions(
+        slippage_bps=model.slippage_bps,
+        slice_each_step=model.partial_fill_each_step,
+        commissions=Commissions(
+            share_usd=model.commission_usd_share,
+            minimum_usd=model.commission_minimum_usd,
+            contract_usd=model.commission_usd_contract,
+        ),
+    )
+
+
 def assemble(
     profile: Profile,
     strategy: Strategy,
@@ -65,7 +84,7 @@ def assemble(
     if settings is None or not settings.positions:
         raise ValueError("the profile has no simulator.positions: a backtest must know what it starts with")
     how = model_of(profile) if model is None else model
-    market = PeekingMarket(feed.market)
+    market = PeekingMarket(_quoted(feed.market, how))
     exchange = SimulatedExchange(
         market,
         account=settings.account,
@@ -73,9 +92,10 @@ def assemble(
         positions=opening_positions(profile, settings.positions),
         partial_fill_shares=how.partial_fill_shares,
         fill_displayed_size=how.fill_displayed_size,
+        frictions=_frictions(how),
     )
     time = MarketTime()
-    venue = SimulatedVenue(exchange, time, client_id=profile.ib.client_id)
+    venue = SimulatedVenue(exchange, time, client_id=profile.ib.client_id, latency_us=round(how.latency_ms * US_PER_MS))
     core = Core(profile, strategy)
     book = core.open(
         desk=DESK, run_id=run_id, recovered=Recovered(), new_ledger_id=LEDGER_ID, ts_us=market.next_us() or 0

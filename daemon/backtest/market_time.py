@@ -37,6 +37,20 @@ class MarketTimers:
         """Forget a timer; unknown keys are fine."""
         self._due_us.pop(key, None)
 
+    def restart(self, key: str, delay_ms: float, now_us: int, *, times: int) -> None:
+        """As though `key` had fired and been started anew so often, the last time now. It must be running."""
+        self.cancel(key)
+        self._count += times - 1
+        self.start(key, delay_ms, now_us)
+
+    def due_us(self, key: str) -> int | None:
+        """When that timer is due; None while it does not run."""
+        return self._due_us.get(key)
+
+    def next_us_but(self, key: str) -> int | None:
+        """When the earliest timer but that one is due."""
+        return min((due_us for name, due_us in self._due_us.items() if name != key), default=None)
+
     def next_us(self) -> int | None:
         """When the earliest running timer is due."""
         while self._queue and self._due_us.get(self._queue[0][2]) != self._queue[0][0]:

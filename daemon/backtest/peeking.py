@@ -14,6 +14,11 @@ class PeekingMarket:
         self._ahead: MarketStep | None = None
         self._is_ahead = False
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the next step has been taken from the market already."""
+        return self._is_ahead
+
     def next_us(self) -> int | None:
         """When the next step will be; None where the market has ended."""
         if not self._is_ahead:

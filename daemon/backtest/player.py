@@ -74,8 +74,14 @@ class Player:
         self.exit: Exit | None = None
         """The core asked to leave; nothing is decided any more."""
         self._listener = listener
-        self._clock_every_us = None if clock_every_ms is None else clock_every_ms * 1000
+        self.clock_every_us = None if clock_every_ms is None else clock_every_ms * 1000
+        """How often the clock ticks between two steps of the market; None where it does not."""
         self._waiting: deque[AnyEvent] = deque()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits: every event is decided, and the market's next step has not been looked at."""
+        return self.exit is None and not self._waiting and not self.market.is_ahead
 
     def emit(self, event: AnyEvent) -> None:
         """Queue an event: the venue's, or the operator's."""
@@ -122,21 +128,32 @@ class Player:
         return [answer for answer in answers if answer is not None]
 
     def _pass_time(self, until_us: int) -> None:
-        """Fire what is due before the market's next step, and let the clock tick where it shall."""
+        """Up to the market's next step: orders arrive, timers fire, and the clock ticks where it shall, each in time.
+
+        While the market is closed nothing is decided, so the night needs neither: what is due fires at its end.
+        """
         while self.exit is None:
-            now_us, due_us = self.time.now_us(), self.timers.next_us()
-            tick_us = None if self._clock_every_us is None else now_us + self._clock_every_us
-            if due_us is not None and due_us < until_us and (tick_us is None or due_us <= tick_us):
+            arrival_us, due_us = self.venue.next_arrival_us(), self.timers.next_us()
+            tick_us = None if self.clock_every_us is None else self.time.now_us() + self.clock_every_us
+            next_us = until_us if due_us is None or due_us > until_us else due_us
+            if tick_us is not None and tick_us < next_us:
+                next_us = tick_us
+            if arrival_us is not None and arrival_us <= next_us:
+                self.time.market_stamp(arrival_us)
+                self.venue.arrive()
+            elif next_us == until_us or self._is_resting():
+                return
+            elif next_us == due_us:
                 self.time.market_stamp(due_us)
                 self.emit(TimerFired(ts_us=self.time.now_us(), key=self.timers.pop()))
-            elif tick_us is not None and tick_us < until_us:
-                if self.book.session_now() is None and (due_us is None or due_us > tick_us):
-                    return  # nothing is decided while the market is closed: the night needs no ticks
-                self.time.market_stamp(tick_us)
-                self.emit(Clock(ts_us=tick_us))
             else:
-                return
+                self.time.market_stamp(next_us)
+                self.emit(Clock(ts_us=next_us))
             self.drain()
+
+    def _is_resting(self) -> bool:
+        """Whether the market is closed and no own order is at it."""
+        return self.book.session_now() is None and not self.book.in_flight()
 
     def _act(self, effect: AnyEffect) -> AnyEvent | None:
         match effect:

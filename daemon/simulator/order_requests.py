@@ -11,11 +11,7 @@ from daemon.simulator.gateway import Gateway
 from daemon.simulator.market_requests import one_contract
 from daemon.simulator.serving import INVALID_REQUEST, Handler
 from daemon.simulator.sessions import Session
-from daemon.venues.simulated.account import (
-    STOCK_INITIAL_MARGIN,
-    STOCK_MAINTENANCE_MARGIN,
-    order_commission_usd,
-)
+from daemon.venues.simulated.account import STOCK_INITIAL_MARGIN, STOCK_MAINTENANCE_MARGIN
 from daemon.venues.simulated.model import FillPlan, OrderTicket, OrderUpdate, SimContract, SimExecution
 
 UNSUPPORTED_TYPE = 387
@@ -147,7 +143,7 @@ def _what_if(gateway: Gateway, session: Session, contract: SimContract, ticket: 
         gateway.error(session, ticket.order_id, REJECTED, "Order rejected - reason:there is no quote to estimate with")
         return
     value_usd = touch * contract.multiplier * ticket.quantity
-    commission_usd = order_commission_usd(contract, ticket.quantity)
+    commission_usd = gateway.exchange.frictions.commissions.of_order(contract, ticket.quantity)
     account = gateway.exchange.account_values()
     changes = {
         "init": ("InitMarginReq", value_usd * (STOCK_INITIAL_MARGIN if contract.kind == "stock" else 1.0)),

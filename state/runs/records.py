@@ -61,13 +61,16 @@ class VenueModel(_Record, frozen=True):
     """How the simulated venue fills. All of it stands in the report."""
 
     extra_spread_usd: float = 0.0
-    """Added to the recorded spread, half on each side."""
+    """Added to the stock's quoted spread, half on each side: the decisions see the wider quotes, too."""
     slippage_bps: float = 0.0
-    """A market order's price is worse than the touch by this."""
+    """A market order's price is worse than the touch by this, off the tick; the decisions do not see it coming."""
     latency_ms: float = 0.0
-    """From the decision to the exchange: the order meets the first market step at or after that moment."""
+    """From the desk to the exchange, of each order, change and cancel: it meets the first market step at or after its
+    arrival. Over minute bars any latency therefore means the next bar."""
     partial_fill_shares: float | None = None
     """An order is filled in slices of at most so many shares."""
+    partial_fill_each_step: bool = False
+    """One slice each market step, instead of all at once."""
     fill_displayed_size: bool = False
     """A limit order gets at most the size that the touch shows, once each step."""
     commission_usd_share: float = 0.005

@@ -5,7 +5,8 @@ import json
 import msgspec
 import pytest
 
-from daemon.venues.simulated.account import SimulatedAccount, order_commission_usd
+from daemon.venues.simulated.account import SimulatedAccount
+from daemon.venues.simulated.frictions import Commissions
 from daemon.venues.simulated.saved_book import SavedBookError
 from tests.support.scripted_market import CALL, STOCK, quote
 
@@ -18,8 +19,8 @@ def account(cash_usd: float = 10_000.0) -> SimulatedAccount:
     ("quantity", "stock_usd", "option_usd"), [(0, 0, 0), (1, 1.0, 0.65), (200, 1.0, 130), (201, 1.005, 130.65)]
 )
 def test_commissions(quantity: float, stock_usd: float, option_usd: float) -> None:
-    assert order_commission_usd(STOCK, quantity) == pytest.approx(stock_usd)
-    assert order_commission_usd(CALL, quantity) == pytest.approx(option_usd)
+    assert Commissions().of_order(STOCK, quantity) == pytest.approx(stock_usd)
+    assert Commissions().of_order(CALL, quantity) == pytest.approx(option_usd)
 
 
 def test_average_cost_adds_reduces_and_turns_through_zero() -> None:

@@ -19,10 +19,6 @@ STOCK_MAINTENANCE_MARGIN = 0.25
 SHORT_OPTION_MARGIN = 0.20
 """Of the underlying's value, for each short option; a long option is paid in full."""
 
-STOCK_COMMISSION_USD_SHARE = 0.005
-STOCK_COMMISSION_MINIMUM_USD = 1.0
-OPTION_COMMISSION_USD_CONTRACT = 0.65
-
 
 class _Holding(msgspec.Struct, kw_only=True):
     """One instrument of the account, today. Prices are per unit of quotation; `multiplier` makes them USD."""
@@ -48,15 +44,6 @@ class _Saved(msgspec.Struct, kw_only=True):
     cash_usd: float
     commissions_usd: float
     holdings: dict[str, _Holding]
-
-
-def order_commission_usd(contract: SimContract, quantity: float) -> float:
-    """The commission in USD of an order of which `quantity` has been filled so far."""
-    if quantity <= 0:
-        return 0.0
-    if contract.kind == "option":
-        return round(OPTION_COMMISSION_USD_CONTRACT * quantity, 6)
-    return round(max(STOCK_COMMISSION_MINIMUM_USD, STOCK_COMMISSION_USD_SHARE * quantity), 6)
 
 
 class SimulatedAccount:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from daemon.core.events import Side
 from daemon.venues.simulated.account import SimulatedAccount
+from daemon.venues.simulated.frictions import NO_FRICTIONS, Frictions
 from daemon.venues.simulated.model import (
     NO_PLAN,
     DailyPnl,
@@ -54,8 +55,10 @@ class SimulatedExchange:
         foreign_orders: Iterable[OrderTicket] = (),
         partial_fill_shares: float | None = None,
         fill_displayed_size: bool = False,
+        frictions: Frictions = NO_FRICTIONS,
     ) -> None:
         self.market = market
+        self.frictions = frictions
         self.account = account
         self._contracts = {contract.instrument: contract for contract in market.contracts}
         self._money = SimulatedAccount(account, cash_usd, self._contracts)
@@ -69,6 +72,7 @@ class SimulatedExchange:
             self._money,
             slice_shares=math.inf if partial_fill_shares is None else max(1.0, math.floor(partial_fill_shares)),
             displayed_size=fill_displayed_size,
+            frictions=frictions,
         )
         for position in positions:
             self._require(position.instrument)
@@ -183,21 +187,28 @@ class SimulatedExchange:
                 continue
             if self._book.age_hold(order):
                 events.append(order.update())
-            events.extend(self._book.match(order, self._moment(order), resting=True))
+            events.extend(self._book.match(order, self._moment(order), resting=not order.is_new))
+            order.is_new = False
         return step, events
 
-    def place(self, ticket: OrderTicket, plan: FillPlan = NO_PLAN) -> list[ExchangeEvent]:
-        """Take an order; the answer is everything that happens at once, in the order a gateway would say it."""
+    def place(self, ticket: OrderTicket, plan: FillPlan = NO_PLAN, *, trades_now: bool = True) -> list[ExchangeEvent]:
+        """Take an order; the answer is everything that happens at once, in the order a gateway would say it.
+
+        `trades_now` False: it came between two steps of the market, and trades from the next one on.
+        """
         refusal = self._refusal(ticket)
         if refusal is not None:
             return [refusal]
         order = self._book.accept(ticket, plan)
         events: list[ExchangeEvent] = [order.update("PreSubmitted"), order.update()]
-        events.extend(self._book.match(order, self._moment(order), resting=False))
+        if trades_now:
+            events.extend(self._book.match(order, self._moment(order), resting=False))
+        else:
+            order.is_new = True
         return events
 
-    def modify(self, ticket: OrderTicket) -> list[ExchangeEvent]:
-        """Give an order of that client and id another price or quantity.
+    def modify(self, ticket: OrderTicket, *, trades_now: bool = True) -> list[ExchangeEvent]:
+        """Give an order of that client and id another price or quantity; `trades_now` as for `place`.
 
         Refused, and the order left as it was: 104 for one that is filled, 103 for one that ended otherwise or never
         was, 105 where anything else would change, 201 for a quantity that is filled already.
@@ -213,6 +224,9 @@ class SimulatedExchange:
         if problem is not None or order is None:
             return [_refused(ticket, *(problem or (0, "")))]
         order.ticket = ticket
+        if not trades_now:
+            order.is_new = True
+            return [order.update()]
         return [order.update(), *self._book.match(order, self._moment(order), resting=False)]
 
     def cancel(self, client_id: int, order_id: int) -> list[ExchangeEvent]:

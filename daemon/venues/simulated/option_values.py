@@ -1,7 +1,13 @@
 """One option's standing quote from a model: the market's volatility in, Black-Scholes values out."""
 
+import math
+
 from daemon.core import black_scholes
 from daemon.venues.simulated.model import SimContract, SimQuote
+
+TICK_USD = 0.01
+OPTION_SPREAD = 0.015
+"""The spread of a model's quote as a part of the option's price, at least the stock's own spread."""
 
 
 def years_left(contract: SimContract, ts_us: int) -> float:
@@ -60,3 +66,24 @@ def with_model(
         model_theta=values.theta_usd_day,
         underlying_price=underlying_price,
     )
+
+
+def around(value: float, spread: float) -> tuple[float | None, float]:
+    """Bid and ask on the tick around a value, at least a tick apart; no bid where it would not be positive."""
+    bid_ticks = math.floor((value - spread / 2) / TICK_USD + 0.5)
+    ask_ticks = max(math.floor((value + spread / 2) / TICK_USD + 0.5), bid_ticks + 1, 1)
+    bid = round(bid_ticks * TICK_USD, 2) if bid_ticks > 0 else None
+    return bid, round(ask_ticks * TICK_USD, 2)
+
+
+def model_quote(
+    contract: SimContract, ts_us: int, underlying_price: float, volatility: float, *, rate: float, spread_usd: float
+) -> SimQuote:
+    """A quote around the Black-Scholes value at this volatility (a year); no sides once the option has expired."""
+    years = years_left(contract, ts_us)
+    if years <= 0 or contract.right is None or contract.strike is None:
+        return SimQuote(instrument=contract.instrument, bid=None, ask=None)
+    value = black_scholes.price(contract.right, underlying_price, contract.strike, years, rate, volatility)
+    bid, ask = around(value, max(spread_usd, OPTION_SPREAD * value))
+    quote = SimQuote(instrument=contract.instrument, bid=bid, ask=ask, bid_size=10.0, ask_size=10.0)
+    return with_model(quote, contract, ts_us, underlying_price, volatility=volatility, rate=rate)

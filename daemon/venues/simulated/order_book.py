@@ -1,6 +1,7 @@
 """The orders of the simulated exchange: what rests, what was executed, and what one execution does to the account.
 
-market order   fills at the touch (a buy at the ask); without that side it rests and fills at the next quote
+market order   fills at the touch (a buy at the ask), or worse where the frictions say so; without that side it rests
+               and fills at the next quote
 limit order    fills at the touch when it crosses on arrival; else it rests, and fills at its limit when crossed
 size           unlimited, in slices of `slice_shares`; with `displayed_size` a limit order gets at most what the
                touch shows, once each step of the market
@@ -10,7 +11,8 @@ plan           what a fault script wants of one order goes before all of this (`
 import math
 from dataclasses import dataclass
 
-from daemon.venues.simulated.account import SimulatedAccount, order_commission_usd
+from daemon.venues.simulated.account import SimulatedAccount
+from daemon.venues.simulated.frictions import NO_FRICTIONS, Frictions
 from daemon.venues.simulated.model import (
     NO_PLAN,
     ExchangeEvent,
@@ -54,11 +56,13 @@ class OrderBook:
         *,
         slice_shares: float = math.inf,
         displayed_size: bool = False,
+        frictions: Frictions = NO_FRICTIONS,
     ) -> None:
         self._contracts = contracts
         self._money = money
         self._slice = slice_shares
         self._displayed_size = displayed_size
+        self._frictions = frictions
         self.orders: dict[tuple[int, int], RestingOrder] = {}
         """(client_id, order_id) -> order."""
         self.highest_id: dict[int, int] = {}
@@ -117,8 +121,10 @@ class OrderBook:
         buying = order.ticket.side == "BUY"
         touch = quote.ask if buying else quote.bid
         limit = order.ticket.limit_price
-        if touch is None or order.ticket.order_type == "MKT" or limit is None:
-            return touch
+        if touch is None:
+            return None
+        if order.ticket.order_type == "MKT" or limit is None:
+            return self._frictions.slipped(order.ticket.side, touch)
         if touch > limit if buying else touch < limit:
             return None
         return limit if resting else touch
@@ -144,6 +150,8 @@ class OrderBook:
             quantity = min(self._slice, wanted)
             wanted -= quantity
             events.extend(self.fill(order, quantity, price, moment))
+            if self._frictions.slice_each_step:
+                break
         return events
 
     def fill(self, order: RestingOrder, quantity: float, price: float, moment: Moment) -> list[ExchangeEvent]:
@@ -156,13 +164,14 @@ class OrderBook:
     def _execute(self, order: RestingOrder, quantity: float, price: float, moment: Moment) -> list[ExchangeEvent]:
         ticket = order.ticket
         contract = self._contracts[ticket.instrument]
-        before_usd = order_commission_usd(contract, order.filled)
+        commissions = self._frictions.commissions
+        before_usd = commissions.of_order(contract, order.filled)
         order.filled += quantity
         order.fill_value += quantity * price
         order.last_price = price
         if order.filled >= ticket.quantity:
             order.status = "Filled"
-        commission_usd = round(order_commission_usd(contract, order.filled) - before_usd, 6)
+        commission_usd = round(commissions.of_order(contract, order.filled) - before_usd, 6)
         signed = quantity if ticket.side == "BUY" else -quantity
         realised_usd = self._money.apply_fill(ticket.instrument, signed, price, commission_usd)
         if moment.quote is not None:

@@ -35,6 +35,8 @@ class RestingOrder(msgspec.Struct, kw_only=True):
     slices_done: int = 0
     held_steps: int | None = None
     """Steps that a held order still waits; None once it is held no more."""
+    is_new: bool = False
+    """It came, or was changed, since the newest step of the market, and meets the next one as if it arrived then."""
 
     @property
     def works(self) -> bool:

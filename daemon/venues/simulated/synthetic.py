@@ -20,15 +20,13 @@ import numpy as np
 
 from config.schema import Leg
 from config.schema import SyntheticMarket as Settings
-from daemon.core import black_scholes
 from daemon.core.events import Session
 from daemon.venues.exchange_hours import NEW_YORK, session_of, sessions_from
 from daemon.venues.simulated.contracts import leg_contract, stock_contract
 from daemon.venues.simulated.model import MarketStep, SimContract, SimQuote
-from daemon.venues.simulated.option_values import with_model, years_left
+from daemon.venues.simulated.option_values import TICK_USD, around, model_quote, years_left
 from daemon.venues.simulated.saved_book import SavedBookError
 
-TICK_USD = 0.01
 TRADING_DAYS_YEAR = 252
 SESSION_US = 23_400_000_000
 """A full session, 6.5 hours: one trading day of market time."""
@@ -36,8 +34,6 @@ CLOSED_US = 60_000_000
 """How long the closed market is shown before the next session begins."""
 _OVERNIGHT_SHARE = 0.25
 """Variance of the overnight move relative to a session's."""
-_OPTION_SPREAD = 0.015
-"""Of the option's price, at least the stock's own spread."""
 _SESSIONS_AHEAD = 10
 
 
@@ -169,7 +165,7 @@ class SyntheticMarket:
         return self._settings.volatility * math.exp(self._log_volatility * share)
 
     def _stock_quote(self) -> SimQuote:
-        bid, ask = _around(self._price, self._settings.spread_usd)
+        bid, ask = around(self._price, self._settings.spread_usd)
         sizes = 100.0 * (1 + self._ts_us // 1_000_000 % 7)
         return SimQuote(
             instrument=self._stock.instrument,
@@ -185,15 +181,6 @@ class SyntheticMarket:
         if years <= 0 or contract.right is None or contract.strike is None:
             return SimQuote(instrument=contract.instrument, bid=None, ask=None)
         volatility = self._volatility(years * TRADING_DAYS_YEAR)
-        value = black_scholes.price(contract.right, self._price, contract.strike, years, self._rate, volatility)
-        bid, ask = _around(value, max(self._settings.spread_usd, _OPTION_SPREAD * value))
-        quote = SimQuote(instrument=contract.instrument, bid=bid, ask=ask, bid_size=10.0, ask_size=10.0)
-        return with_model(quote, contract, self._ts_us, self._price, volatility=volatility, rate=self._rate)
-
-
-def _around(value: float, spread: float) -> tuple[float | None, float]:
-    """Bid and ask on the tick around a value, at least a tick apart; no bid where it would not be positive."""
-    bid_ticks = math.floor((value - spread / 2) / TICK_USD + 0.5)
-    ask_ticks = max(math.floor((value + spread / 2) / TICK_USD + 0.5), bid_ticks + 1, 1)
-    bid = round(bid_ticks * TICK_USD, 2) if bid_ticks > 0 else None
-    return bid, round(ask_ticks * TICK_USD, 2)
+        return model_quote(
+            contract, self._ts_us, self._price, volatility, rate=self._rate, spread_usd=self._settings.spread_usd
+        )

@@ -4,6 +4,8 @@ Nothing happens by itself: the caller moves the market with `advance()`, and eve
 """
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
@@ -46,13 +48,20 @@ ACCOUNT_EVERY_US = 60_000_000
 class SimulatedVenue:
     """The one rule: `connect` (or `run`) first; before that nothing is emitted and no order is taken.
 
-    Executions, positions and orders of every client are emitted; orders go out under `client_id`.
+    Executions, positions and orders of every client are emitted; orders go out under `client_id`. With a latency each
+    order, change and cancel reaches the exchange so much later, in the order sent: whoever keeps the time asks
+    `next_arrival_us` and calls `arrive`. An order that arrives between two steps of the market trades from the next on.
     """
 
-    def __init__(self, exchange: SimulatedExchange, clock: VenueClock, *, client_id: int = 1) -> None:
+    def __init__(
+        self, exchange: SimulatedExchange, clock: VenueClock, *, client_id: int = 1, latency_us: int = 0
+    ) -> None:
         self._exchange = exchange
         self._clock = clock
         self._client_id = client_id
+        self._latency_us = latency_us
+        self._in_transit: deque[tuple[int, Callable[[], None]]] = deque()
+        """(when it arrives, what it does there), in the order sent."""
         self._emit: Emit | None = None
         self._connection = 0
         self._account_told_us: int | None = None
@@ -92,6 +101,26 @@ class SimulatedVenue:
                 self._tell_account()
         return True
 
+    def next_account_us(self) -> int:
+        """From when on the next step tells the account's values."""
+        return 0 if self._account_told_us is None else self._account_told_us + ACCOUNT_EVERY_US
+
+    def follow(self) -> float | None:
+        """Take the market's next step and tell nobody: for who has told the core already. Gives the stock's last trade.
+
+        Only where nothing rests at the exchange and no day begins: then a step causes nothing but marks.
+        """
+        moved = self._exchange.advance()
+        if moved is None:
+            return None
+        step, _ = moved
+        self._clock.market_stamp(step.ts_us)
+        return step.quotes[0].last
+
+    def account_values(self) -> dict[str, float | str]:
+        """The account's figures now, told or not."""
+        return self._exchange.account_values()
+
     def tell_quotes(self) -> None:
         """Emit the standing quotes once more, as for a new subscription."""
         if self._emit is not None and self._exchange.step is not None:
@@ -102,10 +131,42 @@ class SimulatedVenue:
         return "not connected" if self._emit is None else None
 
     def place(self, order: PlaceOrder) -> None:
-        """Send an order; its reports and fills are emitted before this returns."""
+        """Send an order; without a latency its reports and fills are emitted before this returns."""
         if self._emit is None:
             raise OrderNotSentError("not connected to the simulated exchange")
-        ticket = OrderTicket(
+        self._send(lambda: self._tell(self._exchange.place(self._ticket(order), trades_now=self._latency_us == 0)))
+
+    def modify(self, order: ModifyOrder) -> None:
+        """Change an own working limit order; its report, or the refusal, is emitted when it arrives."""
+        if self._emit is None:
+            raise OrderNotSentError("not connected to the simulated exchange")
+        if self._latency_us == 0 and self._working(order.order_ref) is None:
+            raise OrderNotSentError(f"no working order {order.order_ref} at the simulated exchange")
+        self._send(lambda: self._modify(order))
+
+    def cancel(self, order_ref: str) -> None:
+        """Cancel an own working order."""
+        if self._latency_us == 0 and self._working(order_ref) is None:
+            raise OrderNotSentError(f"no working order {order_ref} at the simulated exchange")
+        self._send(lambda: self._cancel(order_ref))
+
+    def next_arrival_us(self) -> int | None:
+        """When what was sent first reaches the exchange; None while nothing is on its way."""
+        return self._in_transit[0][0] if self._in_transit else None
+
+    def arrive(self) -> None:
+        """Let what was sent first reach the exchange, and emit its answer. Raises IndexError where nothing is."""
+        _, act = self._in_transit.popleft()
+        act()
+
+    def _send(self, act: Callable[[], None]) -> None:
+        if self._latency_us == 0:
+            act()
+        else:
+            self._in_transit.append((self._clock.now_us() + self._latency_us, act))
+
+    def _ticket(self, order: PlaceOrder) -> OrderTicket:
+        return OrderTicket(
             client_id=self._client_id,
             order_id=self._exchange.next_order_id(self._client_id),
             instrument=order.instrument,
@@ -115,32 +176,35 @@ class SimulatedVenue:
             limit_price=order.limit_price,
             order_ref=order.order_ref,
         )
-        self._tell(self._exchange.place(ticket))
 
-    def modify(self, order: ModifyOrder) -> None:
-        """Change an own working limit order; its report, or the refusal, is emitted before this returns."""
+    def _modify(self, order: ModifyOrder) -> None:
         update = self._working(order.order_ref)
-        if update.ticket.order_type != "LMT" or self._emit is None:
-            raise OrderNotSentError(f"{order.order_ref} is no limit order")
+        if update is None:
+            self._refuse_modify(order.order_ref, "the order works no more")
+            return
         changed = msgspec.structs.replace(update.ticket, quantity=order.quantity, limit_price=order.limit_price)
-        answer = self._exchange.modify(changed)
+        answer = self._exchange.modify(changed, trades_now=self._latency_us == 0)
         refusal = answer[0]
         if isinstance(refusal, OrderUpdate) and refusal.error_code is not None:
-            reason = f"{refusal.error_code} {refusal.error_text}"
-            self._emit(ModifyRefused(ts_us=self._clock.now_us(), order_ref=order.order_ref, reason=reason))
+            self._refuse_modify(order.order_ref, f"{refusal.error_code} {refusal.error_text}")
             return
         self._tell(answer)
 
-    def cancel(self, order_ref: str) -> None:
-        """Cancel an own working order."""
-        update = self._working(order_ref)
-        self._tell(self._exchange.cancel(self._client_id, update.ticket.order_id))
+    def _refuse_modify(self, order_ref: str, reason: str) -> None:
+        if self._emit is not None:
+            self._emit(ModifyRefused(ts_us=self._clock.now_us(), order_ref=order_ref, reason=reason))
 
-    def _working(self, order_ref: str) -> OrderUpdate:
+    def _cancel(self, order_ref: str) -> None:
+        """One that has ended meanwhile has been told already."""
+        update = self._working(order_ref)
+        if update is not None:
+            self._tell(self._exchange.cancel(self._client_id, update.ticket.order_id))
+
+    def _working(self, order_ref: str) -> OrderUpdate | None:
         for update in self._exchange.open_orders(self._client_id):
             if update.ticket.order_ref == order_ref:
                 return update
-        raise OrderNotSentError(f"no working order {order_ref} at the simulated exchange")
+        return None
 
     def reconcile(self, reason: str, *, fresh_connection: bool) -> None:
         """Emit a BrokerReport now, after reconnecting where a fresh connection is asked for."""
