@@ -18,6 +18,9 @@ WIDTH = 1000.0
 COLUMNS = 500
 """A line is thinned to so many columns, four points each at most: more than a screen shows."""
 
+MOST_LETTERS = 34
+"""Under an axis; a phone that would have to show more leaves every second label out."""
+
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
     """From values to pixels from the top."""
@@ -123,11 +126,12 @@ def panel(scale: Scale, drawing: str, *, unit: str, x_ticks: Sequence[tuple[floa
         for value in found
     )
     below = "".join(
-        f'<span style="left:{place / WIDTH * 100:.2f}%">{html.escape(words)}</span>'
+        f'<span class="{_edge(place)}" style="left:{place / WIDTH * 100:.2f}%">{html.escape(words)}</span>'
         for place, words in x_ticks
         if words
     )
-    told = f'<div class="x">{below}</div>' if below else ""
+    crowded = " crowded" if sum(len(words) for _, words in x_ticks) > MOST_LETTERS else ""
+    told = f'<div class="x{crowded}">{below}</div>' if below else ""
     return (
         f'<div class="panel"><div class="unit">{html.escape(unit)}</div>'
         f'<div class="y" style="height:{scale.height:g}px">{labels}</div>'

@@ -72,7 +72,7 @@ def hedges(table: pa.Table, decisions: pa.Table, past: Past, axis: Axis) -> tupl
     places = axis.places(axis.times_us)
     kept = thin(price, COLUMNS)
     scale = scale_of(float(np.nanmin(price)), float(np.nanmax(price)), 240)
-    drawing = line(places[kept], price[kept], scale, "main")
+    drawing = line(places[kept], price[kept], scale, "price")
     sent = decisions.filter(decisions.column("hedged"))
     at, sides, spots = numbers(sent, "ts_us", np.int64), texts(sent, "side"), numbers(sent, "spot")
     is_few = at.size <= MOST_MARKS
@@ -109,7 +109,7 @@ def delta(table: pa.Table, decisions: pa.Table, axis: Axis, settings: dict[str, 
     kept = thin(values, COLUMNS)
     places = axis.places(at[kept])
     drawing = "" if quiet is None else band(-quiet, quiet, scale, "quiet")
-    drawing += line(places, values[kept], scale, "main")
+    drawing += line(places, values[kept], scale, "main" if kept.size == values.size else "main dense")
     if threshold is not None:
         drawing += level(threshold, scale, "limit") + level(-threshold, scale, "limit")
     own_kept = thin(own, COLUMNS)
@@ -136,9 +136,9 @@ BANDS = ("epsilon_band", "threshold_hedge_shares")
 
 
 def _clip(values: NDArray[np.float64], threshold: float | None) -> float:
-    """How far out the picture reaches, shares: everything, or where one moment in a thousand lies much farther."""
+    """How far out the picture reaches, shares: everything, or where five moments in a thousand lie much farther."""
     sizes = np.abs(values[np.isfinite(values)])
-    usual = max(float(np.quantile(sizes, 0.999)) * 1.2, 2.0 * (threshold or 0.0))
+    usual = max(float(np.quantile(sizes, 0.995)) * 1.5, 3.0 * (threshold or 0.0))
     most = float(sizes.max())
     return usual if 0 < usual < most / 2 else most
 

@@ -44,8 +44,9 @@ code{font:.86em ui-monospace,"SFMono-Regular",Menlo,Consolas,monospace;overflow-
 .x .first{transform:none}.x .last{transform:translateX(-100%)}
 .grid{stroke:var(--grid);stroke-width:1}
 .line{stroke-width:1.5;stroke-linejoin:round}
-.main{stroke:var(--main)}.line.loss{stroke:var(--loss)}.start{stroke:var(--soft);stroke-dasharray:2 4}
-.limit{stroke:var(--limit);stroke-dasharray:6 4}
+.main{stroke:var(--main)}.price{stroke:var(--plain)}
+.line.loss{stroke:var(--loss)}.start{stroke:var(--soft);stroke-dasharray:2 4}
+.limit{stroke:var(--limit);stroke-width:2;stroke-dasharray:6 4}.dense{stroke-opacity:.5}
 .draw path.area{fill:var(--loss);fill-opacity:.22;stroke:none}
 .draw path.bar.gain{fill:var(--gain)}.draw path.bar.loss{fill:var(--loss)}
 .quiet{fill:var(--quiet)}
@@ -65,7 +66,6 @@ padding:3px 0;border-top:1px solid var(--grid)}
 .track i{position:absolute;top:1px;bottom:1px;min-width:1px;border-radius:1px}
 .track i.gain{background:var(--gain)}.track i.loss{background:var(--loss)}.track i.plain{background:var(--plain)}
 .track b{position:absolute;top:-3px;bottom:-3px;width:1px;background:var(--soft)}
-.total{font-weight:650}
 .scroll{overflow:auto;max-height:430px;border:1px solid var(--edge);border-radius:6px;margin-top:6px}
 .scroll:focus-visible,summary:focus-visible{outline:2px solid var(--main);outline-offset:2px}
 table{border-collapse:collapse;width:100%;font-size:.86rem}
@@ -78,7 +78,8 @@ summary{cursor:pointer;color:var(--main);padding:4px 0}
 .nothing{color:var(--soft);padding:10px 0;margin:0}
 footer{font-size:.84rem;margin-top:8px}
 @media (max-width:640px){.bars .row{grid-template-columns:1fr max-content}.bars .track{grid-column:1/-1}
-.facts dl{grid-template-columns:1fr}.facts dt{margin-top:5px}.panel{padding-left:54px}.y{width:49px}
+.facts dl{grid-template-columns:1fr}.facts dt{margin-top:5px}
+.x.crowded span:not(:nth-child(3n+1)){display:none}.panel{padding-left:54px}.y{width:49px}
 .said,.key{margin-left:0}section,.facts{padding:12px 11px}.tiles{grid-template-columns:repeat(2,1fr)}
 .tile .big{font-size:1.06rem}}
 @media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#3c434a;--edge:#b9bec4;--grid:#e3e6ea;--main:#1c5c9c;

@@ -22,15 +22,15 @@ def decisions(found: pa.Table) -> str:
     """Moments that tell the most: each rule's first refusal, the first hedges, the greatest net deltas."""
     why: dict[int, str] = {}
     for start, _, name in refusal_stretches(found):
-        if f"first refusal by {rule(name)}" not in why.values():
-            why.setdefault(start, f"first refusal by {rule(name)}")
+        if f"first: {rule(name)}" not in why.values():
+            why.setdefault(start, f"first: {rule(name)}")
     hedged = np.flatnonzero(np.asarray(found.column("hedged").to_numpy(), dtype=bool))
     for number, row in enumerate(hedged[:MOST_HEDGES].tolist(), start=1):
         why.setdefault(row, f"hedge {number}")
     delta = numbers(found, "net_delta_shares")
     if np.isfinite(delta).any():
-        why.setdefault(int(np.nanargmax(delta)), "most positive net delta")
-        why.setdefault(int(np.nanargmin(delta)), "most negative net delta")
+        why.setdefault(int(np.nanargmax(delta)), "highest net delta")
+        why.setdefault(int(np.nanargmin(delta)), "lowest net delta")
     rows = sorted(why)
     picked = found.take(pa.array(rows, pa.int64())).to_pylist() if rows else []
     cells = [

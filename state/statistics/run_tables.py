@@ -73,11 +73,45 @@ def texts(table: pa.Table, name: str) -> list[str | None]:
     return list(table.column(name).to_pylist())
 
 
+def session_codes(table: pa.Table) -> tuple[NDArray[np.int64], list[str]]:
+    """Each row's session as a number into the list of ISO dates; a row that names none is of the session before it.
+
+    Before the first session it is the UTC day.
+
+    Numbers and not texts: a run of a year by the second has six million rows.
+    """
+    utc = numbers(table, "ts_us", np.int64) // 86_400_000_000
+    if "session" not in table.column_names:
+        days, codes = np.unique(utc, return_inverse=True)
+        return codes.astype(np.int64), [str(day) for day in np.datetime_as_string(days.astype("datetime64[D]"))]
+    codes, known = word_codes(table, "session")
+    # A night names no session: it belongs to the one before, as the desk counts its days.
+    last_named = np.maximum.accumulate(np.where(codes >= 0, np.arange(codes.size), -1))
+    codes = np.where(last_named >= 0, codes[np.maximum(last_named, 0)], -1)
+    before = codes < 0
+    if before.any():
+        days = [str(day) for day in np.datetime_as_string(utc[before].astype("datetime64[D]"))]
+        known = list(dict.fromkeys((*known, *days)))
+        codes[before] = [known.index(day) for day in days]
+    return codes, known
+
+
+def word_codes(table: pa.Table, name: str) -> tuple[NDArray[np.int64], list[str]]:
+    """A column of words as numbers into a list of them, -1 where a row has none."""
+    column = table.column(name)
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    joined = column.unify_dictionaries().combine_chunks()
+    if isinstance(joined, pa.ChunkedArray):  # of no chunk at all
+        return np.empty(0, np.int64), []
+    codes = joined.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, [str(word) for word in joined.dictionary.to_pylist()]
+
+
 def sessions(table: pa.Table) -> list[str]:
-    """The session date of each row, ISO; the UTC day where it names none."""
-    days = np.datetime_as_string((numbers(table, "ts_us", np.int64) // 86_400_000_000).astype("datetime64[D]"))
-    named = texts(table, "session")
-    return [str(utc) if name is None else str(name) for utc, name in zip(days, named, strict=True)]
+    """The session date of each row as text, by `session_codes`: of a small table."""
+    codes, names = session_codes(table)
+    return [names[code] for code in codes.tolist()]
 
 
 _PARTS = ("delta_usd", "gamma_usd", "theta_usd", "vega_usd", "other_usd", "slippage_usd", "commission_usd")
@@ -87,9 +121,9 @@ def _days(equity: pa.Table, times: NDArray[np.int64]) -> dict[str, DayPart]:
     """One part for each session, its last row having the last word."""
     if equity.num_rows == 0:
         return {}
-    names = np.array(sessions(equity))
-    starts = np.append(0, np.flatnonzero(names[1:] != names[:-1]) + 1)
-    ends = np.append(starts[1:], len(names))
+    codes, names = session_codes(equity)
+    starts = np.append(0, np.flatnonzero(codes[1:] != codes[:-1]) + 1)
+    ends = np.append(starts[1:], codes.size)
     column = {
         name: numbers(equity, name)
         for name in ("equity_usd", "day_pnl_usd", "drawdown_pct", "spot", "traded_usd", "hedges_today", *_PARTS)
@@ -100,7 +134,7 @@ def _days(equity: pa.Table, times: NDArray[np.int64]) -> dict[str, DayPart]:
         gaps = np.diff(times[start:end])
         deepest = np.abs(column["drawdown_pct"][start:end])
         part = DayPart(
-            day=str(names[start]),
+            day=names[codes[start]],
             is_session=True,
             first_us=int(times[start]),
             last_us=int(times[end - 1]),
@@ -174,19 +208,17 @@ def _facts(decisions: pa.Table) -> OperationFacts:
 def refusal_stretches(decisions: pa.Table) -> list[tuple[int, int, str]]:
     """(first row, row after the last, rule) of each stretch of rows that one and the same rule refused, in order.
 
-    A row with another refusal, or with none, ends a stretch; so does a new session.
+    A row with another refusal, or with none, ends a stretch; so does a new session: as the journal tells of one.
     """
     if decisions.num_rows == 0:
         return []
-    column = decisions.column("refused").combine_chunks().dictionary_encode()
-    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    names = column.dictionary.to_pylist()
-    day = np.unique(np.array(sessions(decisions)), return_inverse=True)[1]
+    codes, names = word_codes(decisions, "refused")
+    day, _ = session_codes(decisions)
     cuts = np.flatnonzero((codes[1:] != codes[:-1]) | (day[1:] != day[:-1])) + 1
     starts = np.append(0, cuts)
     ends = np.append(cuts, codes.size)
     return [
-        (start, end, str(names[codes[start]]))
+        (start, end, names[codes[start]])
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
         if codes[start] >= 0
     ]
