@@ -20,6 +20,11 @@ SENTENCES = {
     "unsorted": "rows earlier than the row above them",
     "duplicate_ts": "rows for a moment that has one already: the later row of the file holds",
     "outside_session": "rows outside the regular session: left out",
+    "late_row": "rows earlier than the row above them: left out",
+    "silence": "longer silences within a session than the file's spacing explains: the last quotes stand",
+    "cut_off": "files whose last line has no line end: it is used, and may have been cut off",
+    "unused_column": "columns that this profile does not ask for: left out",
+    "unquoted_leg": "legs without any column: priced by the profile's fixed volatility",
     "price_level": "nights over which the price level changed: a split that the data does not adjust, perhaps",
     "expires_inside": "legs stop trading within the data",
     "torn_tape": "tape files end in the middle: what is whole is used",
@@ -28,6 +33,10 @@ SENTENCES = {
     "overlap": "events of a tape that lie before those of the tape ahead of it: left out",
 }
 """Code -> what was counted: and what became of it."""
+
+
+LEVEL_CHANGE = 0.2
+"""A first mid this far (as a part) from the last one of the session before is a `price_level`."""
 
 
 class _Row(msgspec.Struct):

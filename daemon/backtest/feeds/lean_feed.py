@@ -11,7 +11,7 @@ from pathlib import Path
 
 from config.schema import Leg, Profile
 from daemon.backtest.feeds.asked import asked_legs, option_contracts, refuse_expired, wants_model
-from daemon.backtest.feeds.findings import Findings
+from daemon.backtest.feeds.findings import LEVEL_CHANGE, Findings
 from daemon.backtest.feeds.lean_days import DayRead, DayRequest, flag_day, read_day
 from daemon.backtest.feeds.one_way import OneWayMarket
 from daemon.backtest.feeds.spec import Spec
@@ -25,8 +25,6 @@ from state.runs.records import Finding
 
 SESSIONS_AHEAD = 6
 """How many sessions the core is told at a time."""
-LEVEL_CHANGE = 0.2
-"""A first mid this far (as a part) from the last one of the day before is flagged."""
 
 
 class LeanFeed:

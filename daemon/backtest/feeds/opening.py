@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from config.schema import Profile
+from daemon.backtest.feeds.csv_feed import CsvFeed, csv_days
 from daemon.backtest.feeds.feed import Feed
 from daemon.backtest.feeds.lean_feed import LeanFeed, lean_days
 from daemon.backtest.feeds.spec import parse_spec
@@ -27,6 +28,8 @@ def open_feed(spec: str, profile: Profile, *, base: Path, root: Path | None = No
     try:
         if asked.scheme == "lean":
             return LeanFeed(asked, profile, base=base)
+        if asked.scheme == "csv":
+            return CsvFeed(asked, profile, base=base)
         if asked.scheme == "synthetic":
             return SyntheticFeed(asked, profile)
     except HoursError as error:
@@ -40,6 +43,8 @@ def session_days(spec: str, profile: Profile, *, base: Path, root: Path | None =
     try:
         if asked.scheme == "lean":
             return lean_days(asked, profile, base=base)
+        if asked.scheme == "csv":
+            return csv_days(asked, profile, base=base)
         if asked.scheme == "synthetic":
             return synthetic_days(asked, profile)
     except HoursError as error:

@@ -115,7 +115,7 @@ def stand(
         traded = last_by_end.get(end_us)
         if traded is not None and 0 < traded < SENTINEL_USD:
             last = traded
-        quote = _repeat(quote, last) if bar is None else _after(quote, bar, last, repairs)
+        quote = _repeat(quote, last) if bar is None else stand_after(quote, bar, last, repairs)
         repairs.minutes_without_bid += quote.bid is None
         repairs.minutes_without_ask += quote.ask is None
         standing.append(quote)
@@ -128,7 +128,8 @@ def _repeat(quote: StandingQuote, last: float | None) -> StandingQuote:
     )
 
 
-def _after(before: StandingQuote, bar: Bar, last: float | None, repairs: Repairs) -> StandingQuote:
+def stand_after(before: StandingQuote, bar: Bar, last: float | None, repairs: Repairs) -> StandingQuote:
+    """The standing quote once a row has come; what it left empty, and what is no quote, is counted."""
     bid, ask = _price(bar.bid, before.bid, repairs), _price(bar.ask, before.ask, repairs)
     if bid is not None and ask is not None and bid > ask:
         if bar.bid is not None and bar.ask is not None:

@@ -1,0 +1,83 @@
+"""The lines of a csv file, plain or gzip, one at a time, with errors that name file and line."""
+
+import csv
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from daemon.venues.feeds.errors import FeedError
+
+MOST_BYTES = 1 << 20
+"""Of one line. A header for a thousand options has 40 thousand."""
+
+
+class CsvLines:
+    """Iterates over (line number, fields); blank lines are left out. The one rule: `close` it."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises FeedError where there is no such file, or it cannot be opened."""
+        self.path = path
+        self.digest = hashlib.sha256()
+        """Over the text, unpacked: a file and its archive are the same data."""
+        self.is_cut_off = False
+        """The last line has no line end."""
+        try:
+            self._raw = path.open("rb")
+            self._size = path.stat().st_size
+            packed = self._raw.read(2) == b"\x1f\x8b"
+            self._raw.seek(0)
+        except OSError as error:
+            raise FeedError(f"{path} cannot be read: {error.strerror or error}") from None
+        self._file = cast("IO[bytes]", gzip.GzipFile(fileobj=self._raw)) if packed else self._raw
+        self._number = 0
+
+    def done(self) -> float:
+        """0 to 1, by bytes."""
+        if self._raw.closed or self._size == 0:
+            return 1.0
+        return min(1.0, self._raw.tell() / self._size)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._raw.close()
+
+    def place(self) -> str:
+        """The newest line, for an error."""
+        return f"{self.path} line {self._number}"
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        """Raises FeedError: not UTF-8, a NUL byte, an endless line, an open quotation, a damaged archive."""
+        while line := self._read():
+            self._number += 1
+            self.digest.update(line)
+            if len(line) > MOST_BYTES:
+                raise FeedError(f"{self.place()} has more than {MOST_BYTES} bytes: this is no csv file of quotes")
+            if b"\0" in line:
+                raise FeedError(f"{self.place()} holds a NUL byte: this is no text, or the file is damaged")
+            self.is_cut_off = not line.endswith((b"\n", b"\r"))
+            text = self._text(line)
+            if text:
+                yield self._number, self._fields(text)
+
+    def _read(self) -> bytes:
+        try:
+            return self._file.readline(MOST_BYTES + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise FeedError(f"{self.path} cannot be read behind line {self._number}: {error}") from None
+
+    def _text(self, line: bytes) -> str:
+        try:
+            return line.decode("utf-8-sig" if self._number == 1 else "utf-8").strip("\r\n ")
+        except UnicodeDecodeError as error:
+            raise FeedError(f"{self.place()} is not UTF-8 ({error.reason}): save the file as UTF-8") from None
+
+    def _fields(self, text: str) -> list[str]:
+        if '"' not in text:
+            return text.split(",")
+        try:
+            return next(csv.reader([text], strict=True))
+        except (csv.Error, StopIteration) as error:
+            raise FeedError(f"{self.place()}: {error}") from None
