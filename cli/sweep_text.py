@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.output import coloured
-from state.runs.neighbourhood import judge, recommend
-from state.runs.objectives import Better
+from state.runs.neighbourhood import judge, ranked, recommend
 from state.runs.walk_forward import fold_table
 
 if TYPE_CHECKING:
@@ -76,9 +75,7 @@ def _head(plan: "SweepPlan", trials: "Sequence[Trial]", standing: str) -> Iterat
 
 def _cells(plan: "SweepPlan", cells: "Sequence[Judged]", best: int) -> Iterator[str]:
     """The best ones by their neighbourhood, beside their own figure: which of the two is larger is the point."""
-    better = Better(maximise=plan.maximise)
-    good = [cell for cell in cells if cell.objective is not None]
-    good.sort(key=lambda cell: (-better.score(cell.robust or 0.0), cell.number))
+    good = ranked(plan, cells)
     names = [searched.key.rpartition(".")[2] for searched in plan.searched]
     widths = [max(len(name), 8) for name in names]
     if plan.folds:

@@ -9,7 +9,7 @@ from typing import Any
 from config.crosschecks import cross_check
 from config.loader import PROFILES_DIR, LoadedProfile, ProfileError, load_profile, load_tree, merge, profile_hash
 from config.validation import validate
-from config.yaml_tree import Problem, parse_profile_text
+from config.yaml_tree import Problem, UnreadableError, parse_profile_text
 
 SET = Path("--set")
 """The file that a problem of an override names."""
@@ -26,7 +26,10 @@ def parse_overrides(pairs: Sequence[str]) -> dict[str, Any]:
             raise ProfileError(f"--set {pair!r}: write KEY=VALUE, like gates.intent.hedge.cooldown_seconds=30")
         if key in found:
             raise ProfileError(f"--set {key}: given twice")
-        node, problems = parse_profile_text(f"value: {text}\n".encode(), SET)
+        try:
+            node, problems = parse_profile_text(f"value: {text}\n".encode(), SET)
+        except UnreadableError:
+            raise ProfileError(f"--set {key}: {text!r} is no value that YAML knows") from None
         if problems or not isinstance(node.value, dict) or "value" not in node.value:
             raise ProfileError(f"--set {key}: {text!r} is no value that YAML knows")
         found[key] = _plain(node.value["value"])

@@ -11,7 +11,7 @@ A key with words instead of numbers (market, limit) has no order: only cells wit
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -83,16 +83,24 @@ def judge(plan: SweepPlan, trials: Iterable[Trial]) -> tuple[Judged, ...]:
     return tuple(found)
 
 
-def recommend(plan: SweepPlan, judged: Sequence[Judged]) -> Recommendation | None:
-    """The cell whose neighbourhood is best; None where no cell came to a result."""
+def ranked(plan: SweepPlan, judged: Iterable[Judged]) -> tuple[Judged, ...]:
+    """Those that came to a result, the one to take first: by robust score, then by the worst neighbour, then alone.
+
+    A cell without neighbours comes behind all that have some: nothing is known of its surroundings.
+    """
     better = Better(maximise=plan.maximise)
     good = [each for each in judged if each.objective is not None]
-    if not good:
+    return tuple(sorted(good, key=lambda each: (each.word != "alone", _robust_order(each, better)), reverse=True))
+
+
+def recommend(plan: SweepPlan, judged: Iterable[Judged]) -> Recommendation | None:
+    """The cell that is good together with its neighbourhood; None where no cell came to a result."""
+    order = ranked(plan, judged)
+    if not order:
         return None
-    best = max(good, key=lambda each: (better.score(each.objective or 0.0), -each.number))
-    with_neighbours = [each for each in good if each.word != "alone"]
-    robust = max(with_neighbours or good, key=lambda each: _robust_order(each, better))
-    return Recommendation(best=best, robust=robust, why=_why(plan, best, robust))
+    better = Better(maximise=plan.maximise)
+    best = max(order, key=lambda each: (better.score(each.objective or 0.0), -each.number))
+    return Recommendation(best=best, robust=order[0], why=_why(plan, best, order[0]))
 
 
 def place(plan: SweepPlan, params: Mapping[str, Any]) -> Point:

@@ -90,15 +90,18 @@ def _played(job: Job, strategy_of: StrategyOf, started_s: float) -> Trial:
             summary.seconds,
         )
     _FEEDS.give_back(key, feed)
+    objective = objective_of(summary.figures, job.objective)
+    days = 0 if summary.figures is None else summary.figures.days
     return Trial(
         number=job.number,
         fold=job.fold,
         sample=job.sample,
         params=job.params,
-        objective=objective_of(summary.figures, job.objective),
+        objective=objective,
         figures=summary.figures,
         refused=summary.refused,
         seconds=round(time.monotonic() - started_s, 3),
+        problem=None if objective is not None else f"{job.objective} cannot be said of {days} days",
         data_hash=summary.data.hash,
     )
 

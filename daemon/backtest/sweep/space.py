@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from config.searchable import Searchable, SearchKeyError, searchable
-from config.yaml_tree import Node, parse_profile_text
+from config.yaml_tree import Node, UnreadableError, parse_profile_text
 from state.runs.neighbourhood import axis
 from state.runs.records import Searched
 
@@ -97,8 +97,7 @@ def _count(searched: Searched) -> float:
 
 
 def _values(key: Searchable, text: str) -> Searched:
-    node, problems = parse_profile_text(f"value: [{text}]\n".encode(), Path("--search"))
-    listed = None if problems or not isinstance(node.value, dict) else node.value["value"].value
+    listed = _listed(text)
     if not isinstance(listed, list) or not listed:
         raise SpaceError(f"--search {key.key}={text}: neither LOW:HIGH[:STEP][:log] nor a list v1,v2 of values")
     values: list[Any] = []
@@ -113,6 +112,14 @@ def _values(key: Searchable, text: str) -> Searched:
             raise SpaceError(f"--search {key.key}: {value} is listed twice")
         values.append(value)
     return Searched(key=key.key, values=tuple(values), integer=key.kind == "integer")
+
+
+def _listed(text: str) -> Any:
+    try:
+        node, problems = parse_profile_text(f"value: [{text}]\n".encode(), Path("--search"))
+    except UnreadableError:
+        return None
+    return None if problems or not isinstance(node.value, dict) else node.value["value"].value
 
 
 def _bounds(searched: Searched) -> str:
