@@ -8,6 +8,7 @@ import typer
 from cli.backtest_options import (
     INTERRUPTED,
     DataOption,
+    EachStepOption,
     ExtraSpreadOption,
     LatencyOption,
     MinimumCommissionOption,
@@ -68,15 +69,17 @@ def backtest(
     extra_spread_usd: ExtraSpreadOption = None,
     latency_ms: LatencyOption = None,
     partial_fill_shares: SlicesOption = None,
+    partial_fill_each_step: EachStepOption = None,
     commission_usd_share: ShareCommissionOption = None,
     commission_minimum_usd: MinimumCommissionOption = None,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Also write report.html.")] = True,
     priority: PriorityOption = "normal",
     root: RootOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Play past prices through the decision core and a simulated venue, and write down what came of it.
 
-    The folder gets decisions.parquet, equity.parquet, fills.parquet and summary.json. Exit 0 finished,
+    The folder gets decisions.parquet, equity.parquet, fills.parquet, summary.json and report.html. Exit 0 finished,
     1 failed or come to nothing (the last line says why), 2 wrong words, 130 interrupted (what there was is kept).
     """
     from daemon.backtest.run import run_backtest
@@ -92,6 +95,7 @@ def backtest(
         extra_spread_usd=extra_spread_usd,
         latency_ms=latency_ms,
         partial_fill_shares=partial_fill_shares,
+        partial_fill_each_step=partial_fill_each_step,
         commission_usd_share=commission_usd_share,
         commission_minimum_usd=commission_minimum_usd,
     )
@@ -115,6 +119,8 @@ def backtest(
     except KeyboardInterrupt:
         complain("bifrost: interrupted before the first price")
         return INTERRUPTED
+    if report and result.summary.status == "finished":
+        _write_report(paths)
     if chosen.as_json:
         say_json(result.summary)
     else:
@@ -165,3 +171,13 @@ def _opened(paths: "BacktestPaths", data: str, profile: "Profile", root: Path, *
     except KeyboardInterrupt:
         folder.tell(0.0, "interrupted before the first price", status="interrupted")
         raise
+
+
+def _write_report(paths: "BacktestPaths") -> None:
+    """A report that cannot be written is no reason to lose the run."""
+    from daemon.backtest.report import write_report
+
+    try:
+        write_report(paths)
+    except (OSError, ValueError) as error:
+        complain(f"bifrost: no report: {error}")

@@ -63,6 +63,10 @@ SlicesOption = Annotated[
         "--partial-fill-shares", min=1, metavar="SHARES", help="Orders fill in slices of at most so many. [whole]"
     ),
 ]
+EachStepOption = Annotated[
+    bool | None,
+    typer.Option("--partial-fill-each-step", help="One slice each market step, not all at once.", show_default=False),
+]
 ShareCommissionOption = Annotated[
     float | None,
     typer.Option("--commission-usd-share", min=0, metavar="USD", help="Commission of each share. [0.005]"),

@@ -28,7 +28,8 @@ def model_text(model: "VenueModel") -> str:
     if model.latency_ms:
         parts.append(f"{model.latency_ms:g} ms late")
     if model.partial_fill_shares is not None:
-        parts.append(f"in slices of {model.partial_fill_shares:g}")
+        pace = ", one each step" if model.partial_fill_each_step else ""
+        parts.append(f"in slices of {model.partial_fill_shares:g}{pace}")
     if model.fill_displayed_size:
         parts.append("limit orders within the size shown")
     costs = f"{model.commission_usd_share:g} USD a share, at least {model.commission_minimum_usd:g} USD an order"

@@ -14,7 +14,6 @@ _SENTENCES = {
     "core_left": "the desk stopped by itself before the data ended: {detail}",
     "never_hedged": "a hedge was wanted at {count} moments and none was ever sent; most often refused by {detail}",
     "no_net_delta": "net delta was never known: {detail}",
-    "unexplained": "positions that no execution explains blocked hedging at the end: {detail}",
 }
 """Code -> the line for people. The codes are documented in docs/backtest.md."""
 

@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from daemon.backtest.leap.rows import REFUSALS, LeapRows, unpacked
+from daemon.backtest.leg_costs import LegCosts
 from daemon.backtest.oddities import Oddities
 from daemon.backtest.tables import EQUITY, FILLS, NO_WORD, ROW_GROUP, DecisionColumns, HedgeOrder, Rows
 from daemon.core.attribution import Parts, parts
@@ -62,6 +64,7 @@ class Recorder:
         self.refusals_of: dict[str, int] = {}
         """Session date -> new refusals."""
         self.commissions_of: dict[str, float] = {}
+        self.legs = LegCosts()
         self.oddities = Oddities()
         self.new_refusals: Counter[str] = Counter()
         self.hedges = 0
@@ -78,8 +81,6 @@ class Recorder:
         self._row_rank = 0
         self._row_us = -1
         self._session: Session | None = None
-        self._legs: tuple[Any, Any, tuple[tuple[str, float], ...]] = (None, None, ())
-        self._cost: tuple[Any, float] = (None, _NAN)
 
     # What happens
 
@@ -91,6 +92,9 @@ class Recorder:
             self.first_us = book.ts_us
         if book.ledger is not before.ledger and book.ledger.day != before.ledger.day and before.ledger.day:
             self._close_day(before)
+            self.legs.day_rolled()
+        if book.ledger.leg_quantities is not before.ledger.leg_quantities:
+            self.legs.moved(before, book)
         row = -1
         if after.decision is not None and after.decision.seen is not None:
             row = self._decided(book, after.decision.seen, hedged=after.decision.wish is not None)
@@ -113,7 +117,7 @@ class Recorder:
         book = self.book
         if book is None:
             return ()
-        held = [leg for leg, _ in self._held(book)]
+        held = [leg for leg, _ in self.legs.held(book)]
         if book.ledger.own_shares != 0:
             held.append(book.underlying)
         return tuple(name for name in held if name not in book.day.marks)
@@ -135,65 +139,57 @@ class Recorder:
         self.net_delta_shares = net = seen.net_delta_shares
         spot = book.day.marks.get(book.underlying)
         words = columns.words
-        row = columns.add(
+        return columns.add(
             book.ts_us,
             NO_WORD if (session := self._session_now(book)) is None else words.number(session.date),
             _NAN if spot is None else spot,
             _NAN if net is None else net,
             book.ledger.own_shares,
-            self._option_value(book),
-            self._option_cost(book),
+            self.legs.value_usd(book),
+            self.legs.cost_usd(book),
             words.number(seen.state_code),
             words.number(book.daemon_state.value),
             seen.needed,
             words.number(seen.refused),
+            seen.measured,
+            seen.limit,
         )
-        if seen.refused is not None:
-            if seen.measured is not None:
-                columns.measured[row] = seen.measured
-            if seen.limit is not None:
-                columns.limit[row] = seen.limit
-        return row
+
+    def leapt(self, rows: LeapRows, after: Book) -> None:
+        """Write down decision moments that came as columns (`daemon.backtest.leap`); none of them sent anything."""
+        self.book = after
+        self.events += rows.events
+        if len(rows) == 0:
+            return
+        if len(self.columns) >= ROW_GROUP:
+            self._hand_over_finished(after)
+        found, columns, words = rows.columns(), self.columns, self.columns.words
+        self.columns.extend(
+            {
+                "ts_us": found.ts_us,
+                "session": np.full(len(rows), words.number(rows.session)),
+                "spot": found.spot,
+                "net_delta_shares": found.net_delta_shares,
+                "own_shares": np.full(len(rows), rows.own_shares),
+                "option_value_usd": found.option_value_usd,
+                "option_cost_usd": np.full(len(rows), self.legs.cost_usd(after)),
+                "state_code": _numbered(found.code, lambda code: words.number(unpacked(code).text)),
+                "daemon_state": np.full(len(rows), words.number(rows.daemon_state)),
+                "needed": found.needed,
+                "refused": _numbered(found.refused, lambda place: words.number(REFUSALS[place])),
+                "measured": found.measured,
+                "limit": found.limit,
+            }
+        )
+        self._row_us, self._row_rank = columns.ts_us[-1], int(columns.needed[-1])
+        net = columns.net_delta_shares[-1]
+        self.net_delta_shares = None if math.isnan(net) else net
 
     def _session_now(self, book: Book) -> Session | None:
         session = self._session
         if session is None or not session.open_us <= book.ts_us < session.close_us:
             session = self._session = book.session_now()
         return session
-
-    def _held(self, book: Book) -> tuple[tuple[str, float], ...]:
-        """(leg, shares: contracts x multiplier), as long as quantities and contracts stay the same objects."""
-        quantities, specs, held = self._legs
-        ledger = book.ledger
-        if quantities is not ledger.leg_quantities or specs is not book.specs:
-            held = tuple(
-                (leg, quantity * book.specs[leg].multiplier)
-                for leg, quantity in ledger.leg_quantities.items()
-                if quantity != 0 and leg in book.specs
-            )
-            self._legs = (ledger.leg_quantities, book.specs, held)
-        return held
-
-    def _option_value(self, book: Book) -> float:
-        value, marks = 0.0, book.day.marks
-        for leg, shares in self._held(book):
-            mark = marks.get(leg)
-            if mark is None:
-                return _NAN
-            value += shares * mark
-        return value
-
-    def _option_cost(self, book: Book) -> float:
-        """What the legs' P&L counts from: their opening marks of the run's first day."""
-        if self.days:
-            return self._cost[1]
-        opening, cost = self._cost
-        if opening is not book.ledger.opening_marks:
-            opening, cost = book.ledger.opening_marks, 0.0
-            for leg, shares in self._held(book):
-                cost += shares * opening.get(leg, _NAN)
-            self._cost = (opening, cost)
-        return cost
 
     # Effects
 
@@ -394,6 +390,12 @@ def fills_of(rows: Rows) -> list[Fill]:
         )
         for ts_us, _, order_ref, exec_key, side, quantity, price, mid, slippage_usd, _ in rows.rows
     ]
+
+
+def _numbered(values: NDArray[Any], number: Callable[[int], int]) -> NDArray[np.int32]:
+    """Each value by its number, asked for once."""
+    found, places = np.unique(values, return_inverse=True)
+    return np.array([number(int(value)) for value in found], dtype=np.int32)[places]
 
 
 def _part(values: Any, rows: int) -> NDArray[Any]:

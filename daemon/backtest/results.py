@@ -104,5 +104,3 @@ def what_was_odd(recorder: Recorder) -> None:
         oddities.note("never_hedged", rule, last_us, count=exposure.needed)
     if exposure.moments and not exposure.known:
         oddities.note("no_net_delta", "no leg had a volatility, or none is held; see greeks.volatility", last_us)
-    if book is not None and book.unexplained:
-        oddities.note("unexplained", ", ".join(book.unexplained), last_us)

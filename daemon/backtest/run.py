@@ -21,6 +21,7 @@ from daemon.backtest.player import Player
 from daemon.backtest.recorder import Recorder
 from daemon.backtest.results import day_rows, figures_of, what_was_odd
 from daemon.backtest.run_folder import RunFolder, wall_us
+from daemon.backtest.settlement import Settlement
 from daemon.backtest.tables import DECISIONS
 from daemon.core.strategy import Strategy
 from daemon.venues.feeds.errors import FeedError
@@ -117,6 +118,7 @@ class _Run:
         self._created_us = wall_us()
         self._started_s = self._told_s = time.monotonic()
         self._steps = 0
+        self._settlement = Settlement()
 
     def play(self, strategy_of: Callable[[Profile], Strategy], *, fast: bool) -> Result:
         if self._folder is not None:
@@ -142,7 +144,9 @@ class _Run:
         if not player.start():
             return
         self._steps = 1
+        self._settlement.look(player)
         while player.advance():
+            self._settlement.look(player)
             self._steps += 1
             if not self._steps % _LOOK_EVERY:
                 self._tell()
@@ -194,7 +198,7 @@ class _Run:
             refused=dict(recorder.exposure.refused.most_common()),
             new_refusals=dict(recorder.new_refusals.most_common()),
             days=day_rows(recorder),
-            findings=(*self._feed.findings(), *recorder.oddities.findings()),
+            findings=(*self._feed.findings(), *self._settlement.findings(), *recorder.oddities.findings()),
             seconds=round(time.monotonic() - self._started_s, 3),
             path="core",
             problem=problem,

@@ -6,7 +6,7 @@ same decisions give the same bytes.
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -21,6 +21,7 @@ ROW_GROUP = 20_000
 NO_WORD = -1
 """Stands for null in a column of words."""
 
+_NAN = math.nan
 _TS = pa.timestamp("us", tz="UTC")
 _WORD = pa.dictionary(pa.int32(), pa.string())
 
@@ -147,9 +148,12 @@ class DecisionColumns:
         self.refused = array("i")
         self.orders: dict[int, HedgeOrder] = {}
         """Row -> its order. Rows count from the oldest one that is held."""
-        self.measured: dict[int, float | str] = {}
-        self.limit: dict[int, float | str] = {}
-        """Row -> what the refusing rule measured, and its limit."""
+        self.measured = array("d")
+        self.limit = array("d")
+        """What the refusing rule measured, and its limit."""
+        self.measured_text: dict[int, str] = {}
+        self.limit_text: dict[int, str] = {}
+        """Row -> the same where it is no number."""
 
     def __len__(self) -> int:
         return len(self.ts_us)
@@ -167,8 +171,11 @@ class DecisionColumns:
         daemon_state: int,
         needed: bool,
         refused: int,
+        measured: float | str | None,
+        limit: float | str | None,
     ) -> int:
         """Append a row; NaN stands for what is not known. Gives its number."""
+        row = len(self.ts_us)
         self.ts_us.append(ts_us)
         self.session.append(session)
         self.spot.append(spot)
@@ -180,40 +187,57 @@ class DecisionColumns:
         self.daemon_state.append(daemon_state)
         self.needed.append(needed)
         self.refused.append(refused)
-        return len(self.ts_us) - 1
+        if measured is None and limit is None:
+            self.measured.append(_NAN)
+            self.limit.append(_NAN)
+            return row
+        self.measured.append(_number(measured))
+        self.limit.append(_number(limit))
+        if isinstance(measured, str):
+            self.measured_text[row] = measured
+        if isinstance(limit, str):
+            self.limit_text[row] = limit
+        return row
+
+    def extend(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Append many rows without orders: name of each column -> its values, all of one length."""
+        for name, column in self._columns().items():
+            column.frombytes(np.ascontiguousarray(columns[name], dtype=column.typecode).tobytes())
 
     def drop_last(self) -> None:
         """Take the newest row back: a later decision of its moment says more. It must have no order."""
         row = len(self.ts_us) - 1
-        for column in self._arrays():
+        for column in self._columns().values():
             column.pop()
-        self.measured.pop(row, None)
-        self.limit.pop(row, None)
+        self.measured_text.pop(row, None)
+        self.limit_text.pop(row, None)
 
     def take(self, rows: int) -> pa.RecordBatch:
         """The oldest `rows` as a batch of `DECISIONS`; they are held no more."""
         batch = self._batch(rows)
-        for column in self._arrays():
+        for column in self._columns().values():
             del column[:rows]
         self.orders = {row - rows: order for row, order in self.orders.items() if row >= rows}
-        self.measured = {row - rows: value for row, value in self.measured.items() if row >= rows}
-        self.limit = {row - rows: value for row, value in self.limit.items() if row >= rows}
+        self.measured_text = {row - rows: text for row, text in self.measured_text.items() if row >= rows}
+        self.limit_text = {row - rows: text for row, text in self.limit_text.items() if row >= rows}
         return batch
 
-    def _arrays(self) -> tuple["array[Any]", ...]:
-        return (
-            self.ts_us,
-            self.session,
-            self.spot,
-            self.net_delta_shares,
-            self.own_shares,
-            self.option_value_usd,
-            self.option_cost_usd,
-            self.state_code,
-            self.daemon_state,
-            self.needed,
-            self.refused,
-        )
+    def _columns(self) -> dict[str, "array[Any]"]:
+        return {
+            "ts_us": self.ts_us,
+            "session": self.session,
+            "spot": self.spot,
+            "net_delta_shares": self.net_delta_shares,
+            "own_shares": self.own_shares,
+            "option_value_usd": self.option_value_usd,
+            "option_cost_usd": self.option_cost_usd,
+            "state_code": self.state_code,
+            "daemon_state": self.daemon_state,
+            "needed": self.needed,
+            "refused": self.refused,
+            "measured": self.measured,
+            "limit": self.limit,
+        }
 
     def _batch(self, rows: int) -> pa.RecordBatch:
         orders = [(row, order) for row, order in self.orders.items() if row < rows]
@@ -244,10 +268,10 @@ class DecisionColumns:
             "commission_usd": _sparse(rows, [(row, order.commission_usd) for row, order in filled]),
             "order_ref": _texts(rows, [(row, order.order_ref) for row, order in orders]),
             "refused": self._word(self.refused, rows),
-            "measured": _sparse(rows, [each for each in self.measured.items() if not isinstance(each[1], str)]),
-            "limit": _sparse(rows, [each for each in self.limit.items() if not isinstance(each[1], str)]),
-            "measured_text": _texts(rows, [each for each in self.measured.items() if isinstance(each[1], str)]),
-            "limit_text": _texts(rows, [each for each in self.limit.items() if isinstance(each[1], str)]),
+            "measured": _floats(self.measured, rows),
+            "limit": _floats(self.limit, rows),
+            "measured_text": _texts(rows, self.measured_text.items()),
+            "limit_text": _texts(rows, self.limit_text.items()),
         }
         return pa.RecordBatch.from_arrays([columns[name] for name in DECISIONS.names], schema=DECISIONS)
 
@@ -292,15 +316,18 @@ def _floats(values: "array[float]", rows: int) -> pa.Array:
     return pa.array(_column(values, rows, np.float64), from_pandas=True)
 
 
-def _sparse(rows: int, values: Sequence[tuple[int, Any]]) -> pa.Array:
-    found = np.full(rows, math.nan)
+def _number(value: float | str | None) -> float:
+    return _NAN if value is None or isinstance(value, str) else value
+
+
+def _sparse(rows: int, values: Iterable[tuple[int, float]]) -> pa.Array:
+    found = np.full(rows, _NAN)
     for row, value in values:
-        if row < rows:
-            found[row] = value
+        found[row] = value
     return pa.array(found, from_pandas=True)
 
 
-def _texts(rows: int, values: Sequence[tuple[int, Any]]) -> pa.Array:
+def _texts(rows: int, values: Iterable[tuple[int, str]]) -> pa.Array:
     found: list[str | None] = [None] * rows
     for row, value in values:
         if row < rows:
