@@ -26,10 +26,13 @@ SENTENCES = {
     "unused_column": "columns that this profile does not ask for: left out",
     "unquoted_leg": "legs without any column: priced by the profile's fixed volatility",
     "price_level": "nights over which the price level changed: a split that the data does not adjust, perhaps",
-    "expires_inside": "legs stop trading within the data",
     "torn_tape": "tape files end in the middle: what is whole is used",
     "damaged_tape": "tape files with a damaged line: what comes before it is used",
-    "other_program": "events that this program does not know: left out",
+    "refused": "quotes of which the daemon refused a value (a sentinel, crossed, absurd): without that side",
+    "tape_gap": "silences of more than a minute within a session: nothing was recorded",
+    "trading_halt": "quotes during a trading halt: no quote",
+    "delayed": "quotes that came late (delayed market data): used as they are",
+    "unused_instrument": "quotes of instruments that this profile does not ask for: left out",
     "overlap": "events of a tape that lie before those of the tape ahead of it: left out",
 }
 """Code -> what was counted: and what became of it."""
