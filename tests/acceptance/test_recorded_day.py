@@ -6,14 +6,18 @@ The simulator replays in lock-step with the daemon, so the day is the same at an
 import json
 import math
 import statistics
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from state.records import JournalLine, JournalType, Snapshot
+from state.runs.folder import backtest_paths
 from state.statistics.days import periods, trading_days
 from state.statistics.digest import joined_days
 from state.statistics.executions import hedges, sizes
@@ -23,7 +27,7 @@ from state.statistics.operations import operations_by_day
 from tests.acceptance.conftest import Day
 from tests.support.invariants import assert_invariants
 from tests.support.recount import recount
-from tests.support.system import System, running, wait_for
+from tests.support.system import CHECKOUT, System, running, wait_for
 
 BAND_SHARES = 10.0
 FAST = 3000
@@ -146,6 +150,29 @@ def test_r_h2_statistics_from_files_alone_are_those_of_the_day(played: Played) -
     latencies = [line.latency_ms for line in played.of(JournalType.ORDER_SENT) if line.latency_ms is not None]
     assert counted.latency_ms.n == len(latencies) == traded.n
     assert counted.latency_ms.p50 == pytest.approx(statistics.median(latencies), rel=1e-5)
+
+
+def test_a_backtest_of_the_day_sends_the_same_hedges_and_earns_the_same(played: Played, day: Day) -> None:
+    system = played.system
+    ran = system.cli("backtest", "--profile", str(system.profile), "--data", day.spec, "--name", "day", "--json")
+    assert ran.returncode == 0, ran.stderr
+    paths = backtest_paths(system.root / "var", "day")
+    hedged = [row for row in pq.read_table(paths.decisions).to_pylist() if row["hedged"]]
+    intents = {line.order_ref: line for line in played.of(JournalType.INTENT)}
+    filled = [(intents[line.order_ref], line) for line in played.of(JournalType.FILL)]
+    assert [(row["ts"].isoformat()[:16], row["side"], row["quantity_shares"], row["price"]) for row in hedged] == [
+        (line.ts[:16], line.side, line.quantity, line.price) for _, line in filled
+    ]
+    for row, (intent, _) in zip(hedged, filled, strict=True):
+        assert row["net_delta_shares"] == pytest.approx(intent.data["net_delta_shares"], abs=1e-9)
+        assert row["state_code"] == intent.state_code
+    summary, parts = json.loads(paths.summary.read_text()), played.snapshot.pnl_parts
+    assert summary["figures"]["attribution"]["commission_usd"] == parts.commission_usd
+    assert summary["figures"]["pnl_usd"] == pytest.approx(parts.total_usd, abs=0.006)
+    recount = [sys.executable, "-P", str(CHECKOUT / "examples/recompute_pnl.py"), str(paths.folder)]
+    told = subprocess.run(recount, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert f"{parts.total_usd:,.2f}" in told.stdout
 
 
 def test_the_journal_verifies_and_ib_async_logged_no_error(played: Played) -> None:
