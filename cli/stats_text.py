@@ -134,15 +134,15 @@ def _period_cells(each: "Period", *, narrow: bool) -> list[object]:
 
 
 def _hours(past: "Past", zone: ZoneInfo) -> None:
-    rows = past.by_hour_of_day(zone.key)
-    if not rows:
+    hours = past.by_hour_of_day(zone.key)
+    if not hours:
         return
     section(f"By hour of the day ({zone.key})")
     rows = table(
         ("hour", "l"), ("n days", "r"), ("won", "r"), ("P&L USD", "r"), ("hedges", "r"), ("shares", "r"),
         ("their P&L to the close USD", "r"), ("refused", "r"),
     )  # fmt: skip
-    for row in rows:
+    for row in hours:
         add(rows, *_hour_cells(row))
     show(rows)
 

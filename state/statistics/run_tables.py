@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from state.records import PnlParts
@@ -90,9 +90,9 @@ def session_codes(table: pa.Table) -> tuple[NDArray[np.int64], list[str]]:
     codes = np.where(last_named >= 0, codes[np.maximum(last_named, 0)], -1)
     before = codes < 0
     if before.any():
-        days = [str(day) for day in np.datetime_as_string(utc[before].astype("datetime64[D]"))]
-        known = list(dict.fromkeys((*known, *days)))
-        codes[before] = [known.index(day) for day in days]
+        dates = [str(date) for date in np.datetime_as_string(utc[before].astype("datetime64[D]"))]
+        known = list(dict.fromkeys((*known, *dates)))
+        codes[before] = [known.index(date) for date in dates]
     return codes, known
 
 
