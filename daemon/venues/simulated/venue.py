@@ -39,6 +39,7 @@ from daemon.venues.simulated.model import (
     SimCommission,
     SimExecution,
     SimPosition,
+    SimQuote,
 )
 
 ACCOUNT_EVERY_US = 60_000_000
@@ -101,21 +102,25 @@ class SimulatedVenue:
                 self._tell_account()
         return True
 
-    def next_account_us(self) -> int:
-        """From when on the next step tells the account's values."""
-        return 0 if self._account_told_us is None else self._account_told_us + ACCOUNT_EVERY_US
+    @property
+    def account_told_us(self) -> int | None:
+        """When the account's values were told last."""
+        return self._account_told_us
 
-    def follow(self) -> float | None:
-        """Take the market's next step and tell nobody: for who has told the core already. Gives the stock's last trade.
+    def account_at(self, stock: str, bid: float, ask: float, ts_us: int) -> dict[str, float]:
+        """The account's values with the stock at this quote, as told at that moment: for who tells the core itself."""
+        self._exchange.money.mark(SimQuote(instrument=stock, bid=bid, ask=ask))
+        self._account_told_us = ts_us
+        return {tag: value for tag, value in self._exchange.account_values().items() if isinstance(value, float)}
+
+    def follow(self) -> None:
+        """Take the market's next step and tell nobody: for who has told the core already.
 
         Only where nothing rests at the exchange and no day begins: then a step causes nothing but marks.
         """
         moved = self._exchange.advance()
-        if moved is None:
-            return None
-        step, _ = moved
-        self._clock.market_stamp(step.ts_us)
-        return step.quotes[0].last
+        if moved is not None:
+            self._clock.market_stamp(moved[0].ts_us)
 
     def account_values(self) -> dict[str, float | str]:
         """The account's figures now, told or not."""

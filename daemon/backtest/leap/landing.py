@@ -1,0 +1,160 @@
+"""The book behind a leap: the kernel's numbers in the book's own words."""
+
+import math
+from typing import NamedTuple
+
+import msgspec
+
+from daemon.backtest.leap.rows import REFUSALS, unpacked
+from daemon.backtest.leap.state import STATES, Scratch, Standing
+from daemon.backtest.leap.terms import BAD_NAMES, Entry
+from daemon.core.attribution import Attribution, Point
+from daemon.core.black_scholes import OptionGreeks
+from daemon.core.book import Book, DayView, QuoteState
+from daemon.core.pnl import DayPnl
+from daemon.strategies.gamma_scalper.market import MarketWindow
+from daemon.strategies.gamma_scalper.scalper_state import LastBad, ScalperState
+
+_replace = msgspec.structs.replace
+
+
+class Account(NamedTuple):
+    """The account's values as last told, USD by the broker's tag, and when."""
+
+    values_usd: dict[str, float]
+    ts_us: int
+
+
+def landed(
+    before: Book, start: Entry, now: Standing, room: Scratch, *, last: float | None, account: Account | None
+) -> Book:
+    """The book after a leap from `before`.
+
+    Args:
+        before: the book that the leap started from.
+        start: what the kernel was told of it.
+        now: what it gave back.
+        room: its working memory, as it left it.
+        last: the last trade in the newest quote.
+        account: what the venue told of the account on the way.
+    """
+    state = _strategy(before.strategy, now, room)
+    if now.quotes == 0:
+        day = _replace(
+            before.day,
+            sampled_minute=now.minute,
+            checkpoint_us=now.checkpoint_us,
+            written_peak_usd=_known(now.written_peak_usd),
+        )
+        return _replace(before, ts_us=now.ts_us, strategy=state, day=day, feed_seen=now.feed_seen)
+    quote = QuoteState(
+        bid=now.bid,
+        ask=now.ask,
+        last=last,
+        halted=False,
+        previous_close=before.quotes[before.underlying].previous_close,
+        ts_us=now.quote_us,
+    )
+    ledger = before.ledger
+    if now.peak_usd != ledger.peak_equity_usd:
+        ledger = _replace(ledger, peak_equity_usd=now.peak_usd)
+    return _replace(
+        before,
+        ts_us=now.ts_us,
+        quotes={**before.quotes, before.underlying: quote},
+        strategy=state,
+        day=_day(before, start, now, room),
+        ledger=ledger,
+        feed_seen=now.feed_seen,
+        account_values_usd=before.account_values_usd if account is None else account.values_usd,
+        account_values_us=before.account_values_us if account is None else account.ts_us,
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _strategy(before: ScalperState, now: Standing, room: Scratch) -> ScalperState:
+    state = _replace(
+        before,
+        trading=STATES[now.trading],
+        codes=unpacked(now.code),
+        refused=REFUSALS[now.refused],
+        last_bad=_last_bad(before.last_bad, now),
+    )
+    if now.quotes == 0:
+        return state
+    return _replace(
+        state,
+        market=_window(before.market, now, room),
+        spot=now.mid,
+        greeks=tuple([OptionGreeks(*values) for values in room.values[now.values].tolist()]),
+        valued_us=now.quote_us,
+    )
+
+
+def _last_bad(before: LastBad, now: Standing) -> LastBad:
+    standing = BAD_NAMES[now.bad]
+    if (standing, now.wide_us, now.extreme_us) == (before.standing, before.spread_wide, before.spread_extreme):
+        return before
+    return _replace(before, standing=standing, spread_wide=now.wide_us, spread_extreme=now.extreme_us)
+
+
+def _window(before: MarketWindow, now: Standing, room: Scratch) -> MarketWindow:
+    if now.bucket == before.bucket:
+        return _replace(before, mid=now.mid, bucket_sum=now.bucket_sum)
+    return _replace(
+        before,
+        mid=now.mid,
+        bucket=now.bucket,
+        bucket_sum=now.bucket_sum,
+        earlier=tuple(room.earlier[now.ring, : now.buckets].tolist()),
+        earlier_sum=now.earlier_sum,
+        closes=tuple(room.closes[now.ring, : now.closes].tolist()),
+        path=now.path,
+    )
+
+
+def _day(before: Book, start: Entry, now: Standing, room: Scratch) -> DayView:
+    day, ledger = before.day, before.ledger
+    legs = before.strategy.legs
+    marks = {**day.marks, before.underlying: now.mid}
+    for leg, is_quoted, mark, values in zip(
+        legs, start.legs.quoted.tolist(), start.legs.mark.tolist(), room.values[now.values].tolist(), strict=True
+    ):
+        marks[leg.instrument] = mark if is_quoted else values[0]
+    attribution = day.attribution
+    if now.pointed:
+        held = [(leg, number) for number, leg in enumerate(legs) if start.legs.contracts[number] != 0]
+        attribution = Attribution(
+            point=Point(
+                ts_us=now.point_us,
+                spot=now.point_spot,
+                delta_shares=now.point_delta,
+                gamma=now.point_gamma,
+                theta_usd_year=now.point_theta,
+                vegas={leg.instrument: float(room.point_vegas[number]) for leg, number in held},
+                volatilities={leg.instrument: leg.volatility for leg, _ in held},
+            ),
+            delta_usd=now.delta_usd,
+            gamma_usd=now.gamma_usd,
+            theta_usd=now.theta_usd,
+            vega_usd=day.attribution.vega_usd,
+        )
+    return _replace(
+        day,
+        marks=marks,
+        pnl=DayPnl(
+            realised_usd=ledger.realised_usd,
+            unrealised_usd=now.unrealised_usd,
+            legs_usd=now.legs_usd,
+            commission_usd=ledger.commission_usd,
+        ),
+        equity_usd=now.equity_usd,
+        drawdown_pct=now.drawdown_pct,
+        attribution=attribution,
+        sampled_minute=now.minute,
+        checkpoint_us=now.checkpoint_us,
+        written_peak_usd=_known(now.written_peak_usd),
+    )

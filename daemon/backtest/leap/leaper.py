@@ -1,0 +1,145 @@
+"""Leaps of a player: between two steps of the core, over every tick that decides nothing."""
+
+import math
+from collections import Counter
+from typing import Protocol
+
+from config.schema import Profile
+from daemon.backtest.leap.columns import ColumnarMarket, QuoteColumns
+from daemon.backtest.leap.kernel import leap
+from daemon.backtest.leap.landing import Account, landed
+from daemon.backtest.leap.rows import LeapRows, buffers
+from daemon.backtest.leap.state import FAR_US, NOTE, WHYS, Standing, scratch
+from daemon.backtest.leap.terms import Entry, Fixed, Moments, entry
+from daemon.backtest.player import Player
+from daemon.core.book import Book
+from daemon.core.effects import AnyEffect, Sample
+from daemon.core.recovery import checkpoint
+
+ROOM = 1 << 16
+"""Rows of one set of buffers."""
+_PROBE = "feed"
+"""The key of the feed's probe among the timers."""
+
+
+class LeapListener(Protocol):
+    """Who writes down decision moments that come as columns."""
+
+    def leapt(self, rows: LeapRows, after: Book, effects: tuple[AnyEffect, ...]) -> None:
+        """So many moments have passed; `after` is the book at the last of them, `effects` what that one has to tell.
+
+        The effects are checkpoints and minute samples; transitions of the trading machine follow from the rows.
+        """
+        ...
+
+
+class Leaper:
+    """The one rule: call `leap` between two `player.advance()`, never inside one."""
+
+    def __init__(self, player: Player, market: ColumnarMarket, profile: Profile, listener: LeapListener) -> None:
+        self._player = player
+        self._market = market
+        self._fixed = Fixed(profile)
+        self._listener = listener
+        self._buffers = buffers(ROOM)
+        self._row = 0
+        self._room = scratch(len(profile.legs))
+        self.quotes = 0
+        """Quotes that were leapt over."""
+        self.ends: Counter[str] = Counter()
+        """Why leaps ended (`state.WHYS`), or that none could begin."""
+
+    def leap(self) -> int:
+        """Go over every quiet quote from here on; gives how many there were."""
+        player = self._player
+        block = self._market.upcoming() if player.is_idle else None
+        if block is None or len(block.ts_us) == 0:
+            return 0
+        start = self._entry(player.book)
+        if start is None:
+            self.ends["no entry"] += 1
+            return 0
+        return self._go(start, block)
+
+    def _go(self, start: Entry, block: QuoteColumns) -> int:
+        before, now, place, why = self._player.book, start.standing, 0, NOTE
+        book, account = before, None
+        while why == NOTE:
+            if self._row + 2 > ROOM:
+                self._buffers, self._row = buffers(ROOM), 0
+            was = now
+            now, place, row, why = leap(
+                block.ts_us, block.bid, block.ask, place, start.terms, start.legs, was, self._room,
+                self._buffers, self._row,
+            )  # fmt: skip
+            if now.quotes == was.quotes and now.probes == was.probes:
+                break
+            if now.reports != was.reports:
+                account = self._account_told(book, now)
+            book = landed(before, start, now, self._room, last=_last(block, place), account=account)
+            self._tell(start, was, now, row, book)
+        self.ends[WHYS[why]] += 1
+        if book is not before:
+            self._land(book, now, place)
+        return place
+
+    def _entry(self, book: Book) -> Entry | None:
+        legs = len(book.strategy.legs)
+        if self._room.values.shape[1] != legs:
+            self._room = scratch(legs)
+        player = self._player
+        probe_us, other_us = player.timers.due_us(_PROBE), player.timers.next_us_but(_PROBE)
+        account_us = player.venue.account_told_us
+        if account_us is None:
+            return None
+        moments = Moments(
+            account_us=account_us,
+            probe_us=FAR_US if probe_us is None else probe_us,
+            other_timer_us=FAR_US if other_us is None else other_us,
+            clock_us=FAR_US // 2 if player.clock_every_us is None else player.clock_every_us,
+        )
+        return entry(self._fixed, book, self._room, moments)
+
+    def _account_told(self, book: Book, now: Standing) -> Account:
+        """What the venue would have told of the account at the newest quote."""
+        values_usd = self._player.venue.account_at(book.underlying, now.bid, now.ask, now.account_us)
+        return Account({**book.account_values_usd, **values_usd}, now.account_us)
+
+    def _tell(self, start: Entry, was: Standing, now: Standing, row: int, book: Book) -> None:
+        """Hand over the rows of this part, and what its last moment has to tell, in the core's order."""
+        effects: list[AnyEffect] = []
+        if now.checkpoint_us != was.checkpoint_us:
+            effects.append(checkpoint(book))
+        if now.minute != was.minute:
+            effects.append(Sample(kind="minute"))
+        rows = LeapRows(
+            buffers=self._buffers,
+            start=self._row,
+            stop=row,
+            session=start.session.date,
+            daemon_state=book.daemon_state.value,
+            own_shares=book.ledger.own_shares,
+            events=now.quotes + now.probes + now.reports - was.quotes - was.probes - was.reports,
+        )
+        self._row = row
+        self._listener.leapt(rows, book, tuple(effects))
+
+    def _land(self, book: Book, now: Standing, taken: int) -> None:
+        """Player, venue and market as the core's own steps would have left them."""
+        player = self._player
+        if taken:
+            self._market.skip(taken - 1)
+            player.venue.follow()
+        if now.probes:
+            player.timers.restart(_PROBE, self._fixed.probe_ms, now.probed_us, times=now.probes)
+        player.time.market_stamp(now.ts_us)
+        player.book = book
+        self.quotes += taken
+
+
+def _last(block: QuoteColumns, taken: int) -> float | None:
+    """The last trade in the newest quote taken."""
+    if block.last is None or taken == 0:
+        return None
+    last = float(block.last[taken - 1])
+    return None if math.isnan(last) else last

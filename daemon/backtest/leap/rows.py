@@ -1,0 +1,111 @@
+"""The decision rows of leaps: buffers that the kernel fills, and what one leap has put there."""
+
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.strategies.gamma_scalper.classifier import (
+    Codes,
+    DeltaCode,
+    ExecutionCode,
+    LiquidityCode,
+    MarketCode,
+    OptionCode,
+    SystemCode,
+)
+
+REFUSALS = (
+    None,
+    "spread_extreme",
+    "min_hedge_shares",
+    "cooldown",
+    "max_daily_hedge_count",
+    "max_position",
+    "spread_too_wide",
+    "min_price_move",
+)
+"""What may refuse a needed hedge for many ticks; the kernel counts them by their place here."""
+
+
+class Buffers(NamedTuple):
+    """Columns with room for many leaps; NaN stands for what is not known."""
+
+    ts_us: NDArray[np.int64]
+    spot: NDArray[np.float64]
+    net_delta_shares: NDArray[np.float64]
+    option_value_usd: NDArray[np.float64]
+    code: NDArray[np.int16]
+    """As `packed`."""
+    needed: NDArray[np.bool_]
+    refused: NDArray[np.int8]
+    """Place in `REFUSALS`."""
+    measured: NDArray[np.float64]
+    limit: NDArray[np.float64]
+
+
+def buffers(rows: int) -> Buffers:
+    """Room for so many rows."""
+    return Buffers(
+        ts_us=np.empty(rows, np.int64),
+        spot=np.empty(rows),
+        net_delta_shares=np.empty(rows),
+        option_value_usd=np.empty(rows),
+        code=np.empty(rows, np.int16),
+        needed=np.empty(rows, np.bool_),
+        refused=np.empty(rows, np.int8),
+        measured=np.empty(rows),
+        limit=np.empty(rows),
+    )
+
+
+def code_of(option: int, delta: int, movement: int, liquidity: int) -> int:
+    """O, D, M and L in one number; E and S are 0 in a leap."""
+    return ((option * 5 + delta) * 6 + movement) * 4 + liquidity
+
+
+def liquidity_of(code: int) -> int:
+    """L of such a number."""
+    return code % 4
+
+
+def packed(codes: Codes) -> int:
+    """The number of codes."""
+    return code_of(codes.o, codes.d, codes.m, codes.l)
+
+
+def unpacked(code: int) -> Codes:
+    """The inverse of `packed`."""
+    rest, liquidity = divmod(int(code), 4)
+    rest, movement = divmod(rest, 6)
+    option, delta = divmod(rest, 5)
+    return Codes(
+        OptionCode(option),
+        DeltaCode(delta),
+        MarketCode(movement),
+        LiquidityCode(liquidity),
+        ExecutionCode.IDLE,
+        SystemCode.OK,
+    )
+
+
+class LeapRows(msgspec.Struct, frozen=True, kw_only=True):
+    """The decision moments of one leap, in order; `ts_us` strictly increases, from the last decision before it on."""
+
+    buffers: Buffers
+    start: int
+    stop: int
+    session: str
+    """The exchange's day."""
+    daemon_state: str
+    own_shares: float
+    events: int
+    """What the core would have decided or absorbed: quotes, and firings of the feed's probe."""
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def columns(self) -> Buffers:
+        """The rows as arrays of their own length (views)."""
+        return Buffers._make(column[self.start : self.stop] for column in self.buffers)

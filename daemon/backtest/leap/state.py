@@ -1,0 +1,215 @@
+"""What the kernel is given and gives back: plain numbers, in tuples and arrays that a compiler understands."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from daemon.strategies.gamma_scalper.market import BUCKETS
+from daemon.strategies.gamma_scalper.trading_fsm import TradingState
+
+FAR_US = 2**62
+"""A time that never comes."""
+RING = BUCKETS + 1
+STATES = tuple(TradingState)
+"""The kernel counts trading states by their place here."""
+
+CLEAN, WIDE, EXTREME = 0, 1, 2
+"""Which data reason held at the last look: none, `spread_wide`, `spread_extreme`; as the code L counts them."""
+
+END, TIME, QUOTE, JUMP, GREEKS, LIMIT, HEDGE, REFUSAL, TABLE, SILENCE, FULL, NOTE = range(12)
+"""Why a leap ended:
+
+| why | |
+|---|---|
+| END | no quote is left in the block |
+| TIME | the session's end or edge, an expiry, an ageing volatility or a timer is due |
+| QUOTE | no plain two-sided quote, or one of no later moment |
+| JUMP | a gap or an outlier |
+| GREEKS | a leg cannot be valued |
+| LIMIT | a loss, a drawdown, or a peak that must be journaled |
+| HEDGE | a hedge is needed, and nothing that can be told here refuses it |
+| REFUSAL | a hedge begins to be refused, or to be by another rule |
+| TABLE | the trading machine has no answer |
+| SILENCE | so long without a quote that the clock ticks, or that the feed's probe finds something |
+| FULL | no room for more rows |
+| NOTE | the moment just taken has something to be told: a checkpoint, a minute's sample, the account's values |
+"""
+WHYS = ("end", "time", "quote", "jump", "greeks", "limit", "hedge", "refusal", "table", "silence", "full", "note")
+
+
+class Terms(NamedTuple):
+    """What stands still during a leap. Thresholds have the core's tolerance in them; NaN is "none"."""
+
+    stop_us: int
+    """The first moment that is the core's for what time alone brings."""
+    other_timer_us: int
+    """When the earliest timer but the feed's probe is due."""
+    clock_us: int
+    """After so long without an event the clock ticks."""
+    account_every_us: int
+    """So long after its last report the venue tells the account's values at the next quote."""
+    probe_us: int
+    """The feed's probe comes again after this."""
+    old_ms: float
+    """From here on a quote is slightly old."""
+    rate: float
+    gap_pct: float
+    outlier_pct: float
+    gap_until_us: int
+    """The market is in a gap until then."""
+    bucket_us: int
+    window_us: int
+    min_fill_us: float
+    band: float
+    needed: float
+    force: float
+    quiet: float
+    high: float
+    trend: float
+    choppy: float
+    wide: float
+    extreme: float
+    target: float
+    own_shares: float
+    contracts: float
+    average_cost: float
+    realised_usd: float
+    settled_usd: float
+    commission_usd: float
+    base_usd: float
+    """The account's value at the ledger's birth plus all that closed days earned."""
+    max_loss_usd: float
+    max_drawdown_pct: float
+    peak_fall_pct: float
+    """A fall of this from a peak that is not written yet journals it."""
+    remainder: bool
+    """A part of the last hedge is still to come: it waits for no cost, and its end is journaled."""
+    hours_open: bool
+    """Neither the session's edges nor an earnings date refuse."""
+    cap: float
+    step: float
+    smallest: float
+    cooldown_s: float
+    last_sent_us: int
+    """-1: none was sent."""
+    hedges_today: int
+    max_daily: int
+    max_position: float
+    max_spread: float
+    spread_excluded: bool
+    anchor: float
+    anchored: bool
+    min_move_pct: float
+
+
+class Standing(NamedTuple):
+    """What moves during a leap."""
+
+    ts_us: int
+    quote_us: int
+    feed_seen: bool
+    probe_due_us: int
+    probes: int
+    """Firings in this leap, and when the last one was."""
+    probed_us: int
+    bid: float
+    ask: float
+    mid: float
+    spread_pct: float
+    bucket: int
+    bucket_sum: float
+    start_us: int
+    earlier_sum: float
+    path: float
+    buckets: int
+    """Complete buckets in the ring, and mids in that of the closes."""
+    closes: int
+    ring: int
+    """Which of the two rings holds them."""
+    values: int
+    """Likewise the legs' values."""
+    option_delta: float
+    gamma: float
+    option_usd: float
+    unrealised_usd: float
+    legs_usd: float
+    equity_usd: float
+    drawdown_pct: float
+    peak_usd: float
+    point_us: int
+    point_spot: float
+    point_delta: float
+    point_gamma: float
+    point_theta: float
+    delta_usd: float
+    gamma_usd: float
+    theta_usd: float
+    code: int
+    trading: int
+    refused: int
+    bad: int
+    wide_us: int
+    extreme_us: int
+    minute: int
+    """The last one that was sampled."""
+    checkpoint_us: int
+    written_peak_usd: float
+    """The peak in the newest checkpoint; NaN before one."""
+    account_us: int
+    """When the account's values were told last."""
+    quotes: int
+    """Taken in this leap."""
+    pointed: int
+    """Of them, how many moved the attribution's point."""
+    reports: int
+    """How often the account's values were told in this leap."""
+
+
+class Legs(NamedTuple):
+    """One element for each leg, in the strategy's order."""
+
+    sign: NDArray[np.float64]
+    strike: NDArray[np.float64]
+    expiry_us: NDArray[np.int64]
+    volatility: NDArray[np.float64]
+    contracts: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    """contracts x multiplier"""
+    opening: NDArray[np.float64]
+    mark: NDArray[np.float64]
+    """Of a leg that is quoted; the others' marks are the model's prices."""
+    quoted: NDArray[np.bool_]
+    twin: NDArray[np.int64]
+    """The first leg of the same strike, expiry and volatility: what call and put share is computed once."""
+    valued: NDArray[np.int64]
+    """The held legs in the ledger's order, in which the options' value is summed."""
+
+
+class Scratch(NamedTuple):
+    """Working memory; of each pair one holds what stands, the other what a tick would make of it."""
+
+    earlier: NDArray[np.float64]
+    """2 x RING: sums of the complete buckets."""
+    closes: NDArray[np.float64]
+    """2 x RING"""
+    values: NDArray[np.float64]
+    """2 x legs x 5: price, delta, gamma, theta, vega per share."""
+    shared: NDArray[np.float64]
+    """legs x 5: d1, density, discounted strike, root of the years, deviation."""
+    point_vegas: NDArray[np.float64]
+    partials: NDArray[np.float64]
+    steps: NDArray[np.float64]
+
+
+def scratch(legs: int) -> Scratch:
+    """Room for so many legs."""
+    return Scratch(
+        earlier=np.zeros((2, RING)),
+        closes=np.zeros((2, RING)),
+        values=np.zeros((2, legs, 5)),
+        shared=np.zeros((legs, 5)),
+        point_vegas=np.zeros(legs),
+        partials=np.zeros(2 * RING),
+        steps=np.zeros(RING),
+    )

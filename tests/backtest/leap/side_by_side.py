@@ -1,0 +1,261 @@
+"""The same market through the core alone and through core and leaps, compared bit for bit."""
+
+import math
+import struct
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from config.schema import Profile
+from daemon.backtest.assembly import assemble
+from daemon.backtest.leap.leaper import Leaper
+from daemon.backtest.leap.rows import REFUSALS, LeapRows, unpacked
+from daemon.backtest.player import Player
+from daemon.core.book import Book
+from daemon.core.effects import AnyEffect, Record, StartTimer
+from daemon.core.events import AnyEvent
+from daemon.core.step import Stepped
+from daemon.strategies.gamma_scalper.classifier import DeltaCode
+from daemon.strategies.gamma_scalper.deciding import refusal_trigger
+from daemon.strategies.gamma_scalper.strategy import GammaScalper
+from daemon.strategies.gamma_scalper.trading_fsm import TRADING, TradingState, TradingTrigger
+from tests.support.tick_market import TickMarket
+
+
+class Moment(NamedTuple):
+    """One decision moment; floats as their bits, so that nothing is equal that is not the same."""
+
+    ts_us: int
+    spot: bytes | None
+    net_delta_shares: bytes | None
+    own_shares: bytes
+    option_value_usd: bytes | None
+    state_code: str
+    needed: bool
+    refused: str | None
+    measured: object
+    limit: object
+
+
+def bits(value: float | None) -> bytes | None:
+    return None if value is None else struct.pack("<d", value)
+
+
+def told(value: float | str | None) -> object:
+    """What a rule measured, as the tables hold it: counts are floats there."""
+    return value if isinstance(value, str) else bits(value)
+
+
+class Log:
+    """Everything that a run says. A moment that is decided twice counts once, with its last word."""
+
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+        self.effects: list[tuple[int, str]] = []
+        self.transitions: list[tuple[int, str, str, str]] = []
+        """(ts, from, trigger, state code) of the trading machine."""
+        self.events = 0
+        self.trading = TradingState.BOOT
+
+    def stepped(self, event: AnyEvent, before: Book, after: Stepped) -> None:
+        self.events += 1
+        book = after.book
+        if after.decision is not None and (seen := after.decision.seen) is not None:
+            self._add(
+                Moment(
+                    ts_us=book.ts_us,
+                    spot=bits(book.day.marks.get(book.underlying)),
+                    net_delta_shares=bits(seen.net_delta_shares),
+                    own_shares=struct.pack("<d", book.ledger.own_shares),
+                    option_value_usd=bits(option_value(book)),
+                    state_code=seen.state_code,
+                    needed=seen.needed,
+                    refused=seen.refused,
+                    measured=told(seen.measured),
+                    limit=told(seen.limit),
+                )
+            )
+        for effect in after.effects:
+            if isinstance(effect, StartTimer) and effect.key == "feed":
+                continue  # compared by the timers themselves
+            if isinstance(effect, Record) and (effect.data or {}).get("machine") == TRADING.name:
+                data = effect.data or {}
+                self.transitions.append((book.ts_us, data["from"], data["trigger"], effect.state_code or ""))
+            else:
+                self.effects.append((book.ts_us, repr(effect)))
+        self.trading = book.strategy.trading
+
+    def _add(self, moment: Moment) -> None:
+        if self.moments and self.moments[-1].ts_us == moment.ts_us:
+            self.moments.pop()
+        self.moments.append(moment)
+
+    def leapt(self, rows: LeapRows, after: Book, effects: tuple[AnyEffect, ...]) -> None:
+        self.events += rows.events
+        columns = rows.columns()
+        assert rows.stop - rows.start <= rows.events
+        for place in range(len(rows)):
+            codes = unpacked(columns.code[place])
+            ts_us, refused = int(columns.ts_us[place]), REFUSALS[columns.refused[place]]
+            assert not self.moments or self.moments[-1].ts_us < ts_us
+            measured, limit = float(columns.measured[place]), float(columns.limit[place])
+            self._add(
+                Moment(
+                    ts_us=ts_us,
+                    spot=bits(columns.spot[place]),
+                    net_delta_shares=bits(columns.net_delta_shares[place]),
+                    own_shares=struct.pack("<d", rows.own_shares),
+                    option_value_usd=bits(columns.option_value_usd[place]),
+                    state_code=codes.text,
+                    needed=bool(columns.needed[place]),
+                    refused=refused,
+                    measured=None if math.isnan(measured) else bits(measured),
+                    limit=None if math.isnan(limit) else bits(limit),
+                )
+            )
+            self._move(ts_us, codes.text, _trigger(codes.d, refused))
+        assert self.trading is after.strategy.trading
+        self.effects.extend((after.ts_us, repr(effect)) for effect in effects)
+
+    def _move(self, ts_us: int, code: str, trigger: TradingTrigger) -> None:
+        """The machine's records follow from the rows: a leap does not write them."""
+        after = TRADING.next(self.trading, trigger)
+        if after is not self.trading:
+            self.transitions.append((ts_us, self.trading.value, trigger.value, code))
+        self.trading = after
+
+
+def _trigger(delta: DeltaCode, refused: str | None) -> TradingTrigger:
+    if refused is not None:
+        return refusal_trigger(refused)
+    return TradingTrigger.IN_BAND if delta is DeltaCode.IN_BAND else TradingTrigger.MINOR
+
+
+def option_value(book: Book) -> float | None:
+    """As the decision table's column."""
+    value = 0.0
+    for leg, quantity in book.ledger.leg_quantities.items():
+        if quantity == 0 or leg not in book.specs:
+            continue
+        mark = book.day.marks.get(leg)
+        if mark is None:
+            return None
+        value += quantity * book.specs[leg].multiplier * mark
+    return value
+
+
+class FeedOf:
+    """A market as a feed."""
+
+    def __init__(self, market: TickMarket, clock_every_ms: int | None) -> None:
+        self.market = market
+        self.clock_every_ms = clock_every_ms
+        self.spec = self.description = self.data_hash = "ticks"
+
+    def findings(self) -> tuple[Any, ...]:
+        return ()
+
+    def done(self) -> float:
+        return 0.0
+
+
+class Scenario(NamedTuple):
+    """One profile over one market, which can be made as often as it is wanted."""
+
+    profile: Profile
+    market: Callable[[], TickMarket]
+    clock_every_ms: int | None = None
+
+
+class Compared(NamedTuple):
+    """What was compared, to say that it was enough."""
+
+    ticks: int
+    leapt: int
+    moments: int
+    effects: int
+    books: int
+    hedges: int
+    refused: int
+    ends: Counter[str]
+
+
+def run(scenario: Scenario, *, leaping: bool) -> tuple[Player, Log, TickMarket, Leaper | None]:
+    """A player that has not started."""
+    log, market = Log(), scenario.market()
+    feed = FeedOf(market, scenario.clock_every_ms)
+    player = assemble(scenario.profile, GammaScalper(scenario.profile), feed, log)  # type: ignore[arg-type]
+    leaper = Leaper(player, market, scenario.profile, log) if leaping else None
+    return player, log, market, leaper
+
+
+def compare(scenario: Scenario) -> Compared:
+    """Step both in turn; raise AssertionError at the first difference."""
+    slow, slow_log, slow_market, _ = run(scenario, leaping=False)
+    fast, fast_log, fast_market, leaper = run(scenario, leaping=True)
+    assert leaper is not None
+    assert slow.start() == fast.start()
+    books = 0
+    while True:
+        taken = leaper.leap()
+        for _ in range(taken):
+            assert slow.advance()
+        if taken and slow.timers.due_us("feed") == fast.timers.due_us("feed"):
+            same(slow, fast)
+            books += 1
+        went = slow.advance()
+        assert went == fast.advance()
+        if taken:
+            same(slow, fast)
+            books += 1
+        assert slow_market.place == fast_market.place
+        if not went:
+            break
+    same(slow, fast)
+    for ours, theirs in zip(slow_log.moments, fast_log.moments, strict=False):
+        assert ours == theirs
+    assert len(slow_log.moments) == len(fast_log.moments)
+    assert slow_log.effects == fast_log.effects
+    assert slow_log.transitions == fast_log.transitions
+    assert slow_log.events == fast_log.events
+    return Compared(
+        ticks=len(slow_market),
+        leapt=leaper.quotes,
+        moments=len(slow_log.moments),
+        effects=len(slow_log.effects),
+        books=books + 1,
+        hedges=sum("PlaceOrder" in text for _, text in slow_log.effects),
+        refused=sum(moment.refused is not None for moment in slow_log.moments),
+        ends=leaper.ends,
+    )
+
+
+def same(slow: Player, fast: Player) -> None:
+    """Books, timers, time and the exchange's account: not only equal but written alike (-0.0 is not 0.0)."""
+    if repr(slow.book) != repr(fast.book):
+        raise AssertionError("\n".join(differences(slow.book, fast.book)))
+    assert slow.time.now_us() == fast.time.now_us()
+    assert slow.timers.next_us() == fast.timers.next_us()
+    assert slow.timers.due_us("feed") == fast.timers.due_us("feed")
+    assert repr(slow.venue.account_values()) == repr(fast.venue.account_values())
+
+
+def differences(ours: Any, theirs: Any, path: str = "book") -> list[str]:
+    """Every field that is not written alike."""
+    if repr(ours) == repr(theirs):
+        return []
+    if isinstance(ours, msgspec.Struct) and type(ours) is type(theirs):
+        return [
+            line
+            for name in ours.__struct_fields__
+            for line in differences(getattr(ours, name), getattr(theirs, name), f"{path}.{name}")
+        ]
+    if isinstance(ours, tuple) and isinstance(theirs, tuple) and len(ours) == len(theirs):
+        return [
+            line
+            for place, (one, other) in enumerate(zip(ours, theirs, strict=True))
+            for line in differences(one, other, f"{path}[{place}]")
+        ]
+    return [f"{path}: core {ours!r}, leap {theirs!r}"]
