@@ -21,16 +21,16 @@ from daemon.backtest.sweep.jobs import Job, StrategyOf, run_job, try_data
 from daemon.backtest.sweep.pool import PoolError
 from state.runs.records import Trial
 
-_CONNECT_WITHIN_S = 20
+CONNECT_WITHIN_S = 20.0
 
 
 class ClusterPool:
     """Implements `pool.Pool` by a scheduler's address. Use as a context manager. Raises PoolError."""
 
-    def __init__(self, scheduler: str, strategy_of: StrategyOf) -> None:
+    def __init__(self, scheduler: str, strategy_of: StrategyOf, *, connect_within_s: float = CONNECT_WITHIN_S) -> None:
         self._strategy_of = strategy_of
         self._scheduler = scheduler
-        self._client = _connected(scheduler)
+        self._client = _connected(scheduler, connect_within_s)
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._running: dict[str, tuple[Job, Any]] = {}
         self._count = 0
@@ -98,11 +98,11 @@ class ClusterPool:
         self._running = {}
 
 
-def _connected(scheduler: str) -> Any:
+def _connected(scheduler: str, within_s: float) -> Any:
     """A client; `distributed` has no types."""
     client_type: Any = Client
     try:
-        return client_type(scheduler, timeout=_CONNECT_WITHIN_S, set_as_default=False)
+        return client_type(scheduler, timeout=within_s, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise PoolError(
             f"{scheduler}: no Dask scheduler answers ({_line(error)}); start one (dask scheduler) or name another"
