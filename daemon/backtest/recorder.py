@@ -155,12 +155,16 @@ class Recorder:
             seen.limit,
         )
 
-    def leapt(self, rows: LeapRows, after: Book) -> None:
+    def leapt(self, rows: LeapRows, after: Book, effects: tuple[AnyEffect, ...]) -> None:
         """Write down decision moments that came as columns (`daemon.backtest.leap`); none of them sent anything."""
         self.book = after
         self.events += rows.events
-        if len(rows) == 0:
-            return
+        if len(rows):
+            self._take_rows(rows, after)
+        for effect in effects:
+            self._note(effect, after, -1)
+
+    def _take_rows(self, rows: LeapRows, after: Book) -> None:
         if len(self.columns) >= ROW_GROUP:
             self._hand_over_finished(after)
         found, columns, words = rows.columns(), self.columns, self.columns.words

@@ -6,7 +6,7 @@ Nothing here decides anything: the core does, stepped by the player. A run that 
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -17,6 +17,7 @@ from config.schema import Profile
 from config.version import version
 from daemon.backtest.assembly import assemble
 from daemon.backtest.feeds.feed import Feed
+from daemon.backtest.leap.opening import leaper_for
 from daemon.backtest.player import Player
 from daemon.backtest.recorder import Recorder
 from daemon.backtest.results import day_rows, figures_of, what_was_odd
@@ -26,13 +27,16 @@ from daemon.backtest.tables import DECISIONS
 from daemon.core.strategy import Strategy
 from daemon.venues.feeds.errors import FeedError
 from state.runs.folder import BacktestPaths
-from state.runs.records import SCHEMA_VERSION, DataInfo, ProfileInfo, Status, Summary, VenueModel
+from state.runs.records import SCHEMA_VERSION, DataInfo, Finding, ProfileInfo, Status, Summary, VenueModel
 from state.times import iso_from_us
+
+if TYPE_CHECKING:
+    from daemon.backtest.leap.leaper import Leaper
 
 IN_MEMORY = "memory"
 """The run id of a run that leaves no folder."""
 _LOOK_EVERY = 256
-"""Market steps between two looks at the clock."""
+"""Steps of the core between two looks at the clock."""
 _TELL_EVERY_S = 0.5
 
 ProgressCall = Callable[[float, str], None]
@@ -118,6 +122,9 @@ class _Run:
         self._created_us = wall_us()
         self._started_s = self._told_s = time.monotonic()
         self._steps = 0
+        self._path: Literal["core", "leap"] = "core"
+        self._slow: Finding | None = None
+        """Why this machine cannot leap, where it is the reason."""
         self._settlement = Settlement()
 
     def play(self, strategy_of: Callable[[Profile], Strategy], *, fast: bool) -> Result:
@@ -140,16 +147,28 @@ class _Run:
             raise
         return self._end(status, problem)
 
-    def _advance(self, player: Player, *, fast: bool) -> None:  # noqa: ARG002 -- taken up by the fast path
+    def _advance(self, player: Player, *, fast: bool) -> None:
         if not player.start():
             return
         self._steps = 1
         self._settlement.look(player)
-        while player.advance():
+        leaper = self._leaper(player) if fast else None
+        looked = 0
+        while True:
+            if leaper is not None and (leapt := leaper.leap()):
+                self._path = "leap"
+                self._steps += leapt
+            if not player.advance():
+                return
             self._settlement.look(player)
             self._steps += 1
-            if not self._steps % _LOOK_EVERY:
+            looked += 1
+            if not looked % _LOOK_EVERY:
                 self._tell()
+
+    def _leaper(self, player: Player) -> "Leaper | None":
+        leaper, self._slow = leaper_for(player, self._feed.market, self._model, self._recorder)
+        return leaper
 
     def _tell(self) -> None:
         now_s = time.monotonic()
@@ -198,9 +217,14 @@ class _Run:
             refused=dict(recorder.exposure.refused.most_common()),
             new_refusals=dict(recorder.new_refusals.most_common()),
             days=day_rows(recorder),
-            findings=(*self._feed.findings(), *self._settlement.findings(), *recorder.oddities.findings()),
+            findings=(
+                *self._feed.findings(),
+                *self._settlement.findings(),
+                *recorder.oddities.findings(),
+                *(() if self._slow is None else (self._slow,)),
+            ),
             seconds=round(time.monotonic() - self._started_s, 3),
-            path="core",
+            path=self._path,
             problem=problem,
         )
         equity, fills = recorder.equity.table(), recorder.fills.table()

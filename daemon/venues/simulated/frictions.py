@@ -44,7 +44,7 @@ class Frictions(msgspec.Struct, frozen=True, kw_only=True):
         if self.slippage_bps == 0:
             return touch
         worse = self.slippage_bps / _BPS
-        return round(touch * (1 + worse if side == "BUY" else 1 - worse), _DECIMALS)
+        return touch * (1 + worse if side == "BUY" else 1 - worse)
 
 
 NO_FRICTIONS = Frictions()
