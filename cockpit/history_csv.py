@@ -23,6 +23,7 @@ CSV: Mapping[str, Callable[[Summary], Iterable[rows.Row]]] = {
     "drawdowns": lambda summary: rows.drawdown_rows(summary.drawdowns),
     "distribution": lambda summary: rows.bin_rows(summary.histogram),
     "hedges": lambda summary: rows.hedge_rows(summary.hedges),
+    "hours": lambda summary: rows.hour_rows(summary.by_hour_of_day()),
     "refusals": _refusal_rows,
     "execution": execution_rows,
 }

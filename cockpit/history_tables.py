@@ -26,6 +26,7 @@ def of_page(summary: Summary, reader: Reader, by: By) -> dict[str, dict[str, Any
         f"by-{by}": period_table(summary.by(by), reader, by=by),
         "tails": tail_table(summary, reader),
         "drawdowns": drawdown_table(summary, reader),
+        "hours": hours_table(summary, reader),
         "execution": execution_table(summary, reader),
     }
     return {name: plain(table) for name, table in found.items()}
@@ -61,7 +62,7 @@ def key_figures(summary: Summary, reader: Reader) -> Table:
         add("sortino", _ratio(summary.sortino, reader), summary.sortino.n)
         deepest = summary.drawdowns[0] if summary.drawdowns else None
         add("drawdown", wording.DASH if deepest is None else wording.drawdown(deepest.depth_pct), len(summary.days))
-        add("wear", f"{wording.number(total.wear_per_10k, decimals=2, signed=True)} USD", total.n)
+        add("wear", f"{wording.number(total.wear_per_10k, decimals=2, signed=True)} USD", total.wear_days)
         add("hedges", wording.shares(float(summary.sizes.n)), summary.sizes.n)
         add("slippage", f"{wording.usd(summary.sizes.slippage_usd)} USD", summary.sizes.known)
         add("refused", wording.shares(float(sum(summary.refused.values()))), sum(summary.refused.values()))
@@ -262,6 +263,42 @@ def hour_table(summary: Summary, reader: Reader) -> Table:
             for hour, each in summary.hedges_by_hour
         ),
         empty=reader.say("charts.hedges.empty"),
+    )
+
+
+def hours_table(summary: Summary, reader: Reader) -> Table:
+    """What each hour of the exchange's day brought, the nights last."""
+    columns = _Columns(reader)
+    return Table(
+        title=reader.say("history.tables.by_hour"),
+        aside=reader.say("history.asides.by_hour"),
+        columns=(
+            columns.left("hour"),
+            columns.right("days", "n"),
+            columns.right("risen", "n"),
+            columns.right("pnl", "USD"),
+            columns.right("hedges", "n"),
+            columns.right("shares"),
+            columns.right("hedge_pnl", "USD"),
+            columns.right("refused", "n"),
+        ),
+        rows=tuple(
+            Row(
+                cells=(
+                    name := reader.say("history.night") if row.hour is None else f"{row.hour:02d}:00",
+                    wording.shares(float(row.days)),
+                    wording.shares(float(row.won)),
+                    wording.usd(row.pnl_usd, signed=True),
+                    wording.shares(float(row.hedges)),
+                    wording.shares(row.shares),
+                    wording.usd(row.hedge_pnl_usd, signed=True),
+                    wording.shares(float(row.refused)),
+                ),
+                key=name,
+            )
+            for row in summary.by_hour_of_day()
+        ),
+        empty=reader.say("history.empty.hours"),
     )
 
 

@@ -53,6 +53,7 @@ def page() -> None:
         _chart("distribution", live, height=320)
     with right:
         _table("tails", tables, paths)
+    _table("hours", tables, paths)
     _table("drawdowns", tables, paths)
     for pair in (("hedges", "hours"), ("slippage", "latency")):
         for column, source in zip(st.columns(2), pair, strict=True):
