@@ -361,4 +361,4 @@ def embargoes(book: Book) -> tuple[str, ...]:  # noqa: C901, PLR0912 -- a row fo
         found.append("paused")
     if not control.readable:
         found.append("control_unreadable")
-    return tuple(found)
+    return tuple(found) if found else ()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,7 @@ from daemon.core.effects import Sample
 from daemon.core.holdings import Holdings, multipliers
 from daemon.core.ledger import Ledger, foreign_traded
 from daemon.core.orders import cancel_in_flight
-from daemon.core.pnl import DayPnl, day_pnl, drawdown_pct, equity_usd, settled_legs_usd
+from daemon.core.pnl import day_pnl, drawdown_pct, equity_usd, settled_legs_usd
 from daemon.core.recovery import checkpoint
 from daemon.core.strategy import Mark
 from daemon.core.turn import Turn
@@ -52,8 +53,10 @@ def roll(turn: Turn) -> None:
 def _folded(turn: Turn) -> Ledger:
     ledger = turn.book.ledger
     marks = turn.book.day.marks or ledger.last_marks
-    held = _holdings(turn)
-    result = None if held is None else _pnl_at(ledger, marks, held, turn.book.underlying)
+    held = _holdings(turn, turn.book.strategy)
+    result = None
+    if held is not None:
+        result = day_pnl(ledger, marks, held.contracts, held.multipliers, turn.book.underlying)
     if result is not None:
         earned, cost = result.total_usd, marks.get(turn.book.underlying, ledger.average_cost)
         opening_marks = {leg: marks.get(leg, mark) for leg, mark in ledger.opening_marks.items()}
@@ -93,25 +96,18 @@ def _folded(turn: Turn) -> Ledger:
     )
 
 
-def _holdings(turn: Turn) -> Holdings | None:
-    book = turn.book
-    return turn.holdings.of(turn.strategy.legs(book.strategy, book), book)
+def _holdings(turn: Turn, state: Any) -> Holdings | None:
+    return turn.holdings.of(turn.strategy.legs(state, turn.book), turn.book)
 
 
-def _pnl_at(ledger: Ledger, marks: dict[str, float], held: Holdings, underlying: str) -> DayPnl | None:
-    return day_pnl(ledger, marks, held.contracts, held.multipliers, underlying)
-
-
-def _attributed(turn: Turn, spot: float | None, held: Holdings, *, is_open: bool) -> Attribution:
-    """The legs' sums up to this mark. While the market is closed they rest: the night belongs to the new day."""
+def _attributed(turn: Turn, state: Any, spot: float, held: Holdings) -> Attribution:
+    """The legs' sums up to this mark."""
     book = turn.book
     before = book.day.attribution
-    if spot is None or not is_open:
-        return before
     start = before.point
     if start is not None and spot == start.spot and book.ts_us - start.ts_us < SETTLE_US:
         return before
-    point = point_of(book.ts_us, spot, turn.strategy.sensitivities(book.strategy, book), held.shares)
+    point = point_of(book.ts_us, spot, turn.strategy.sensitivities(state, book), held.shares)
     return before if point is None else advanced(before, point)
 
 
@@ -127,13 +123,14 @@ def _marks(book: Book, found: Mapping[str, Mark], *, is_open: bool) -> tuple[dic
         known = known or book.ledger.last_marks
         found = {instrument: each for instrument, each in found.items() if instrument not in known}
     marks = known.copy()
-    modelled: list[str] = []
+    modelled = []
     for instrument, each in found.items():
         marks[instrument] = each.price
         if each.modelled:
             modelled.append(instrument)
-    if book.day.modelled:
-        modelled.extend([instrument for instrument in book.day.modelled if instrument not in found])
+    for instrument in book.day.modelled:
+        if instrument not in found:
+            modelled.append(instrument)  # noqa: PERF401 -- nearly always there is none
     return marks, tuple(modelled)
 
 
@@ -146,21 +143,23 @@ def _unopened(ledger: Ledger, marks: dict[str, float]) -> dict[str, float]:
 
 
 def _guessed(
-    book: Book, missing: Mapping[str, float], better: Mapping[str, float], modelled: tuple[str, ...]
+    before: tuple[str, ...], missing: Mapping[str, float], better: Mapping[str, float], modelled: tuple[str, ...]
 ) -> tuple[str, ...]:
     """The legs whose opening mark is a model's, after those that were marked first or anew."""
-    if not missing and not better:
-        return book.day.guessed
-    return (*[leg for leg in book.day.guessed if leg not in better], *[leg for leg in missing if leg in modelled])
+    return (*[leg for leg in before if leg not in better], *[leg for leg in missing if leg in modelled])
 
 
-def mark(turn: Turn) -> None:
-    """Price the book anew: marks, P&L, equity, drawdown, and the breaker that watches them."""
+def mark(turn: Turn, state: Any) -> None:
+    """Price the book anew: marks, P&L, equity, drawdown, and the breaker that watches them.
+
+    `state` is the strategy's from here on: it comes into the book together with what it prices.
+    """
     book = turn.book
     is_open = book.session_now() is not None
-    found = turn.strategy.marks(book.strategy, book)
+    found = turn.strategy.marks(state, book)
     marks, modelled = _marks(book, found, is_open=is_open)
     if not marks:
+        turn.put(strategy=state)
         return
     ledger, day = book.ledger, book.day
     missing = _unopened(ledger, marks)
@@ -169,61 +168,66 @@ def mark(turn: Turn) -> None:
     if missing or better:
         turn.change_ledger(opening_marks={**ledger.opening_marks, **missing, **better})
         ledger = turn.book.ledger
-    held = _holdings(turn)
+    held = _holdings(turn, state)
     result = equity = drawdown = None
+    earned = 0.0
     attribution = day.attribution
     if held is not None:
-        result = _pnl_at(ledger, marks, held, book.underlying)
-        attribution = _attributed(turn, marks.get(book.underlying), held, is_open=is_open)
+        result = day_pnl(ledger, marks, held.contracts, held.multipliers, book.underlying)
+        spot = marks.get(book.underlying)
+        # While the market is closed the sums rest: the night belongs to the new day.
+        if is_open and spot is not None:
+            attribution = _attributed(turn, state, spot, held)
     if result is not None:
-        equity = equity_usd(ledger, result)
+        earned = result.total_usd
+        equity = equity_usd(ledger, earned)
     if equity is not None:
         drawdown = drawdown_pct(ledger, equity)
     turn.put(
+        strategy=state,
         day=msgspec.structs.replace(
             day,
             marks=marks,
             modelled=modelled,
-            guessed=_guessed(book, missing, better, modelled),
+            guessed=_guessed(day.guessed, missing, better, modelled) if missing or better else day.guessed,
             pnl=result,
             equity_usd=equity,
             drawdown_pct=drawdown,
             attribution=attribution,
-        )
+        ),
     )
     if missing or better:
         write_checkpoint(turn)
     if equity is not None and (ledger.peak_equity_usd is None or equity > ledger.peak_equity_usd):
         turn.change_ledger(peak_equity_usd=equity)
     if result is not None:
-        _keep_peak(turn)
-        _watch_losses(turn)
+        _watch_losses(turn, -earned, drawdown)
 
 
-def _keep_peak(turn: Turn) -> None:
-    """Journal a new peak as soon as equity falls from it, so that no restart forgives a drawdown."""
-    book, limit_pct = turn.book, turn.profile.gates.guard.risk.max_drawdown_pct
-    fallen = book.day.drawdown_pct
-    if fallen is None or book.ledger.peak_equity_usd == book.day.written_peak_usd:
-        return
-    if fallen >= PEAK_SHARE * limit_pct:
+def _watch_losses(turn: Turn, loss: float, fallen: float | None) -> None:
+    """The drawdown's peak must survive a restart, and each limit has its five seconds before it halts."""
+    book, risk = turn.book, turn.profile.gates.guard.risk
+    if (
+        fallen is not None
+        and fallen >= PEAK_SHARE * risk.max_drawdown_pct
+        and book.ledger.peak_equity_usd != book.day.written_peak_usd
+    ):
+        # Journaled as soon as equity falls from it, so that no restart forgives a drawdown.
         write_checkpoint(turn)
+    lost, fell = is_breached(loss, risk.max_daily_loss_usd), is_breached(fallen, risk.max_drawdown_pct)
+    if lost or fell or book.day.loss_since_us is not None or book.day.drawdown_since_us is not None:
+        _breach(turn, loss, fallen, lost=lost, fell=fell)
 
 
-def _watch_losses(turn: Turn) -> None:
+def _breach(turn: Turn, loss: float, fallen: float | None, *, lost: bool, fell: bool) -> None:
     """Each limit has its own five seconds: a loss of three and then a drawdown of two are neither."""
     day, risk, now_us = turn.book.day, turn.profile.gates.guard.risk, turn.book.ts_us
-    fallen = day.drawdown_pct
-    loss = None if day.pnl is None else -day.pnl.total_usd
-    lost, fell = is_breached(loss, risk.max_daily_loss_usd), is_breached(fallen, risk.max_drawdown_pct)
-    if not (lost or fell) and day.loss_since_us is None and day.drawdown_since_us is None:
-        return
     loss_since_us = _since(day.loss_since_us, now_us, breached=lost)
     fallen_since_us = _since(day.drawdown_since_us, now_us, breached=fell)
     if (loss_since_us, fallen_since_us) != (day.loss_since_us, day.drawdown_since_us):
         changed = msgspec.structs.replace(day, loss_since_us=loss_since_us, drawdown_since_us=fallen_since_us)
         turn.put(day=changed)
-    if loss is not None and loss_since_us is not None and now_us - loss_since_us >= BREACH_US:
+    if loss_since_us is not None and now_us - loss_since_us >= BREACH_US:
         turn.halt("daily_loss", f"loss {loss:.2f} USD, limit {risk.max_daily_loss_usd:.2f}")
     if fallen is not None and fallen_since_us is not None and now_us - fallen_since_us >= BREACH_US:
         turn.halt("drawdown", f"drawdown {fallen:.2f} %, limit {risk.max_drawdown_pct:.2f} %")
@@ -254,7 +258,7 @@ def keep_time(turn: Turn) -> None:
     if book.day.equity_usd is not None and minute != book.day.sampled_minute:
         turn.put(day=msgspec.structs.replace(turn.book.day, sampled_minute=minute))
         turn.do(Sample(kind="minute"))
-    session = book.session_now()
+    session = book.session_now() if book.orders else None
     if session is not None and session.close_us - book.ts_us <= turn.profile.execution.cancel_before_close_s * 1e6:
         cancel_in_flight(turn, "session ends", closing_too=True)
 

@@ -26,9 +26,6 @@ from daemon.core.turn import Turn
 from state.records import JournalType
 from state.times import iso_from_us
 
-# Bound once: on Python 3.11 looking a member up on its enum costs more than the comparison it is for.
-_NONE = FlattenState.NONE
-
 REPORT_REASON = "flatten"
 ORDERS_REASON = "flatten_orders"
 """Of a report that is asked for because an own order does not end; it sizes and verifies nothing."""
@@ -132,8 +129,6 @@ def on_released(turn: Turn) -> None:
 # --- what moves it -------------------------------------------------------------------------------
 def advance(turn: Turn) -> None:
     """Move the flatten as far as it can go without news from the venue."""
-    if turn.book.flatten.state == _NONE:
-        return
     if turn.book.flatten.state == FlattenState.WAITING:
         _try_start(turn)
     if turn.book.flatten.state in RUNNING and _bell_rang(turn):

@@ -81,12 +81,12 @@ def _journal(profile: Profile, book: Book) -> str | None:  # noqa: ARG001
 
 
 def cancel_what_no_longer_may_leave(turn: Turn) -> None:
-    """Cancel own working hedges that the posture forbids; a flatten's closing orders are the operator's.
+    """While a halt stands: cancel own working hedges that it forbids; a flatten's closing orders are the operator's.
 
     While REDUCING one stays that still lowers |net delta|. Without a delta nobody can tell, so it goes.
     """
     book = turn.book
-    if not book.ledger.halts or not book.in_flight():
+    if not book.in_flight():
         return
     reducing = posture(book.ledger, turn.profile.control).name == "REDUCING"
     option_delta = turn.strategy.option_delta_shares(book.strategy, book) if reducing else None

@@ -51,7 +51,7 @@ def day_pnl(
         if mark is None:
             return None
         unrealised = ledger.own_shares * (mark - ledger.average_cost)
-    legs = settled_legs_usd(ledger, multipliers)
+    legs = settled_legs_usd(ledger, multipliers) if ledger.foreign_fills else ledger.legs_realised_usd
     opening_marks = ledger.opening_marks
     for leg, quantity in leg_quantities.items():
         if quantity == 0:
@@ -126,14 +126,14 @@ def without_leg(ledger: Ledger, leg: str, *, contracts: float, mark: float | Non
     )
 
 
-def equity_usd(ledger: Ledger, today: DayPnl) -> float | None:
+def equity_usd(ledger: Ledger, today_usd: float) -> float | None:
     """The desk's equity: the account's value at the ledger's birth plus all the desk has earned since.
 
     Manual trading in the same account moves the account's value, never this figure.
     """
     if ledger.base_equity_usd is None:
         return None
-    return ledger.base_equity_usd + ledger.earlier_pnl_usd + today.total_usd
+    return ledger.base_equity_usd + ledger.earlier_pnl_usd + today_usd
 
 
 def drawdown_pct(ledger: Ledger, equity: float) -> float:

@@ -64,6 +64,7 @@ from daemon.core.events import (
     StopSignal,
     TimerFired,
 )
+from daemon.core.flatten_fsm import FlattenState
 from daemon.core.fsm import IllegalTransitionError
 from daemon.core.holdings import HoldingsMemo
 from daemon.core.instruments import TOLERANCE
@@ -78,6 +79,7 @@ from state.records import JournalType
 # Bound once: on Python 3.11 looking a member up on its enum costs more than the comparison it is for.
 _STOPPED = DaemonState.STOPPED
 _READY = DaemonTrigger.READY
+_NO_FLATTEN = FlattenState.NONE
 
 
 class Stepped(NamedTuple):
@@ -182,8 +184,9 @@ class Core:
 
 
 def _absorb(turn: Turn, event: AnyEvent) -> None:
-    if event.ts_us > turn.book.ts_us:
-        turn.put(ts_us=event.ts_us)
+    ts_us = event.ts_us
+    if ts_us > turn.book.ts_us:
+        turn.put(ts_us=ts_us)
     day.roll(turn)
     _HANDLERS[type(event)](turn, event)
 
@@ -191,15 +194,21 @@ def _absorb(turn: Turn, event: AnyEvent) -> None:
 def _carry_on(turn: Turn, event: AnyEvent) -> None:
     before = turn.book.strategy
     state = turn.strategy.observe(before, turn.book, event)
-    if state is not before:
-        turn.put(strategy=state)
     if type(event) in _PRICING:
-        day.mark(turn)
+        day.mark(turn, state)
+    elif state is not before:
+        turn.put(strategy=state)
     day.keep_time(turn)
-    restart_windows.keep(turn)
-    halts.cancel_what_no_longer_may_leave(turn)
-    flatten.advance(turn)
-    control.advance_stop(turn)
+    # What is not there has nothing to move: asked here, for each of these calls would find it out in every step.
+    if turn.book.restart_windows:
+        restart_windows.keep(turn)
+    if turn.book.ledger.halts:
+        halts.cancel_what_no_longer_may_leave(turn)
+    if turn.book.flatten.state != _NO_FLATTEN:
+        flatten.advance(turn)
+    book = turn.book
+    if book.stop_started or book.control.stop is not None or book.stop_signal is not None:
+        control.advance_stop(turn)
     _move_daemon(turn)
 
 
@@ -306,10 +315,11 @@ def _on_quote(turn: Turn, event: Quote) -> None:
         ts_us=event.ts_us,
         queue_delay_ms=event.queue_delay_ms,
     )
-    turn.put(quotes={**turn.book.quotes, event.instrument: quote})
+    instrument = event.instrument
+    turn.put(quotes={**turn.book.quotes, instrument: quote})
     if event.refused:
         feed.count_refused(turn, event)
-    if event.instrument == turn.book.underlying and not turn.book.feed_seen:
+    if not turn.book.feed_seen and instrument == turn.book.underlying:
         turn.put(feed_seen=True, feed_probe_failed=False)
 
 

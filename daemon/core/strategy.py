@@ -29,7 +29,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """What one decision was made by, for those who write decisions down. Shares are signed; None: not known."""
 
     net_delta_shares: float | None

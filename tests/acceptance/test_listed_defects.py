@@ -42,7 +42,7 @@ def light_of(desk: Desk, *, age_ms: float = 0.0) -> Light:
     """The light that an operator sees of this desk, at this age of its snapshot."""
     desk.put(strategy=desk.state, synced_once=True)
     turn = Turn(desk.profile, desk.strategy, desk.book)
-    mark(turn)
+    mark(turn, desk.state)
     verdict = self_check(desk.profile, desk.strategy, turn.book)
     return light(make_snapshot(self_check=verdict), ControlRead(), NOON_US + round(age_ms * 1000))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from daemon.core import flatten, halts
+from daemon.core import day, halts
 from daemon.core.day import BREACH_US
 from daemon.core.effects import Alarm, CancelOrder, PlaceOrder, RequestReconcile
 from daemon.core.events import AccountReported, BookRequest, TimerFired
@@ -165,7 +165,7 @@ def test_a_fault_of_the_program_halts_and_the_operators_word_ends_it(monkeypatch
         raise IllegalTransitionError("FlattenFSM", "none", "verified")
 
     with monkeypatch.context() as patched:
-        patched.setattr(flatten, "advance", broken)
+        patched.setattr(day, "keep_time", broken)
         driver.tick()
         driver.quote()
     assert codes(driver) == ["illegal_transition"]

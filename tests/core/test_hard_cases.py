@@ -316,7 +316,7 @@ def test_a_bug_after_the_handler_does_not_lose_the_execution(monkeypatch: pytest
     def broken(_turn: object) -> None:
         raise IllegalTransitionError("FlattenFSM", "none", "verified")
 
-    monkeypatch.setattr(step.flatten, "advance", broken)
+    monkeypatch.setattr(step.day, "keep_time", broken)
     driver.feed(driver.execution(ref, "BUY", 50, 70.0))
     assert driver.book.ledger.own_shares == 50
     assert JournalType.FILL in driver.types()

@@ -251,6 +251,16 @@ def spread_code(spread_pct: float, wide: float, extreme: float) -> LiquidityCode
     return _L_WIDE if spread_pct >= wide else _L_NORMAL
 
 
+def _execution(facts: Facts) -> ExecutionCode:
+    if not facts.connected:
+        return _E_DISCONNECTED
+    if facts.broker_error:
+        return _E_BROKER_ERROR
+    if facts.partly_filled:
+        return _E_PARTIAL
+    return _E_WORKING if facts.working else _E_IDLE
+
+
 class StateClassifier:
     """Facts in, codes out; thresholds from the profile's `gates.state`."""
 
@@ -269,24 +279,18 @@ class StateClassifier:
 
     def classify(self, facts: Facts) -> Codes:
         """All six codes."""
-        return Codes(
-            self._option(facts),
-            self._delta(facts.deviation_shares),
-            self._market(facts),
-            self._liquidity(facts),
-            self._execution(facts),
-            self._system(facts),
-        )
-
-    def _option(self, facts: Facts) -> OptionCode:
-        if not facts.holds_options:
-            return _O_NONE
-        return option_code(0.0 if facts.gamma is None else facts.gamma, facts.quantity_sum)
-
-    def _delta(self, deviation: float | None) -> DeltaCode:
-        if deviation is None or not math.isfinite(deviation):
-            return _D_INVALID
-        return delta_code(deviation, self._band, self._needed, self._force)
+        deviation, spread_pct, gamma = facts.deviation_shares, facts.spread_pct, facts.gamma
+        option: OptionCode = _O_NONE
+        if facts.holds_options:
+            option = option_code(0.0 if gamma is None else gamma, facts.quantity_sum)
+        delta: DeltaCode = _D_INVALID
+        if deviation is not None and math.isfinite(deviation):
+            delta = delta_code(deviation, self._band, self._needed, self._force)
+        if spread_pct is None or spread_pct < 0 or facts.trading_halted or facts.delayed:
+            liquidity: LiquidityCode = _L_NO_QUOTE
+        else:
+            liquidity = spread_code(spread_pct, self._wide_pct, self._extreme_pct)
+        return Codes(option, delta, self._market(facts), liquidity, _execution(facts), self._system(facts))
 
     def _market(self, facts: Facts) -> MarketCode:
         age_ms = facts.tick_age_ms
@@ -303,21 +307,6 @@ class StateClassifier:
             self._high_pct,
             self._choppy,
         )
-
-    def _liquidity(self, facts: Facts) -> LiquidityCode:
-        spread_pct = facts.spread_pct
-        if spread_pct is None or spread_pct < 0 or facts.trading_halted or facts.delayed:
-            return _L_NO_QUOTE
-        return spread_code(spread_pct, self._wide_pct, self._extreme_pct)
-
-    def _execution(self, facts: Facts) -> ExecutionCode:
-        if not facts.connected:
-            return _E_DISCONNECTED
-        if facts.broker_error:
-            return _E_BROKER_ERROR
-        if facts.partly_filled:
-            return _E_PARTIAL
-        return _E_WORKING if facts.working else _E_IDLE
 
     def _system(self, facts: Facts) -> SystemCode:
         if facts.halted:

@@ -97,6 +97,7 @@ _D_FORCE_HEDGE = DeltaCode.FORCE_HEDGE
 _D_INVALID = DeltaCode.INVALID
 _M_STALE = MarketCode.STALE
 _S_OK = SystemCode.OK
+_IN_BAND, _MINOR, _COST_GATE = TradingTrigger.IN_BAND, TradingTrigger.MINOR, TradingTrigger.COST_GATE
 
 
 class Decider:
@@ -185,12 +186,17 @@ def trigger_of(  # noqa: PLR0911 -- one line for each trigger, in the order of t
     book: Book, look: Look, answer: Answer, *, revived: bool
 ) -> TradingTrigger:
     """The first finding that holds, in the order of `TradingTrigger`."""
-    codes = look.codes
-    if book.link.state in ("DOWN", "UPSTREAM_LOST"):
-        return TradingTrigger.OFFLINE
-    if book.link.state != "SYNCED" or not book.reconciled:
-        return TradingTrigger.SYNCING
-    if _unsafe(book, look):
+    codes, link_state = look.codes, book.link.state
+    if link_state != "SYNCED" or not book.reconciled:
+        return TradingTrigger.OFFLINE if link_state in ("DOWN", "UPSTREAM_LOST") else TradingTrigger.SYNCING
+    if (
+        codes.m is _M_STALE
+        or codes.s is not _S_OK
+        or codes.d is _D_INVALID
+        or look.facts.broker_error
+        or book.journal_failed is not None
+        or book.unexplained
+    ):
         return TradingTrigger.UNSAFE
     if look.working is not None:
         return TradingTrigger.ORDER_REVIVED if revived else TradingTrigger.ORDER_IN_FLIGHT
@@ -199,9 +205,9 @@ def trigger_of(  # noqa: PLR0911 -- one line for each trigger, in the order of t
     if look.closed or book.control.any_asserted or book.stop_signal is not None:
         return TradingTrigger.FORBIDDEN
     if codes.d is _D_IN_BAND:
-        return TradingTrigger.IN_BAND
+        return _IN_BAND
     if codes.d is _D_MINOR:
-        return TradingTrigger.MINOR
+        return _MINOR
     if answer.refused is None:
         return TradingTrigger.HEDGE_NEEDED
     return refusal_trigger(answer.refused)
@@ -210,22 +216,10 @@ def trigger_of(  # noqa: PLR0911 -- one line for each trigger, in the order of t
 def refusal_trigger(refused: str) -> TradingTrigger:
     """What a needed hedge that is refused by this rule, gate or embargo makes the desk wait for."""
     if refused == "min_hedge_shares":
-        return TradingTrigger.MINOR
+        return _MINOR
     if refused in WAITING_RULES:
-        return TradingTrigger.COST_GATE
+        return _COST_GATE
     return TradingTrigger.ILLIQUID if refused in ILLIQUID_RULES else TradingTrigger.FORBIDDEN
-
-
-def _unsafe(book: Book, look: Look) -> bool:
-    codes = look.codes
-    return (
-        codes.m is _M_STALE
-        or codes.s is not _S_OK
-        or codes.d is _D_INVALID
-        or look.facts.broker_error
-        or book.journal_failed is not None
-        or bool(book.unexplained)
-    )
 
 
 def refusal_data(look: Look, answer: Answer) -> dict[str, Any]:

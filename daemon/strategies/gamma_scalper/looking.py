@@ -12,6 +12,9 @@ from daemon.strategies.gamma_scalper.legs import BookGreeks, total, two_sided_mi
 from daemon.strategies.gamma_scalper.market import Market
 from daemon.strategies.gamma_scalper.scalper_state import ScalperState
 
+InFlight = tuple[OwnOrder | None, float, float]
+"""The own hedge in flight, and the shares that work to buy and to sell."""
+
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What stands at one moment. Shares are signed."""
@@ -41,11 +44,14 @@ class Looker:
         self._target = profile.execution.target_shares
         self._control = profile.control
         self._allow_delayed = profile.ib.allow_delayed
+        # Orders are replaced, never changed in place: while they are the very same dict, so is what is in flight.
+        self._orders: dict[str, OwnOrder] | None = None
+        self._in_flight: InFlight = (None, 0.0, 0.0)
 
     def look(self, state: ScalperState, book: Book) -> Look:
         """Measure everything once and classify it."""
-        session = state.session
-        ts_us = book.ts_us
+        session, window = state.session, state.market
+        ts_us, ledger = book.ts_us, book.ledger
         closed = session is None and self._hours_only
         quote = book.quotes.get(book.underlying)
         mid = spread_pct = age_ms = None
@@ -61,8 +67,10 @@ class Looker:
             seen_us = opened_us if quote is None else max(quote.ts_us, opened_us)
             age_ms = (ts_us - seen_us) / 1000.0
         option = total(state.legs, state.greeks, book)
-        net = None if option.delta_shares is None else option.delta_shares + book.ledger.own_shares
-        working, buying, selling = _in_flight(book)
+        net = None if option.delta_shares is None else option.delta_shares + ledger.own_shares
+        if book.orders is not self._orders:
+            self._orders, self._in_flight = book.orders, in_flight(book)
+        working, buying, selling = self._in_flight
         facts = Facts(
             holds_options=option.holds_options,
             gamma=option.gamma,
@@ -70,19 +78,19 @@ class Looker:
             deviation_shares=None if net is None else net - self._target,
             tick_age_ms=age_ms,
             feed_probe_failed=book.feed_probe_failed,
-            gap=self._market.in_gap(state.market, ts_us),
-            volatility_pct=self._market.volatility_pct(state.market, ts_us),
-            efficiency=self._market.efficiency(state.market, ts_us),
+            gap=window.gap_us is not None and self._market.in_gap(window, ts_us),
+            volatility_pct=self._market.volatility_pct(window, ts_us),
+            efficiency=self._market.efficiency(window, ts_us),
             spread_pct=spread_pct,
             trading_halted=trading_halted,
             delayed=delayed,
             connected=book.link.state == "SYNCED",
-            broker_error=bool(book.unknown_orders) or bool(book.ack_overdue),
+            broker_error=book.unknown_orders != () or book.ack_overdue != (),
             working=working is not None,
             partly_filled=working is not None and working.state is OrderState.PARTIAL,
             lag_ms=lag_ms(book),
             # REDUCING leaves the codes as the data makes them: what it still allows is decided by its own rule.
-            halted=bool(book.ledger.halts) and posture(book.ledger, self._control).name == "HALTED",
+            halted=ledger.halts != () and posture(ledger, self._control).name == "HALTED",
         )
         return Look(
             codes=self._classifier.classify(facts),
@@ -97,7 +105,7 @@ class Looker:
         )
 
 
-def _in_flight(book: Book) -> tuple[OwnOrder | None, float, float]:
+def in_flight(book: Book) -> InFlight:
     """The own hedge in flight (closing orders of a flatten are not hedges), and shares working on either side."""
     working: OwnOrder | None = None
     buying = selling = 0.0

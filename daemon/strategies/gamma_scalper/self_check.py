@@ -41,6 +41,7 @@ class Checker:
         self._finder = finder
         self._data_limit = "live or delayed" if profile.ib.allow_delayed else "live"
         self._stale_ms = gates.state.market.stale_ts_threshold_ms
+        self._old_ms = OLD_FRACTION * self._stale_ms
         self._lag_limit_ms = gates.state.system.data_lag_threshold_ms
         self._wide_pct = gates.state.liquidity.wide_spread_pct
         self._extreme_pct = gates.state.liquidity.extreme_spread_pct
@@ -49,28 +50,34 @@ class Checker:
 
     def note(self, state: ScalperState, book: Book, look: Look) -> LastBad:
         """When each data reason last held, after this look."""
-        bad, before = self._bad(state, book, look), state.last_bad.standing
+        before = state.last_bad.standing
+        if not before and self._is_clean(look):
+            return state.last_bad
+        bad = self._bad(state, book, look)
         if not bad and not before:
             return state.last_bad
         return msgspec.structs.replace(state.last_bad, standing=bad, **dict.fromkeys((*before, *bad), book.ts_us))
 
-    def _bad(self, state: ScalperState, book: Book, look: Look) -> tuple[str, ...]:
-        codes, facts = look.codes, look.facts
-        age_ms = facts.tick_age_ms
-        if (
+    def _is_clean(self, look: Look) -> bool:
+        """Whether the codes alone tell that no data reason holds, as at nearly every look."""
+        codes, age_ms = look.codes, look.facts.tick_age_ms
+        return (
             codes.l is _L_NORMAL
             and codes.m is not _M_STALE
             and codes.s is _S_OK
-            and (age_ms is None or age_ms < OLD_FRACTION * self._stale_ms)
-        ):
-            return ()
-        if book.link.state != "SYNCED":
-            return ()  # the link's own reasons say why nothing comes
+            and (age_ms is None or age_ms < self._old_ms)
+        )
+
+    def _bad(self, state: ScalperState, book: Book, look: Look) -> tuple[str, ...]:
+        if self._is_clean(look) or book.link.state != "SYNCED":
+            return ()  # without a link its own reasons say why nothing comes
+        codes, facts = look.codes, look.facts
+        age_ms = facts.tick_age_ms
         bad: list[str] = []
         if not look.closed:
             if codes.m is _M_STALE:
                 bad.append("stale")
-            elif age_ms is not None and age_ms >= OLD_FRACTION * self._stale_ms:
+            elif age_ms is not None and age_ms >= self._old_ms:
                 bad.append("data_slightly_old")
             bad.extend(self._bad_liquidity(state, book, look))
         if look.facts.holds_options and facts.deviation_shares is None:
@@ -117,7 +124,7 @@ class Checker:
                 "data_slightly_old",
                 "yellow",
                 age,
-                OLD_FRACTION * self._stale_ms,
+                self._old_ms,
             ),
             _check("data_lag", bad, "data_lag", "red", lag, self._lag_limit_ms),
             _check("trading", bad, "trading_halted", "red", _trading(book), "not halted"),

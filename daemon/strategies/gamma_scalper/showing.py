@@ -62,7 +62,8 @@ class Shower:
     def marks(self, state: ScalperState, book: Book) -> dict[str, Mark]:
         """Two-sided mids; else the stock's last trade, and the model with the last implied volatility for options."""
         found: dict[str, Mark] = {}
-        quote = book.quotes.get(book.underlying)
+        quotes = book.quotes
+        quote = quotes.get(book.underlying)
         mid = two_sided_mid(quote)
         if mid is not None and state.session is not None and state.doubt is None:
             found[book.underlying] = Mark(price=mid)
@@ -72,13 +73,14 @@ class Shower:
             found[book.underlying] = Mark(price=quote.last)
         is_fresh = state.valued_us == book.ts_us
         for leg, value in zip(state.legs, state.greeks, strict=True):
-            leg_mid = two_sided_mid(book.quotes.get(leg.instrument))
+            instrument = leg.instrument
+            leg_mid = two_sided_mid(quotes.get(instrument))
             if leg_mid is not None:
-                found[leg.instrument] = Mark(price=leg_mid)
+                found[instrument] = Mark(price=leg_mid)
                 continue
             modelled = self._pricer.model_mark(leg, state.spot, book.ts_us, fresh=value if is_fresh else None)
             if modelled is not None:
-                found[leg.instrument] = Mark(price=modelled, modelled=True)
+                found[instrument] = Mark(price=modelled, modelled=True)
         return found
 
     def present(self, state: ScalperState, book: Book) -> dict[str, Any]:

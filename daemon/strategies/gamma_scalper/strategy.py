@@ -19,7 +19,7 @@ from daemon.strategies.gamma_scalper.deciding import Answer, Decider, refusal_da
 from daemon.strategies.gamma_scalper.explaining import Explainer
 from daemon.strategies.gamma_scalper.finding import Finder
 from daemon.strategies.gamma_scalper.hedge_fsm import HEDGE, HedgeState, HedgeTrigger, after_look
-from daemon.strategies.gamma_scalper.legs import quantities_known, sensitivities, total
+from daemon.strategies.gamma_scalper.legs import LegState, quantities_known, sensitivities, total
 from daemon.strategies.gamma_scalper.looking import Look, Looker
 from daemon.strategies.gamma_scalper.scalper_state import ScalperState
 from daemon.strategies.gamma_scalper.self_check import Checker
@@ -50,6 +50,8 @@ class GammaScalper:
         self._limits = LimitUser(profile)
         self._explainer = Explainer(profile, self._looker, self._decider)
         self._shower = Shower(profile, self._looker, self._watcher.pricer)
+        # No state either: the names of the very legs that were asked about last, for they are asked at every tick.
+        self._named: tuple[tuple[LegState, ...], tuple[str, ...]] = ((), ())
 
     def initial(self) -> ScalperState:
         """The state before the first event."""
@@ -65,8 +67,10 @@ class GammaScalper:
             # A new leg's delta is not counted yet: the next event decides, with it.
             return Decision(state=state, adopt=chosen)
         look = self._looker.look(state, book)
-        state, revived = _follow_hedge(state, book, look)
-        in_band = look.codes.d is _IN_BAND
+        codes, revived = look.codes, False
+        if look.working is not None or state.hedge is not _EXEC_IDLE:
+            state, revived = _follow_hedge(state, book, look)
+        in_band = codes.d is _IN_BAND
         remainder = book.ledger.remainder and not in_band
         answer = self._decider.answer(state, book, look, remainder=remainder)
         trigger = trigger_of(book, look, answer, revived=revived)
@@ -80,27 +84,26 @@ class GammaScalper:
             if hedge is not HedgeState.EXEC_IDLE:
                 hedge = HEDGE.next(hedge, HedgeTrigger.SETTLED)
             hedge = HEDGE.next(hedge, HedgeTrigger.WISHED)
-        records = () if trading is state.trading else (_transition(state.trading, trading, trigger, look.codes),)
+        records = () if trading is state.trading else (_transition(state.trading, trading, trigger, codes),)
         newly_refused = None
         if answer.refused is not None and answer.refused != state.refused and trading not in _BEFORE_TRADING:
             newly_refused = answer.refused
             records = (*records, _refused(book, look, answer))
         last_bad = self._checker.note(state, book, look)
-        after = (trading, hedge, ref, look.codes, answer.refused, last_bad)
-        if after != (
-            state.trading,
-            state.hedge,
-            state.hedge_ref,
-            state.codes,
-            state.refused,
-            state.last_bad,
+        if (
+            trading is not state.trading
+            or hedge is not state.hedge
+            or ref != state.hedge_ref
+            or codes != state.codes
+            or answer.refused != state.refused
+            or last_bad is not state.last_bad
         ):
             state = msgspec.structs.replace(
                 state,
                 trading=trading,
                 hedge=hedge,
                 hedge_ref=ref,
-                codes=look.codes,
+                codes=codes,
                 refused=answer.refused,
                 last_bad=last_bad,
             )
@@ -127,7 +130,11 @@ class GammaScalper:
 
     def legs(self, state: ScalperState, book: Book) -> tuple[str, ...]:  # noqa: ARG002 -- the protocol's shape
         """Instrument ids of the declared and the adopted legs."""
-        return tuple(leg.instrument for leg in state.legs)
+        legs, names = self._named
+        if state.legs is not legs:
+            names = tuple([leg.instrument for leg in state.legs])
+            self._named = (state.legs, names)
+        return names
 
     def option_delta_shares(self, state: ScalperState, book: Book) -> float | None:
         """Delta of the legs alone, in shares of the underlying; None while it cannot be computed."""
@@ -169,8 +176,6 @@ def _move(trading: TradingState, trigger: TradingTrigger) -> TradingState:
 def _follow_hedge(state: ScalperState, book: Book, look: Look) -> tuple[ScalperState, bool]:
     """The state after a look at the hedge order, and whether an ended order has come back to life."""
     working = look.working
-    if working is None and state.hedge is _EXEC_IDLE:
-        return state, False
     ref, hedge = state.hedge_ref, state.hedge
     revived = False
     if working is not None and working.order_ref != ref:
@@ -190,9 +195,7 @@ def _follow_hedge(state: ScalperState, book: Book, look: Look) -> tuple[ScalperS
 
 def _seen(look: Look, answer: Answer) -> Seen:
     if answer.refused is None:
-        return Seen(
-            net_delta_shares=look.net_delta_shares, mid=look.mid, state_code=look.codes.text, needed=answer.needed
-        )
+        return Seen(look.net_delta_shares, look.mid, look.codes.text, answer.needed)
     measured, limit = answer.refused_by
     return Seen(
         net_delta_shares=look.net_delta_shares,
