@@ -29,7 +29,7 @@ class LocalPool:
         self.slots = workers
         self._strategy_of = strategy_of
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([run_job.__module__])
+        self._context.set_forkserver_preload([run_job.__module__, strategy_of.__module__])
         self._idle: list[_Worker] = []
         self._busy: list[_Worker] = []
 
