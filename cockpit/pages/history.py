@@ -25,6 +25,7 @@ from state.times import iso_from_us, us_from_datetime
 Name = TypeVar("Name", bound=str)
 PERIODS: tuple[Range, ...] = ("1w", "1m", "3m", "1y", "all")
 GROUPS: tuple[By, ...] = ("day", "week", "month")
+_IN_A_SHELL = (("stats", "--by"), ("ops", "--count-by"))
 _READING_TRIES = 300
 _READING_WAIT_S = 0.2
 
@@ -62,8 +63,9 @@ def page() -> None:
     _chart("refusals", live, height=260)
     _table("execution", tables, paths)
     _exports(paths, reader, span)
-    command = context.current().shell(f"ops --desk {paths.desk} --count-by {by}")
-    st.caption(f"{reader.say('history.shell')} `{command}`")
+    shell = context.current().shell
+    figures, counts = (shell(f"{command} --desk {paths.desk} {how} {by}") for command, how in _IN_A_SHELL)
+    st.caption(f"{reader.say('history.shell')} `{figures}` · `{counts}`")
     st.caption(reader.say("history.day_rule"))
 
 

@@ -60,6 +60,7 @@ def test_the_page_shows_every_table_and_asks_for_every_figure(tmp_path: Path, sh
     assert {
         "Key figures",
         "By week",
+        "P&L by hour of the exchange",
         "Drawdowns",
         "Worst and best days",
         "Execution by day",
@@ -74,6 +75,7 @@ def test_the_page_shows_every_table_and_asks_for_every_figure(tmp_path: Path, sh
     assert weeks["rows"][0]["cells"][0] == "2025-W49"
     captions = " ".join(caption.value for caption in app.caption)
     assert "ops --desk demo --count-by week" in captions
+    assert "stats --desk demo --by week" in captions
     assert app.button_group(key="history-range").value == "1m"
 
 
