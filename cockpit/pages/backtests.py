@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from cockpit import context
+from cockpit import context, wording
 from cockpit.pages import frame, run_parts
 from cockpit.reader import Reader
 from cockpit.routes.runs import FILES
@@ -75,21 +75,19 @@ def _filter(runs: Sequence[RunLook], reader: Reader) -> Wanted:
             placeholder=reader.say("backtests.search_for"),
             width=280,
         )
-        profile = st.selectbox(
-            reader.say("backtests.columns.profile"),
+        profile = run_parts.choice(
+            "profile",
             profiles,
-            index=None,
-            key="profile",
-            bind="query-params",
+            lambda name: name,
+            label=reader.say("backtests.columns.profile"),
             placeholder=reader.say("backtests.any"),
             width=200,
         )
-        standing = st.segmented_control(
-            reader.say("backtests.columns.standing"),
+        standing = run_parts.choice(
+            "standing",
             standings,
-            format_func=lambda name: reader.say(f"backtests.standing.{name}"),
-            key="standing",
-            bind="query-params",
+            lambda name: reader.say(f"backtests.standing.{name}"),
+            label=reader.say("backtests.columns.standing"),
         )
     return Wanted(text=(text or "").strip(), profile=profile or "", standing=standing or "")
 
@@ -120,7 +118,7 @@ def _comparison(compared: Sequence[RunLook], reader: Reader) -> None:
 
 def _one(run: RunLook | None, runs: Sequence[RunLook], reader: Reader) -> None:
     if st.button(reader.say("backtests.back"), key="back"):
-        run_parts.ask(run="", page="")
+        run_parts.ask(run="", **dict.fromkeys(("moments", "rule", "day", "page"), ""))
     if run is None:
         st.text(reader.say("backtests.gone"))
         return
@@ -180,48 +178,43 @@ def _figures(run: RunLook, summary: Summary, reader: Reader) -> None:
         run_parts.chart("refusals", "/api/runs/figure/refusals", asked, height=300)
     told = _show("days", run, plain(backtest_tables.day_table(summary, reader)))
     if told is not None:
-        # Their widgets come further down and begin with these.
-        st.session_state.update(day=str(told["key"]), moments="all", rule=None)
-        run_parts.first_page()
+        run_parts.preset(day=str(told["key"]), moments="all", rule="")
 
 
 def _decisions(paths: BacktestPaths, summary: Summary, reader: Reader) -> None:
     """What was decided at each moment, narrowed down by the address; a hundred rows at a time."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="decision-filters"):
-        moments = st.segmented_control(
-            reader.say("backtests.decisions.which"),
-            list(decisions.WHICH),
-            format_func=lambda name: reader.say(f"backtests.decisions.{name}"),
+        which = run_parts.choice(
+            "moments",
+            decisions.WHICH,
+            lambda name: reader.say(f"backtests.decisions.{name}"),
+            label=reader.say("backtests.decisions.which"),
             default=decisions.WHICH[0],
-            key="moments",
-            bind="query-params",
-            on_change=run_parts.first_page,
         )
-        rule = st.selectbox(
-            reader.say("backtests.columns.rule"),
+        rule = run_parts.choice(
+            "rule",
             [rule for rule, _, _ in backtest_tables.refusal_rows(summary)],
-            format_func=lambda name: wordings.rule(name, reader),
-            index=None,
-            key="rule",
-            bind="query-params",
+            lambda name: wording.rule(name, reader),
+            label=reader.say("backtests.columns.rule"),
             placeholder=reader.say("backtests.any"),
-            on_change=run_parts.first_page,
             width=240,
         )
-        day = st.selectbox(
-            reader.say("backtests.columns.day"),
+        day = run_parts.choice(
+            "day",
             [each.day for each in reversed(summary.days)],
-            index=None,
-            key="day",
-            bind="query-params",
+            lambda name: name,
+            label=reader.say("backtests.columns.day"),
             placeholder=reader.say("backtests.any"),
-            on_change=run_parts.first_page,
             width=160,
         )
-    which = next((each for each in decisions.WHICH if each == moments), decisions.WHICH[0])
     try:
         found = decisions.page_of(
-            paths, reader, which=which, rule=rule or "", session=day or "", page=run_parts.page_number("page")
+            paths,
+            reader,
+            which=which or decisions.WHICH[0],
+            rule=rule or "",
+            session=day or "",
+            page=run_parts.page_number("page"),
         )
     except UnreadableError as error:
         st.text(reader.say("backtests.decisions.unreadable", error=str(error)))

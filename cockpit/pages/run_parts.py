@@ -1,7 +1,7 @@
 """What the pages of backtests and sweeps share: their elements, pages of a table, and the form that starts a run."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -14,6 +14,7 @@ from cockpit.runs.store import Kind
 from config.loader import profile_names
 from state.runs.reading import RunLook
 
+Name = TypeVar("Name", bound=str)
 _TEMPLATES = (
     ("synthetic", "synthetic:1:5"),
     ("lean", "lean:DIR:SYMBOL:YYYYMMDD-YYYYMMDD"),
@@ -30,6 +31,61 @@ def ask(**words: str) -> None:
         else:
             st.query_params.pop(name, None)
     st.rerun()
+
+
+def choice(
+    name: str,
+    options: Sequence[Name],
+    say: Callable[[Name], str],
+    *,
+    label: str,
+    default: Name | None = None,
+    placeholder: str = "",
+    width: int | None = None,
+) -> Name | None:
+    """One choice, `name` in the address by a word that no language changes; a row of buttons where no width is said.
+
+    None where nothing is chosen and there is no default.
+    """
+    key = _key(name)
+    if key not in st.session_state:
+        wanted = st.query_params.get(name)
+        st.session_state[key] = next((option for option in options if option == wanted), default)
+    elif st.session_state[key] not in options:
+        st.session_state[key] = default
+
+    def remember() -> None:
+        chosen = st.session_state[key]
+        if chosen is None:
+            st.query_params.pop(name, None)
+        else:
+            st.query_params[name] = chosen
+        first_page()
+
+    chosen: Name | None
+    if width is None:
+        chosen = st.segmented_control(label, options, format_func=say, key=key, on_change=remember)
+    else:
+        chosen = st.selectbox(
+            label, options, format_func=say, key=key, on_change=remember, placeholder=placeholder, width=width,
+            index=None,
+        )  # fmt: skip
+    return default if chosen is None else chosen
+
+
+def preset(**words: str) -> None:
+    """What choices further down begin with; an empty word is no choice."""
+    for name, value in words.items():
+        st.session_state[_key(name)] = value or None
+        if value:
+            st.query_params[name] = value
+        else:
+            st.query_params.pop(name, None)
+    first_page()
+
+
+def _key(name: str) -> str:
+    return f"run-choice-{name}"
 
 
 def table(name: str, told: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ The address is the question: `sweep=ID`, the keys of the heat map (`x`, `y`), an
 """
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -40,7 +40,7 @@ def page() -> None:
 
 def _one(run: RunLook | None, runs: Sequence[RunLook], reader: Reader) -> None:
     if st.button(reader.say("sweeps.back"), key="back"):
-        run_parts.ask(sweep="")
+        run_parts.ask(sweep="", x="", y="", key="")
     if run is None:
         st.text(reader.say("sweeps.gone"))
         return
@@ -100,11 +100,8 @@ def _charts(run: RunLook, sweep: SweepSeen, reader: Reader) -> None:
     run_parts.chart("scatter", "/api/sweeps/figure/scatter", [*_asked(run, sweep), ("x", key)], height=340)
 
 
-def _choose(name: str, options: Sequence[str], default: str, label: str, short: Any) -> str:
-    picked = st.selectbox(
-        label, options, index=options.index(default), format_func=short, key=name, bind="query-params", width=260
-    )
-    return picked if picked in options else default
+def _choose(name: str, options: Sequence[str], default: str, label: str, short: Callable[[str], str]) -> str:
+    return run_parts.choice(name, options, short, label=label, default=default, width=260) or default
 
 
 def _hold(key: str, sweep: SweepSeen, reader: Reader, label: str) -> str | None:

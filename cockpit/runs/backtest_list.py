@@ -67,7 +67,7 @@ def list_table(
             to.right("sharpe", sort=True, two_lines=True),
             to.right("hedges", "n", sort=True),
             to.right("refused", "n", sort=True),
-            msgspec.structs.replace(to.left("profile"), two_lines=True),
+            msgspec.structs.replace(to.left("profile", wrap=True), two_lines=True),
             msgspec.structs.replace(to.left("data", wrap=True), two_lines=True),
             to.left("when", unit=reader.zone_name, sort=True),
             to.left("compare", link=True),

@@ -34,8 +34,8 @@ def list_table(found: Sequence[RunLook], reader: Reader, *, start: str) -> Table
             to.left("objective"),
             to.left("searched", wrap=True),
             to.right("trials", "n"),
-            msgspec.structs.replace(to.left("profile"), two_lines=True),
-            msgspec.structs.replace(to.left("data", wrap=True), two_lines=True),
+            msgspec.structs.replace(to.left("profile", wrap=True), two_lines=True),
+            to.left("data", wrap=True),
             to.left("when", unit=reader.zone_name),
         ),
         rows=tuple(_list_row(run, reader) for run in found),
@@ -56,7 +56,7 @@ def _list_row(run: RunLook, reader: Reader) -> Row:
             ", ".join(short(each.key, plan) for each in plan.searched),
             wording.shares(float(plan.trials)),
             wordings.profile(plan.profile),
-            f"{plan.data.description}\n{plan.data.spec}",
+            plan.data.spec,
         )
     return Row(
         key=run.run_id, cells=(*cells, reader.day_and_time(run.created_ts or None)),
@@ -230,7 +230,7 @@ def cells_table(sweep: SweepSeen, reader: Reader, *, most: int = MOST_CELLS) -> 
         columns=(
             to.right("cell", sort=True),
             to.right("objective", plan.objective, sort=True),
-            to.right("robust", plan.objective, sort=True),
+            to.right("around", plan.objective, sort=True),
             to.left("word", wrap=True, sort=True),
             *keys,
             to.right("pnl", "USD", sort=True),

@@ -49,11 +49,6 @@ def profile(info: ProfileInfo) -> str:
     return f"{info.name}\n" + ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in info.overrides.items())
 
 
-def rule(name: str, reader: Reader) -> str:
-    """A rule that refused, in words."""
-    return wording.rule(name, reader)
-
-
 def go_on(run: RunLook, shell: Callable[[str], str]) -> str:
     """The command that takes up an interrupted run, or does it again; empty where its files do not tell it."""
     if run.kind == "sweep":

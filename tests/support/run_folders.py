@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from state.runs.folder import BacktestPaths, backtest_paths
+from state.runs.folder import BacktestPaths, backtest_paths, sweep_paths
 from state.runs.records import (
     SCHEMA_VERSION,
     AttributionUsd,
@@ -21,14 +21,18 @@ from state.runs.records import (
     ProfileInfo,
     Progress,
     RatioValue,
+    Searched,
     Status,
     Summary,
+    SweepPlan,
+    Trial,
     VenueModel,
 )
 from state.times import iso_from_us, us_from_datetime
 
 OPEN = dt.datetime(2026, 1, 5, 14, 30, tzinfo=dt.UTC)
 MINUTES = 390
+COOLDOWN, THRESHOLD = "gates.intent.hedge.cooldown_seconds", "gates.state.delta.threshold_hedge_shares"
 RULES = ("cooldown", "outside_rth", "spread_too_wide")
 
 
@@ -59,7 +63,7 @@ def summary(run_id: str, *, status: Status = "finished", title: str = "", at: in
         "created_ts": iso_from_us(us_from_datetime(OPEN) + at * 1_000_000),
         "version": "0.1.0",
         "profile": ProfileInfo(
-            name="demo", hash=f"{at:064x}", settings={"gates.intent.hedge.cooldown_seconds": str(30 + at)}
+            name="demo", hash=f"{at:012x}" + "0" * 52, settings={"gates.intent.hedge.cooldown_seconds": str(30 + at)}
         ),
         "data": DataInfo(
             spec="synthetic:1:2", description="made up", hash="ab" * 32, sessions=2, steps=780, events=900,
@@ -115,6 +119,35 @@ def write_progress(
     progress = Progress(**{**told, **more})
     paths.progress.write_bytes(msgspec.json.encode(progress))
     return progress
+
+
+def write_sweep(root: Path, run_id: str, *, folds: bool = False) -> None:
+    """A finished sweep of three by three cells: the middle one is a spike, its corner a plateau."""
+    told = summary(run_id)
+    plan = SweepPlan(
+        schema=SCHEMA_VERSION, run_id=run_id, title="", created_ts=told.created_ts, method="grid",
+        objective="pnl_usd", maximise=True, trials=9, seed=0,
+        searched=(Searched(key=COOLDOWN, values=(30, 60, 90)), Searched(key=THRESHOLD, values=(5, 10, 15))),
+        profile=told.profile, data=told.data, venue=told.venue,
+        folds=(("synthetic:1:2#20260105-20260105", "synthetic:1:2#20260106-20260106"),) if folds else (),
+    )  # fmt: skip
+    paths = sweep_paths(root, run_id)
+    paths.folder.mkdir(parents=True)
+    paths.plan.write_bytes(msgspec.json.encode(plan))
+    samples = ("in", "out") if folds else ("all",)
+    lines = [
+        msgspec.json.encode(
+            Trial(
+                number=number, fold=0 if folds else None, sample=sample,  # type: ignore[arg-type]
+                params={COOLDOWN: (30, 60, 90)[number // 3], THRESHOLD: (5, 10, 15)[number % 3]},
+                objective=pnl, figures=figures(pnl, days=1),
+            )
+        )
+        for sample in samples
+        for number, pnl in enumerate((10.0, 20.0, 30.0, 20.0, 400.0, 30.0, 10.0, 90.0, 95.0))
+    ]  # fmt: skip
+    paths.results.write_bytes(b"\n".join(lines) + b"\n" + lines[0][:40])  # the last line is torn
+    write_progress(BacktestPaths(paths.folder), status="finished", kind="sweep", done=1.0, text="9 of 9")
 
 
 def _moments(sessions: int) -> list[dt.datetime]:
