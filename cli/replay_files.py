@@ -49,7 +49,10 @@ def recorded_on(paths: "DeskPaths", day: "Day", *, run_id: str | None, profile: 
     for name, of_run in by_run.items():
         parts = sorted(of_run, key=lambda part: part.checkpoint.tape_seq)
         if run_id in (None, name) and (kept := _reaching_into(parts, day, recorded)):
-            recorded.tapes[name] = _tape(kept, loads, recorded, is_running=name == running)
+            core, notes = loads.core_of(name)
+            tape = run_tape(kept, core, recorded.problems, is_running=name == running, notes=notes)
+            loads.require_symbol(name, tape.first.book.underlying)
+            recorded.tapes[name] = tape
     return recorded
 
 
@@ -95,21 +98,24 @@ def _reaching_into(parts: "list[TapePart]", day: "Day", recorded: Recorded) -> "
     return kept if newest is not None and newest[1].ts_us >= day.since_us else []
 
 
-def _tape(parts: "list[TapePart]", loads: "_Loads", recorded: Recorded, *, is_running: bool) -> "RunTape":
+def run_tape(
+    parts: "list[TapePart]", core: "Core", problems: list[str], *, is_running: bool = False, notes: tuple[str, ...] = ()
+) -> "RunTape":
+    """A run's files, in order, for `compare_day`; what is wrong with them is added to `problems` as they are read.
+
+    Of a run that goes on, what lies there now is read. Raises CommandError (2) where another version wrote the book.
+    """
     from daemon.backtest.parity_day import RunTape
     from daemon.venues.feeds.tape import newest_event
 
-    run_id = parts[0].checkpoint.run_id
-    core, notes = loads.core_of(run_id)
     until_seq = None
     if is_running:
         newest = newest_event(parts[-1].path)
         until_seq = parts[-1].checkpoint.tape_seq if newest is None else newest[0]
-        notes.append(f"the run goes on: it is compared up to tape_seq {until_seq}")
-    first = _stretch(parts[0], core, recorded.problems, until_seq)
-    loads.require_symbol(run_id, first.book.underlying)
-    rest = (_stretch(part, core, recorded.problems, until_seq) for part in parts[1:])
-    return RunTape(core=core, first=first, rest=rest, is_running=is_running, notes=tuple(notes))
+        notes = (*notes, f"the run goes on: it is compared up to tape_seq {until_seq}")
+    first = _stretch(parts[0], core, problems, until_seq)
+    rest = (_stretch(part, core, problems, until_seq) for part in parts[1:])
+    return RunTape(core=core, first=first, rest=rest, is_running=is_running, notes=notes)
 
 
 def _stretch(part: "TapePart", core: "Core", problems: list[str], until_seq: int | None) -> "TapeStretch":
@@ -155,7 +161,7 @@ class _Loads:
         self._of_run: dict[str, RunProfile] = {}
         self._cores: dict[str, Core] = {}
 
-    def core_of(self, run_id: str) -> "tuple[Core, list[str]]":
+    def core_of(self, run_id: str) -> "tuple[Core, tuple[str, ...]]":
         """The core around the run's own profile, and what is to be said about it. Raises CommandError (2)."""
         from cli.run_profile import profile_of_run
         from config.version import version
@@ -175,7 +181,7 @@ class _Loads:
             notes.append(f"the run was of version {of_run.version}, this is {version()}")
         if loaded.hash not in self._cores:
             self._cores[loaded.hash] = Core(loaded.profile, GammaScalper(loaded.profile))
-        return self._cores[loaded.hash], notes
+        return self._cores[loaded.hash], tuple(notes)
 
     def require_symbol(self, run_id: str, underlying: str) -> None:
         """Raises CommandError (2)."""

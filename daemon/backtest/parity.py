@@ -11,7 +11,7 @@ import msgspec
 
 from daemon.backtest.parity_answers import Answers
 from daemon.backtest.parity_found import Difference, RunParity, Uncovered
-from daemon.backtest.parity_lines import by_the_runtime, differing, expected_line
+from daemon.backtest.parity_lines import INTERNAL_ERROR, by_the_runtime, differing, expected_line
 from daemon.core.book import Book
 from daemon.core.effects import Record
 from daemon.core.events import AnyEvent, SinkFailed
@@ -85,8 +85,14 @@ class RunComparison:
         self._day = day
         self._book = first.book
         self._tape_seq = first.tape_seq
-        self._answers = Answers(knows_timers=first.tape_seq == 0)
+        self._answers = Answers(from_start=first.tape_seq == 0)
         self._unwritten: _Unwritten | None = None
+        self._has_ended = False
+        """The journal has told the run's end, by the runtime: no decision may stand behind it."""
+        self._death: str | None = None
+        """What the runtime wrote about a task that died."""
+        self._undated: JournalLine | None = None
+        """A segment's opening ledger that came with a line of the runtime: of one of the books until the next line."""
 
     @property
     def is_over(self) -> bool:
@@ -160,6 +166,7 @@ class RunComparison:
         complaint = self._answers.heard(event)
         if complaint is not None:
             self._differ(complaint, event=event)
+        self._date(is_last_chance=False)
         journal_failed = isinstance(event, SinkFailed) and event.what == "journal"
         unwritten, self._unwritten = self._unwritten, None
         if unwritten is not None and (journal_failed or isinstance(unwritten.event, SinkFailed)):
@@ -167,12 +174,32 @@ class RunComparison:
         elif unwritten is not None:
             self._missing(unwritten)
         while (line := self._lines.next) is not None and line.tape_seq is None:
-            row = by_the_runtime(line)
-            if row is not None and row.where == "any":
-                self.found.runtime_lines += 1
-            else:
-                self._differ(f"{_NO_RECORD}, and none that the runtime writes there", line=line)
             self._lines.take()
+            if not self._is_of_runtime(line):
+                self._differ(f"{_NO_RECORD}, and none that the runtime writes there", line=line)
+
+    def _is_of_runtime(self, line: JournalLine) -> bool:
+        """Whether the runtime wrote this line within the run, or at its end."""
+        row = by_the_runtime(line)
+        if row is not None and row.type is JournalType.LEDGER_CHECKPOINT:
+            self._date(is_last_chance=True)
+            self._undated = line
+            self._date(is_last_chance=False)
+        elif row is None or row.where == "start":
+            return False
+        self.found.runtime_lines += 1
+        self._has_ended = self._has_ended or row.where == "end"
+        if line.reason == INTERNAL_ERROR and line.data is not None:
+            self._death = str(line.data.get("detail"))
+        return True
+
+    def _date(self, *, is_last_chance: bool) -> None:
+        """Find the book that an undated ledger is of: this one, or else one that comes before the next decision."""
+        line = self._undated
+        if line is None or (not is_last_chance and differing(line.data, checkpoint(self._book).data)):
+            return
+        self._undated = None
+        self._compare_checkpoint(line, self._book)
 
     def _compare(self, event: AnyEvent, before: Book, records: Sequence[Record]) -> None:
         """Hold the step's records against the lines that carry its number.
@@ -183,6 +210,9 @@ class RunComparison:
         while (line := self._lines.next) is not None and line.tape_seq is not None and line.tape_seq <= self._tape_seq:
             self._lines.take()
             opens = line.type is JournalType.LEDGER_CHECKPOINT
+            self._date(is_last_chance=True)
+            if self._has_ended:
+                self._differ("a decision stands behind the end of its run", event=event, line=line)
             if line.tape_seq < self._tape_seq:
                 self._differ("a journal line stands behind those of a later event", event=event, line=line)
             elif opens and (not waiting or waiting[0].type is not JournalType.LEDGER_CHECKPOINT):
@@ -223,8 +253,9 @@ class RunComparison:
         self._has_raised = True
         detail = f"deciding on {type(event).__name__} failed: {type(error).__name__}: {error}"
         line = self._lines.next
-        told = None if line is None or line.data is None else line.data.get("detail")
-        if line is not None and line.reason == "internal_error" and told == detail:
+        if line is not None and line.reason == INTERNAL_ERROR and self._is_of_runtime(line):
+            self._lines.take()
+        if self._death == detail:
             self.found.events += 1
             self.found.notes.append(f"the core raised, and it raises again: {detail}")
         else:
@@ -236,7 +267,7 @@ class RunComparison:
         lost = stretch.tape_seq - self._tape_seq
         self.found.notes.append(f"{lost} events after tape_seq {self._tape_seq} are on no tape any more")
         self._book, self._tape_seq = stretch.book, stretch.tape_seq
-        self._answers, self._unwritten = Answers(knows_timers=False), None
+        self._answers, self._unwritten = Answers(from_start=False), None
         self._skip_until(stretch.tape_seq, "a part of the run's tape is gone")
 
     def _skip_until(self, tape_seq: int, why: str) -> None:
@@ -255,37 +286,35 @@ class RunComparison:
     def closing(self, *, is_running: bool = False) -> RunParity:
         """What is left of the journal when the tape is through; `is_running`: the run goes on while we read."""
         beyond: list[JournalLine] = []
-        stopped = self._answers.has_left
         while (line := self._lines.next) is not None:
             self._lines.take()
             if is_running or us_from_iso(line.ts) >= self._day.until_us:
                 continue
-            row = by_the_runtime(line)
-            if row is not None and row.where != "start":
-                self.found.runtime_lines += 1
-                stopped = stopped or line.type is JournalType.RUN_STOPPED
-            elif line.tape_seq is not None and line.tape_seq <= self._tape_seq:
+            if self._is_of_runtime(line):
+                continue
+            if line.tape_seq is not None and line.tape_seq <= self._tape_seq:
                 self._differ(_NO_RECORD, line=line)
             else:
                 beyond.append(line)
         if not (is_running or self._day_is_over):
-            self._judge_end(beyond, stopped=stopped)
+            self._judge_end(beyond)
         return self.found
 
-    def _judge_end(self, beyond: Sequence[JournalLine], *, stopped: bool) -> None:
+    def _judge_end(self, beyond: Sequence[JournalLine]) -> None:
         """A run that was killed may lack the lines of its very last event; no other may."""
+        self._date(is_last_chance=True)
         if self.found.different and self._has_raised:
             return  # the tape was not read to its end
         unwritten = self._unwritten
         if unwritten is not None and isinstance(unwritten.event, SinkFailed):
             self.found.notes.append(f"{unwritten.words}: the journal had failed")
-        elif unwritten is not None and (stopped or beyond):
+        elif unwritten is not None and (self._has_ended or beyond):
             self._missing(unwritten)
         elif unwritten is not None:
             self.found.notes.append(f"{unwritten.words}: the daemon was killed before they were written")
         if beyond:
             self._uncover(beyond, "the tape ended before: its disk failed, or a power cut (it is not synced)")
-        elif not stopped:
+        elif not (self._has_ended or self._answers.has_left):
             self.found.notes.append("the run has no end of its own: it was killed, or its machine went down")
 
     # --- writing down ----------------------------------------------------------------------------

@@ -36,9 +36,10 @@ class Owed(NamedTuple):
 class Answers:
     """The one rule: `heard` before an event is decided, `asked` after it, in the order of the tape."""
 
-    def __init__(self, *, knows_timers: bool) -> None:
-        """Of a run that is not replayed from its start, nobody knows which timers were running."""
-        self._knows_timers = knows_timers
+    def __init__(self, *, from_start: bool) -> None:
+        """Of a run that is replayed from its midst, nobody knows which timers ran, or which answers were due."""
+        self._from_start = from_start
+        self._may_be_owed = not from_start
         self._owed: deque[Owed] = deque()
         self._running: dict[str, int] = {}
         self._left = False
@@ -60,7 +61,9 @@ class Answers:
         if self._owed:
             return self._answered(event)
         if isinstance(event, _ANSWERS):
-            return f"an answer to {event.order_ref}, which the replay did not ask for"
+            unasked = f"an answer to {event.order_ref}, which the replay did not ask for"
+            return None if self._may_be_owed else unasked
+        self._may_be_owed = False
         return self._fired(event.key) if isinstance(event, TimerFired) else None
 
     def asked(self, effects: Sequence[AnyEffect]) -> None:
@@ -91,7 +94,7 @@ class Answers:
     def _fired(self, key: str) -> str | None:
         started = self._running.get(key, 0)
         if started == 0:
-            return f"timer {key} fires, which the replay did not start" if self._knows_timers else None
+            return f"timer {key} fires, which the replay did not start" if self._from_start else None
         if started == 1:
             del self._running[key]
         else:

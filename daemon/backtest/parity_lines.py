@@ -15,6 +15,8 @@ from daemon.core.ledger import SALVAGED
 from state.records import JournalLine, JournalType
 from state.times import iso_from_us
 
+INTERNAL_ERROR: Final = "internal_error"
+
 
 class RuntimeLine(NamedTuple):
     """A kind of line that the runtime writes without asking the core."""
@@ -29,12 +31,14 @@ class RuntimeLine(NamedTuple):
 
 
 RUNTIME_LINES: Final = (
-    RuntimeLine(JournalType.LEDGER_CHECKPOINT, "checkpoint", None, "start", "the ledger that the run begins with"),
+    RuntimeLine(
+        JournalType.LEDGER_CHECKPOINT, "checkpoint", None, "start", "the ledger that a run or a segment begins with"
+    ),
     RuntimeLine(JournalType.HALT, "latched", "journal_failed", "start", "a halt that the last run could not write"),
     RuntimeLine(JournalType.RUN_STARTED, "started", None, "start", "who runs, by which profile and version"),
     RuntimeLine(JournalType.REPAIRED, "repaired", "torn_end", "any", "an append was cut short: a kill, or a full disk"),
     RuntimeLine(JournalType.CONTROL_REFUSED, "refused", "request_unreadable", "any", "nobody can tell what it asks"),
-    RuntimeLine(JournalType.HALT, "latched", "internal_error", "end", "a task died, perhaps the core itself"),
+    RuntimeLine(JournalType.HALT, "latched", INTERNAL_ERROR, "end", "a task died, perhaps the core itself"),
     RuntimeLine(JournalType.RUN_STOPPED, "crashed", None, "end", "after such a death"),
     RuntimeLine(JournalType.RUN_STOPPED, "in_use", None, "end", "another desk of this machine trades the account"),
     RuntimeLine(JournalType.RUN_STOPPED, "refused_by_venue", None, "end", "the venue's edge forbids to go on"),

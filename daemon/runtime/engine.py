@@ -94,6 +94,7 @@ class Engine:
         """Called each time the queue has become empty (the step probe of a market clock)."""
         self.woken: Callable[[], None] = lambda: None
         """Called when the loop goes on after it stood still: a probe has to show what is new."""
+        self._has_ended = False
         self._turned_ns = self._machine_ns()
 
     @property
@@ -103,9 +104,17 @@ class Engine:
 
     def emit(self, event: AnyEvent) -> None:
         """Queue an event."""
+        if self._has_ended:
+            return
         queue = self._urgent if isinstance(event, Control | StopSignal | SinkFailed) else self._waiting
         queue.append((event, monotonic_ns()))
         self._wake.set()
+
+    def end(self) -> None:
+        """Decide nothing any more: a task died, and what still waits must not be answered by half a daemon."""
+        self._has_ended = True
+        self._urgent.clear()
+        self._waiting.clear()
 
     def wake(self) -> None:
         """Make the engine notice that its queue is empty (a market stamp without prices)."""

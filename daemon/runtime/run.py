@@ -285,6 +285,7 @@ class Daemon:
 
     def _died(self, death: TaskDiedError) -> int:
         """Say and journal why a task's end ends the daemon; the exit code."""
+        self._engine.end()  # nothing may be decided behind the lines that follow
         _log.critical("task_died", task=death.name, error=str(death), exc_info=death)
         cause = death.cause
         if isinstance(cause, LockTakenError):

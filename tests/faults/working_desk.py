@@ -56,6 +56,7 @@ from state.snapshot import read_snapshot
 from state.times import us_from_iso
 from tests.support.invariants import assert_invariants, ib_async_errors, placed_order_refs
 from tests.support.live_market import LiveMarket
+from tests.support.parity import assert_parity
 from tests.support.system import free_port
 
 MONDAY_US = us_from_iso("2026-01-05T15:30:00Z")
@@ -453,7 +454,7 @@ def _profile(root: Path, more: str, port: int) -> Profile:
 
 @contextlib.asynccontextmanager
 async def working_desk(root: Path, **options: Any) -> AsyncIterator[WorkingDesk]:
-    """A running desk; afterwards stopped and judged by the invariants."""
+    """A running desk; afterwards stopped, judged by the invariants, and replayed: every decision once more."""
     desk = WorkingDesk(root, **options)
     try:
         await desk.open()
@@ -470,3 +471,4 @@ async def working_desk(root: Path, **options: Any) -> AsyncIterator[WorkingDesk]
         stale_ms=gates.state.market.stale_ts_threshold_ms,
         max_position_shares=gates.guard.risk.max_position_shares,
     )
+    assert_parity(desk.paths, desk.profile)

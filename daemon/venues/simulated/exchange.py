@@ -12,7 +12,7 @@ A refusal is a value: one `OrderUpdate` with status Inactive and IB's error code
 import math
 from collections.abc import Iterable, Sequence
 
-from daemon.core.events import Side
+from daemon.core.events import Session, Side
 from daemon.venues.simulated.account import SimulatedAccount
 from daemon.venues.simulated.frictions import NO_FRICTIONS, Frictions
 from daemon.venues.simulated.model import (
@@ -65,12 +65,14 @@ class SimulatedExchange:
         self._step: MarketStep | None = None
         self._quotes: dict[str, SimQuote] = {}
         self._session_date: str | None = None
+        self._same_day: tuple[tuple[Session, ...], float] = ((), -math.inf)
+        """Of these very sessions none opens before that time (us): until then the day is the same."""
         self._closes: dict[str, float] = {}
         """Instrument -> its mid when the previous session ended."""
         self._book = OrderBook(
             self._contracts,
             self._money,
-            slice_shares=math.inf if partial_fill_shares is None else max(1.0, math.floor(partial_fill_shares)),
+            slice_shares=math.inf if partial_fill_shares is None else max(1.0, float(math.floor(partial_fill_shares))),
             displayed_size=fill_displayed_size,
             frictions=frictions,
         )
@@ -354,7 +356,13 @@ class SimulatedExchange:
 
         Returns the instruments whose position the night has changed.
         """
-        started = [session.date for session in self.market.sessions if session.open_us <= step.ts_us]
+        sessions, until_us = self._same_day
+        if self.market.sessions is sessions and step.ts_us < until_us:
+            return []
+        sessions = self.market.sessions
+        started = [session.date for session in sessions if session.open_us <= step.ts_us]
+        coming = [session.open_us for session in sessions if session.open_us > step.ts_us]
+        self._same_day = (sessions, min(coming, default=math.inf))
         date = started[-1] if started else None
         if date == self._session_date:
             return []
@@ -424,6 +432,7 @@ class SimulatedExchange:
         self._step = book.step
         self._quotes = {quote.instrument: quote for quote in book.quotes}
         self._session_date = book.session_date
+        self._same_day = ((), -math.inf)
         self._closes = dict(book.closes)
         self._book.restore(book)
 
