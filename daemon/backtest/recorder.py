@@ -105,7 +105,7 @@ class Recorder:
     def finish(self) -> None:
         """Take in the last day, the last point of the equity curve, and hand the remaining rows over."""
         book = self.book
-        if book is not None and book.day.pnl is not None:
+        if book is not None and book.ledger.day and book.day.pnl is not None:
             if not self.equity.rows or self.equity.rows[-1][0] != book.ts_us:
                 self._sample(book)
             self._close_day(book)

@@ -253,8 +253,8 @@ class _Run:
         spec = self._feed.spec
         if self._steps == 0:
             return f"{spec}: the data has no moment to play; choose other days, or see what `findings` says of it"
-        if self._recorder.exposure.moments == 0:
-            return f"{spec}: nothing was decided in {self._steps} moments of the market: no session was open in it"
+        if self._recorder.book is None or not self._recorder.book.ledger.day:
+            return f"{spec}: nothing could be decided in {self._steps} moments of the market: no session was open in it"
         if not has_figures:
             legs = ", ".join(self._recorder.unpriced()) or "the positions"
             return f"{spec}: {legs} never had a price, so nothing can be said; see --position and the profile's legs"

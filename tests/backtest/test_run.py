@@ -1,0 +1,282 @@
+"""A whole run: what it leaves in its folder, and what it says when it came to nothing, or not to its end."""
+
+import itertools
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pytest
+
+from daemon.backtest import recorder
+from daemon.backtest.feeds.opening import open_feed
+from daemon.backtest.run import Result, run_backtest
+from daemon.backtest.run_folder import RunFolderError
+from daemon.strategies.gamma_scalper.strategy import GammaScalper
+from daemon.venues.feeds.errors import FeedError
+from daemon.venues.simulated.model import SimQuote
+from examples.recompute_pnl import main as recompute
+from state.runs.folder import BacktestPaths
+from state.runs.records import Progress, Summary, VenueModel
+from tests.support.expiring_market import ExpiringFeed
+from tests.support.lean_day import write_lean_day
+from tests.support.path_feed import PathFeed
+from tests.support.straddle import FREE, over, session, straddle, times
+
+LIVELY = {"gates__state__delta__threshold_hedge_shares": 50.0, "gates__state__delta__epsilon_band": 20.0}
+
+
+def path(steps: int = 60, seed: int = 5) -> list[tuple[int, float]]:
+    moves = np.random.Generator(np.random.PCG64(seed)).standard_normal(steps + 1) * 0.3
+    return list(zip(times(steps), (100 + np.cumsum(moves)).round(2).tolist(), strict=True))
+
+
+def paths(folder: Path) -> BacktestPaths:
+    return BacktestPaths(folder / "run")
+
+
+def summary_of(found: BacktestPaths) -> Summary:
+    return msgspec.json.decode(found.summary.read_bytes(), type=Summary)
+
+
+def progress_of(found: BacktestPaths) -> Progress:
+    return msgspec.json.decode(found.progress.read_bytes(), type=Progress)
+
+
+def backtest(feed: Any, out: BacktestPaths | None = None, **settings: Any) -> Result:
+    return run_backtest(straddle(contracts=10.0, **settings), GammaScalper, feed, model=FREE, out=out)
+
+
+def feed_of(moments: list[tuple[int, float]]) -> PathFeed:
+    loaded = straddle()
+    return PathFeed(loaded.profile.underlying.symbol, loaded.profile.legs, session(), moments)
+
+
+def breaking(feed: PathFeed, after: int, error: BaseException) -> PathFeed:
+    """The feed whose market raises after so many steps."""
+    plain: Callable[[], Any] = feed.market.next_step
+    count = itertools.count()
+
+    def next_step() -> Any:
+        if next(count) >= after:
+            raise error
+        return plain()
+
+    feed.market.next_step = next_step  # type: ignore[method-assign]
+    return feed
+
+
+def test_the_same_decisions_leave_the_same_bytes(tmp_path: Path) -> None:
+    folders = [BacktestPaths(tmp_path / name) for name in ("one", "two")]
+    for folder in folders:
+        over(straddle(contracts=10.0, **LIVELY), path(), model=VenueModel(latency_ms=700), out=folder)
+    for name in ("decisions", "equity", "fills"):
+        one, two = (getattr(folder, name).read_bytes() for folder in folders)
+        assert one == two, name
+    one, two = (msgspec.structs.asdict(summary_of(folder)) for folder in folders)
+    for name in ("run_id", "created_ts", "seconds"):
+        del one[name], two[name]
+    assert one == two
+
+
+def test_a_folder_holds_whole_files_and_its_progress_says_finished(tmp_path: Path) -> None:
+    ran = over(straddle(contracts=10.0, **LIVELY), path(), out=paths(tmp_path))
+    names = sorted(each.name for each in paths(tmp_path).folder.iterdir())
+    assert names == ["decisions.parquet", "equity.parquet", "fills.parquet", "progress.json", "summary.json"]
+    assert summary_of(paths(tmp_path)) == ran.summary
+    assert ran.summary.status == "finished"
+    assert (progress_of(paths(tmp_path)).status, progress_of(paths(tmp_path)).done) == ("finished", 1.0)
+    table = pq.read_table(paths(tmp_path).decisions)
+    assert table.equals(ran.decisions)
+    assert table.num_rows == ran.summary.decisions > 61
+    assert sum(table["hedged"].to_pylist()) == ran.summary.hedged == ran.figures.hedges > 5
+    assert table["ts_us"].to_pylist() == sorted(set(table["ts_us"].to_pylist()))
+
+
+def test_another_run_is_never_written_over(tmp_path: Path) -> None:
+    over(straddle(), path(3), out=paths(tmp_path))
+    before = paths(tmp_path).summary.read_bytes()
+    with pytest.raises(RunFolderError, match="holds a run already"):
+        over(straddle(), path(3), out=paths(tmp_path))
+    assert paths(tmp_path).summary.read_bytes() == before
+
+
+def test_row_groups_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = VenueModel(latency_ms=2_000, partial_fill_shares=7, partial_fill_each_step=True)
+    whole = over(straddle(contracts=10.0, **LIVELY), path(), model=model, out=BacktestPaths(tmp_path / "whole"))
+    monkeypatch.setattr(recorder, "ROW_GROUP", 3)
+    parts = over(straddle(contracts=10.0, **LIVELY), path(), model=model, out=BacktestPaths(tmp_path / "parts"))
+    assert pq.ParquetFile(tmp_path / "parts" / "decisions.parquet").num_row_groups > 4
+    assert parts.decisions.to_pylist() == whole.decisions.to_pylist()
+    assert parts.figures == whole.figures
+    assert parts.summary.refused == whole.summary.refused
+
+
+def test_an_interrupted_run_keeps_what_there_was_and_says_so(tmp_path: Path) -> None:
+    result = backtest(breaking(feed_of(path()), 20, KeyboardInterrupt()), paths(tmp_path), **LIVELY)
+    assert result.summary.status == progress_of(paths(tmp_path)).status == "interrupted"
+    assert summary_of(paths(tmp_path)).status == "interrupted"
+    assert result.summary.figures is not None
+    stamps = result.decisions["ts_us"].to_pylist()
+    assert path()[18][0] <= stamps[-1] < path()[20][0]
+    assert recompute(paths(tmp_path).folder) == 0
+
+
+def test_data_that_breaks_midway_fails_the_run_with_its_one_line(tmp_path: Path) -> None:
+    result = backtest(
+        breaking(feed_of(path()), 20, FeedError("day2.zip: no zip file; fetch it again")), paths(tmp_path)
+    )
+    assert (result.summary.status, result.summary.figures) == ("failed", None)
+    assert summary_of(paths(tmp_path)).problem == "day2.zip: no zip file; fetch it again"
+    assert progress_of(paths(tmp_path)).status == "failed"
+
+
+def test_a_bug_leaves_no_half_table_and_is_not_hidden(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="a bug"):
+        backtest(breaking(feed_of(path()), 20, RuntimeError("a bug")), paths(tmp_path))
+    assert [each.name for each in paths(tmp_path).folder.iterdir()] == ["progress.json"]
+    assert progress_of(paths(tmp_path)).status == "failed"
+
+
+def test_nothing_to_play_is_no_success() -> None:
+    result = backtest(feed_of([]))
+    assert (result.summary.status, result.summary.figures, result.decisions.num_rows) == ("failed", None, 0)
+    assert "no moment to play" in str(result.summary.problem)
+
+
+def test_a_night_alone_is_no_success() -> None:
+    night = [(session().close_us + minute * 60_000_000, 100.0) for minute in range(1, 5)]
+    result = backtest(feed_of(night))
+    assert (result.summary.status, result.summary.figures) == ("failed", None)
+    assert result.summary.problem is not None
+
+
+def test_legs_without_any_price_are_no_success() -> None:
+    feed = feed_of(path(5))
+    feed.market._option = lambda contract, ts_us, spot: SimQuote(  # type: ignore[method-assign]
+        instrument=contract.instrument, bid=None, ask=None
+    )
+    loaded = straddle()
+    profile = msgspec.structs.replace(
+        loaded.profile, greeks=msgspec.structs.replace(loaded.profile.greeks, volatility="implied")
+    )
+    unpriced = msgspec.structs.replace(loaded, profile=profile)
+    result = run_backtest(unpriced, GammaScalper, feed, model=FREE, out=None)
+    assert (result.summary.status, result.summary.figures) == ("failed", None)
+    assert "TWX 20141017 C 100" in str(result.summary.problem)
+    assert "no_net_delta" in [each.code for each in result.summary.findings]
+
+
+def test_positions_that_the_profile_does_not_name_fail_the_run() -> None:
+    loaded = straddle()
+    bare = msgspec.structs.replace(loaded, profile=msgspec.structs.replace(loaded.profile, simulator=None))
+    result = run_backtest(bare, GammaScalper, feed_of(path(3)), model=FREE, out=None)
+    assert result.summary.status == "failed"
+    assert "simulator.positions" in str(result.summary.problem)
+
+
+def test_what_refuses_every_hedge_is_flagged_with_its_numbers() -> None:
+    ran = over(straddle(contracts=10.0, gates__guard__risk__max_daily_hedge_count=0, **LIVELY), path())
+    (found,) = ran.summary.findings
+    assert found.code == "never_hedged"
+    assert found.count == ran.summary.needed == ran.summary.refused["max_daily_hedge_count"] > 5
+    assert "max_daily_hedge_count" in found.text
+    assert 0 < ran.summary.new_refusals["max_daily_hedge_count"] <= found.count
+    refused = [row for row in ran.decisions.to_pylist() if row["refused"] is not None]
+    assert {(row["refused"], row["limit"]) for row in refused} == {("max_daily_hedge_count", 0.0)}
+    assert not any(row["hedged"] for row in ran.decisions.to_pylist())
+
+
+def test_a_halt_stands_to_the_end_and_is_flagged_with_its_moment() -> None:
+    falling = [(ts_us, 100 - number * 0.5) for number, (ts_us, _) in enumerate(path())]
+    ran = over(
+        straddle(contracts=-100.0, gates__guard__risk__max_daily_loss_usd=500.0, **LIVELY), falling, model=VenueModel()
+    )
+    halted = next(each for each in ran.summary.findings if each.code == "halted")
+    assert "daily_loss" in halted.text
+    assert halted.first_ts is not None
+    rows = ran.decisions.to_pylist()
+    late = [row for row in rows if row["ts"].isoformat()[:19] > halted.first_ts[:19]]
+    assert len(late) > 5
+    assert not any(row["hedged"] for row in late)
+    assert ran.summary.refused["halted"] > 5
+
+
+def test_a_late_order_fills_at_the_first_moment_after_it_arrives_and_the_table_says_at_what_price() -> None:
+    moments = path(20, seed=2)
+    now = over(straddle(contracts=10.0, **LIVELY), moments)
+    late = over(straddle(contracts=10.0, **LIVELY), moments, model=msgspec.structs.replace(FREE, latency_ms=250.0))
+    spots = dict(moments)
+    times_us = sorted(spots)
+    for ran, steps in ((now, 0), (late, 1)):
+        hedged = [row for row in ran.decisions.to_pylist() if row["hedged"] and row["filled_shares"]]
+        assert len(hedged) >= 3
+        for row in hedged:
+            assert row["price"] == pytest.approx(spots[times_us[times_us.index(row["ts_us"]) + steps]]), row
+            assert row["filled_shares"] == row["quantity_shares"]
+    assert late.figures.attribution.slippage_usd != 0
+
+
+def test_a_hedge_in_slices_has_the_average_of_its_fills() -> None:
+    model = msgspec.structs.replace(FREE, partial_fill_shares=20.0, partial_fill_each_step=True)
+    ran = over(straddle(contracts=10.0, **LIVELY), path(), model=model)
+    fills = ran.fills.to_pylist()
+    sliced = [row for row in ran.decisions.to_pylist() if row["hedged"] and (row["filled_shares"] or 0) > 20]
+    assert sliced
+    for row in sliced:
+        own = [fill for fill in fills if fill["order_ref"] == row["order_ref"]]
+        assert len(own) > 1
+        assert all(fill["quantity_shares"] <= 20 for fill in own)
+        value = sum(fill["price"] * fill["quantity_shares"] for fill in own)
+        assert row["price"] == pytest.approx(value / row["filled_shares"])
+
+
+def test_days_with_an_expiry_inside_add_up_and_are_recomputed_to_the_cent(tmp_path: Path) -> None:
+    from tests.backtest.test_settlement import FRIDAY, MONDAY, NOVEMBER, SATURDAY, THURSDAY, TUESDAY, desk
+
+    profile = desk([("C", 70.0, SATURDAY, 10.0), ("P", 70.0, SATURDAY, -5.0), ("C", 71.0, NOVEMBER, 5)])
+    loaded = msgspec.structs.replace(straddle(), profile=profile)
+    days: dict[date, tuple[float, float]] = {
+        THURSDAY: (70.0, 71.0),
+        FRIDAY: (71.0, 73.25),
+        MONDAY: (75.0, 77.0),
+        TUESDAY: (72.0, 69.0),
+    }
+    feed = ExpiringFeed("TWX", profile.legs, days)
+    result = run_backtest(loaded, GammaScalper, feed, model=VenueModel(), out=paths(tmp_path))
+    figures = result.summary.figures
+    assert figures is not None
+    assert [row.day for row in result.summary.days] == [day.isoformat() for day in days]
+    assert sum(row.pnl_usd for row in result.summary.days) == pytest.approx(figures.pnl_usd, abs=1e-6)
+    assert [each.code for each in result.summary.findings] == ["expired_inside", "expired_inside"]
+    of = figures.attribution
+    earned = of.delta_usd + of.gamma_usd + of.theta_usd + of.vega_usd + of.other_usd
+    assert earned - of.slippage_usd - of.commission_usd == pytest.approx(of.total_usd, abs=1e-6)
+    assert recompute(paths(tmp_path).folder) == 0
+
+
+def test_a_generated_day_is_recomputed_to_the_cent(tmp_path: Path) -> None:
+    made = write_lean_day(tmp_path)
+    held = straddle(contracts=10.0)
+    positions = tuple(
+        msgspec.structs.replace(each, strike=leg.strike, expiry=leg.expiry)
+        for each, leg in zip(held.profile.simulator.positions, made.legs, strict=True)  # type: ignore[union-attr]
+    )
+    profile = msgspec.convert(
+        {
+            **msgspec.to_builtins(held.profile),
+            "underlying": {"symbol": made.symbol},
+            "legs": [msgspec.to_builtins(leg) for leg in made.legs],
+            "simulator": {"cash_usd": 1e6, "positions": msgspec.to_builtins(positions)},
+        },
+        type(held.profile),
+    )
+    loaded = msgspec.structs.replace(held, profile=profile)
+    feed = open_feed(made.spec, profile, base=tmp_path)
+    result = run_backtest(loaded, GammaScalper, feed, model=VenueModel(), out=paths(tmp_path))
+    assert result.summary.status == "finished"
+    assert result.summary.hedged > 20
+    assert recompute(paths(tmp_path).folder) == 0
