@@ -7,7 +7,8 @@ import typer
 from cli.errors import CommandError, ExitCode
 from cli.options import JsonOption, RootOption, settings
 from cli.output import say, say_json
-from cli.sweep_run import paths_of, run
+from cli.sweep_parts import paths_of
+from cli.sweep_run import run
 
 sweeps = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 _EXAMPLE = (

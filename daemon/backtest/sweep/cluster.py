@@ -27,10 +27,10 @@ CONNECT_WITHIN_S = 20.0
 class ClusterPool:
     """Implements `pool.Pool` by a scheduler's address. Use as a context manager. Raises PoolError."""
 
-    def __init__(self, scheduler: str, strategy_of: StrategyOf, *, connect_within_s: float = CONNECT_WITHIN_S) -> None:
+    def __init__(self, scheduler: str, strategy_of: StrategyOf, *, connect_within_s: float | None = None) -> None:
         self._strategy_of = strategy_of
         self._scheduler = scheduler
-        self._client = _connected(scheduler, connect_within_s)
+        self._client = _connected(scheduler, CONNECT_WITHIN_S if connect_within_s is None else connect_within_s)
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._running: dict[str, tuple[Job, Any]] = {}
         self._count = 0
