@@ -7,7 +7,7 @@ the clock ticks between them as it does live; else they are bars, whose quotes s
 from datetime import date, datetime
 from itertools import islice, pairwise
 from pathlib import Path
-from statistics import median
+from statistics import median_low
 from zoneinfo import ZoneInfo
 
 from config.schema import Profile
@@ -97,7 +97,7 @@ def _head(path: Path, profile: Profile) -> tuple[int, int]:
     if 2 * backwards > len(steps):
         raise FeedError(f"{path} runs backwards in time from its first rows on: sort it by time, oldest first")
     forwards = [step for step in steps if step > 0]
-    return times[0], int(median(forwards)) if forwards else 60_000_000
+    return times[0], median_low(forwards) if forwards else 60_000_000
 
 
 def csv_days(spec: Spec, profile: Profile, *, base: Path) -> tuple[date, ...]:

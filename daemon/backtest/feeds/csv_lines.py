@@ -3,6 +3,7 @@
 import csv
 import gzip
 import hashlib
+import weakref
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ MOST_BYTES = 1 << 20
 
 
 class CsvLines:
-    """Iterates over (line number, fields); blank lines are left out. The one rule: `close` it."""
+    """Iterates over (line number, fields); blank lines are left out. Whoever forgets to `close` it leaks nothing."""
 
     def __init__(self, path: Path) -> None:
         """Raises FeedError where there is no such file, or it cannot be opened."""
@@ -25,12 +26,12 @@ class CsvLines:
         self.is_cut_off = False
         """The last line has no line end."""
         try:
-            self._raw = path.open("rb")
             self._size = path.stat().st_size
-            packed = self._raw.read(2) == b"\x1f\x8b"
-            self._raw.seek(0)
+            self._raw = path.open("rb")
         except OSError as error:
             raise FeedError(f"{path} cannot be read: {error.strerror or error}") from None
+        weakref.finalize(self, self._raw.close)
+        packed = self._raw.peek(2)[:2] == b"\x1f\x8b"
         self._file = cast("IO[bytes]", gzip.GzipFile(fileobj=self._raw)) if packed else self._raw
         self._number = 0
 

@@ -82,13 +82,11 @@ class CsvMarket(OneWayMarket):
             return None
         session = self._session_at(row.ts_us)
         if self._session is not None and session is not self._session and self._last_us < self._session.close_us:
-            self._last_us = self._session.close_us
-            return self._step(self._session.close_us, is_open=False)
+            return self._close(self._session.close_us)
         if session is not self._session:
             self._enter(session, row)
-        elif row.ts_us - self._last_us > self._gap_us:
-            minutes = (row.ts_us - self._last_us) / 60_000_000
-            self.findings.add("silence", ts_us=self._last_us, detail=f"{minutes:.0f} minutes before line {row.line}")
+        else:
+            self._note_silence(self._last_us, row.ts_us, f"before line {row.line}")
         self._last_us = row.ts_us
         self._take(row)
         self._ahead = next(self._rows, None)
@@ -143,11 +141,18 @@ class CsvMarket(OneWayMarket):
         self.sessions = sessions_from(session.open_us, SESSIONS_AHEAD, self._calendar)
         self._stock, self._level = _EMPTY, self._spot
         self._quotes = [_EMPTY] * len(self._quotes)
-        if row.ts_us - session.open_us > self._gap_us:
-            minutes = (row.ts_us - session.open_us) / 60_000_000
-            self.findings.add(
-                "silence", ts_us=session.open_us, detail=f"{minutes:.0f} minutes from the open to line {row.line}"
-            )
+        self._note_silence(session.open_us, row.ts_us, f"from the open to line {row.line}")
+
+    def _close(self, close_us: int) -> MarketStep:
+        """End a session whose rows ended before it."""
+        self._note_silence(self._last_us, close_us, "before the close")
+        self._last_us = close_us
+        return self._step(close_us, is_open=False)
+
+    def _note_silence(self, since_us: int, until_us: int, where: str) -> None:
+        if until_us - since_us > self._gap_us:
+            minutes = (until_us - since_us) / 60_000_000
+            self.findings.add("silence", ts_us=since_us, detail=f"{minutes:.0f} minutes {where}")
 
     def _take(self, row: CsvRow) -> None:
         symbol = self.contracts[0].instrument
