@@ -120,5 +120,5 @@ def _ratio(ratio: "RatioValue") -> str:
 
 
 def _ratio_note(ratio: "RatioValue") -> str:
-    days = f"{ratio.n} days"
+    days = f"{ratio.n} day{'' if ratio.n == 1 else 's'}"
     return f"of {days}" if ratio.value is not None else f"({days}; not told below {MIN_DAYS}, or where nothing varies)"
