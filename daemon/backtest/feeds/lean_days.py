@@ -126,12 +126,12 @@ def _gap_minutes(quotes: tuple[StandingQuote, ...]) -> int:
 def flag_day(read: DayRead, symbol: str, findings: Findings) -> None:
     """Put what the reader repaired into the findings."""
     open_us = read.session.open_us
-    findings.add("gap", instrument=symbol, ts_us=open_us, count=read.gap_minutes, detail=read.session.date)
+    findings.add("gap", instrument=symbol, ts_us=open_us, count=read.gap_minutes)
     for instrument, code in read.absent.items():
-        findings.add(code, instrument=instrument, ts_us=open_us, detail=read.session.date)
+        findings.add(code, instrument=instrument, ts_us=open_us)
     for instrument, repairs in read.repairs.items():
         if instrument in read.absent:
             continue
         for name, repaired in _CODES.items():
             count = getattr(repairs, name)
-            findings.add(repaired, instrument=instrument, ts_us=open_us, count=count, detail=read.session.date)
+            findings.add(repaired, instrument=instrument, ts_us=open_us, count=count)
