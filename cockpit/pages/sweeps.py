@@ -12,7 +12,7 @@ import streamlit as st
 from cockpit import context
 from cockpit.pages import frame, run_parts
 from cockpit.reader import Reader
-from cockpit.runs import sweep_tables, wordings
+from cockpit.runs import sweep_advice, sweep_tables, wordings
 from cockpit.runs.store import store
 from cockpit.runs.sweep_reading import SweepSeen, seen
 from cockpit.tables import plain
@@ -52,11 +52,11 @@ def _one(run: RunLook | None, runs: Sequence[RunLook], reader: Reader) -> None:
     sweep = seen(sweep_paths(context.current().root, run.run_id), run.plan)
     if sweep.problem is not None:
         st.text(reader.say("sweeps.unreadable", problem=sweep.problem))
-    st.html(f'<p style="margin: 0"><b>{html.escape(sweep_tables.advice_sentence(sweep, reader))}</b></p>')
+    st.html(f'<p style="margin: 0"><b>{html.escape(sweep_advice.sentence(sweep, reader))}</b></p>')
     _charts(run, sweep, reader)
     left, right = st.columns(2)
     with left:
-        _show("advice", run, plain(sweep_tables.advice_table(sweep, reader)))
+        _show("advice", run, plain(sweep_advice.table(sweep, reader)))
     with right:
         _show("plan", run, plain(sweep_tables.plan_table(run, sweep.plan, reader)))
     if sweep.plan.folds:

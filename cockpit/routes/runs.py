@@ -21,7 +21,7 @@ from cockpit.context import CockpitContext
 from cockpit.figures import Figure
 from cockpit.reader import Reader
 from cockpit.routes.answers import json_answer, reader_of
-from cockpit.runs import backtest_figures, comparison, live, orders, sweep_figures
+from cockpit.runs import backtest_figures, comparison, live, orders, sweep_figures, sweep_heat
 from cockpit.runs.backtest_figures import Drawn
 from cockpit.runs.backtest_list import MOST_COMPARED
 from cockpit.runs.children import BusyError, CannotStartError, children
@@ -130,7 +130,7 @@ class RunRoutes:
             return json_answer(msgspec.to_builtins(sweep_figures.scatter(sweep, x_key, reader)))
         pairs = (each.partition("=") for each in query.getlist("fix"))
         fixed: dict[str, Any] = {key: value for key, _, value in pairs if key in keys}
-        return json_answer(msgspec.to_builtins(sweep_figures.heat(sweep, x_key, y_key, reader, fixed=fixed)))
+        return json_answer(msgspec.to_builtins(sweep_heat.heat(sweep, x_key, y_key, reader, fixed=fixed)))
 
     async def file(self, request: Request) -> Response:
         """`/api/runs/file/{run_id}/{name}`: one of a backtest's files, to be kept."""

@@ -13,7 +13,7 @@ from cockpit.runs.sweep_reading import SweepSeen
 from cockpit.tables import Column, Row, Table
 from state.runs.neighbourhood import Judged
 from state.runs.reading import RunLook
-from state.runs.records import Searched, SweepPlan
+from state.runs.records import Figures, Searched, SweepPlan
 from state.runs.walk_forward import FoldRow, fold_table
 
 MOST_CELLS = 500
@@ -130,68 +130,9 @@ def objective(value: float | None) -> str:
     return wording.number(value, decimals=0 if abs(value) >= 10_000 else 2 if abs(value) >= 1 else 4)
 
 
-def advice_table(sweep: SweepSeen, reader: Reader) -> Table:
-    """The best cell beside the one with the best neighbourhood: is the peak a plateau, or a spike of luck?"""
-    to = _columns(reader)
-    rows: list[Row] = []
-    advice = sweep.advice
-    if advice is not None:
-        pairs = {"cell": "", **{each.key: "" for each in sweep.plan.searched}}
-        for name in pairs:
-            cells = [_param(name, judged, reader) for judged in (advice.best, advice.robust)]
-            rows.append(Row(key=name, cells=(_advice_head(name, sweep.plan, reader), *cells)))
-        for name in ("objective", "robust", "neighbour_mean", "neighbour_worst", "neighbours", "kept", "word"):
-            values = [advice_value(name, judged, reader) for judged in (advice.best, advice.robust)]
-            rows.append(Row(key=f" {name}", cells=(reader.say(f"sweeps.advice.{name}"), *values)))
-    return Table(
-        title=reader.say("sweeps.tables.advice"),
-        columns=(to.left("fact"), to.right("best"), to.right("robust")),
-        rows=tuple(rows),
-        empty=reader.say("sweeps.no_result"),
-    )
-
-
-def _advice_head(name: str, plan: SweepPlan, reader: Reader) -> str:
-    return reader.say("sweeps.advice.cell") if name == "cell" else short(name, plan)
-
-
-def _param(name: str, judged: Judged, _reader: Reader) -> str:
-    return str(judged.number) if name == "cell" else shown(judged.params.get(name))
-
-
-def advice_value(name: str, judged: Judged, reader: Reader) -> str:
-    """One figure of a judged cell."""
-    if name == "word":
-        return word(judged, reader)
-    if name == "neighbours":
-        return wording.shares(float(len(judged.neighbours)))
-    if name == "kept":
-        return wording.percent(judged.kept_pct, decimals=0)
-    return objective(getattr(judged, name))
-
-
 def word(judged: Judged, reader: Reader) -> str:
     """plateau, spike, ... in the reader's language."""
     return reader.say(f"sweeps.words.{judged.word}")
-
-
-def advice_sentence(sweep: SweepSeen, reader: Reader) -> str:
-    """One sentence: which cell to take, and why not simply the best."""
-    advice = sweep.advice
-    if advice is None:
-        return reader.say("sweeps.no_result")
-    best, robust = advice.best, advice.robust
-    values = {
-        "best": best.number, "best_value": objective(best.objective), "n": len(best.neighbours),
-        "mean": objective(best.neighbour_mean), "kept": wording.percent(best.kept_pct, decimals=0),
-        "robust": robust.number, "robust_value": objective(robust.objective), "median": objective(robust.robust),
-        "worst": objective(robust.neighbour_worst),
-    }  # fmt: skip
-    if robust.word == "alone":
-        return reader.say("sweeps.sentence.alone", **values)
-    if best.number == robust.number:
-        return reader.say("sweeps.sentence.same", **values)
-    return reader.say("sweeps.sentence.spike" if best.word == "spike" else "sweeps.sentence.other", **values)
 
 
 def cells_table(sweep: SweepSeen, reader: Reader, *, most: int = MOST_CELLS) -> Table:
@@ -204,6 +145,11 @@ def cells_table(sweep: SweepSeen, reader: Reader, *, most: int = MOST_CELLS) -> 
         sweep.judged, key=lambda each: (each.objective is None, sign * (each.objective or 0.0), each.number)
     )
     keys = tuple(_key_column(each, plan) for each in plan.searched)
+    whole = (
+        to.right("pnl", "USD", sort=True),
+        to.right("drawdown", "%", sort=True),
+        to.right("hedges", "n", sort=True),
+    )
     rows = []
     for judged in ordered[:most]:
         told = figures[judged.number]
@@ -216,11 +162,9 @@ def cells_table(sweep: SweepSeen, reader: Reader, *, most: int = MOST_CELLS) -> 
                     objective(judged.robust),
                     word(judged, reader) + (f": {problems[judged.number]}" if problems[judged.number] else ""),
                     *(shown(judged.params.get(each.key)) for each in plan.searched),
-                    wording.DASH if told is None else wording.usd(told.pnl_usd, signed=True),
-                    wording.DASH if told is None else wording.number(-abs(told.max_drawdown_pct), decimals=2),
-                    wording.DASH if told is None else wording.shares(float(told.hedges)),
+                    *(() if plan.folds else _figures(told)),
                 ),
-                tone="bad" if judged.word == "failed" else None,
+                tone="warn" if judged.word == "failed" else None,
             )
         )
     aside = reader.say("sweeps.cells_shown", shown=len(rows), n=len(ordered)) if len(ordered) > most else ""
@@ -233,12 +177,21 @@ def cells_table(sweep: SweepSeen, reader: Reader, *, most: int = MOST_CELLS) -> 
             to.right("around", plan.objective, sort=True),
             to.left("word", wrap=True, sort=True),
             *keys,
-            to.right("pnl", "USD", sort=True),
-            to.right("drawdown", "%", sort=True),
-            to.right("hedges", "n", sort=True),
+            *(() if plan.folds else whole),
         ),
         rows=tuple(rows),
         empty=reader.say("sweeps.no_result"),
+    )
+
+
+def _figures(told: Figures | None) -> tuple[str, str, str]:
+    """Of a cell on the whole data; a sweep with a split has no such run."""
+    if told is None:
+        return (wording.DASH,) * 3
+    return (
+        wording.usd(told.pnl_usd, signed=True),
+        wording.number(-abs(told.max_drawdown_pct), decimals=2),
+        wording.shares(float(told.hedges)),
     )
 
 

@@ -10,7 +10,8 @@ from state.runs.reading import RunLook
 from state.runs.records import ProfileInfo, RatioValue
 
 MARKS = {"running": "▶", "finished": "", "interrupted": "■", "failed": "✕", "damaged": "✕"}
-TONES: dict[str, Tone] = {"interrupted": "warn", "failed": "bad", "damaged": "bad"}
+TONES: dict[str, Tone] = {"interrupted": "warn", "failed": "warn", "damaged": "warn"}
+"""Nothing here asks for action at once: red is left to the desks."""
 
 
 def standing(run: RunLook, reader: Reader) -> str:

@@ -49,7 +49,7 @@ def test_the_list_has_a_row_for_each_with_its_own_words(runs: tuple[RunLook, ...
     assert first["data"] == "synthetic:1:2\n2026-01-05 … 2026-01-06 · sessions 2"
     assert cells_of(table, "second")["run"] == "$x$ <b>"
     assert [cells_of(table, name)["compare"] for name in ("first", "second", "none")] == ["add", "take out", ""]
-    assert [row.tone for row in table.rows] == ["bad", None, None, "bad"]
+    assert [row.tone for row in table.rows] == ["warn", None, None, "warn"]
     assert cells_of(table, "odd")["data"].startswith("The folder holds neither")
     assert backtest_list.list_table((), 0, ZH, compared=(), start="./bifrost backtest").empty.endswith("backtest")
 

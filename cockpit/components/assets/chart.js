@@ -100,13 +100,13 @@ function soon(parts, ms) {
 }
 
 // A phone has room for three dates below a figure, and for a few weeks of a calendar: the newest.
-function narrowed(ready) {
+function narrowed(ready, isCalendar) {
   if (ready.layout.xaxis?.nticks) ready.layout.xaxis.nticks = 3;
   const heat = ready.data[0].type === "heatmap" ? ready.data[0] : null;
   if (!heat) return;
   heat.showscale = false;
   const weeks = heat.x.length;
-  if (weeks > NARROW_WEEKS) ready.layout.xaxis.range = [weeks - NARROW_WEEKS - 0.5, weeks - 0.5];
+  if (isCalendar && weeks > NARROW_WEEKS) ready.layout.xaxis.range = [weeks - NARROW_WEEKS - 0.5, weeks - 0.5];
 }
 
 // One drawing at a time: plotly's own are asynchronous and must not overlap on one node.
@@ -152,7 +152,7 @@ async function drawOnce(parts) {
   const ready = painted(withPoint(figure, point), style);
   // On a phone the tool bar would lie on the legend.
   const config = isNarrow ? { ...ready.config, displayModeBar: false } : ready.config;
-  if (isNarrow) narrowed(ready);
+  if (isNarrow) narrowed(ready, parts.data.source === "calendar");
   if (isTouch()) ready.layout.dragmode = false;
   parts.plot.style.height = `${ready.layout.height}px`;
   try {
