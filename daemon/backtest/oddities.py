@@ -5,7 +5,7 @@ import msgspec
 from state.runs.records import Finding
 from state.times import iso_from_us
 
-_SENTENCES = {
+CODES = {
     "halted": "the desk halted and hedged no more from then on: {detail}",
     "orders_rejected": "orders were rejected by the venue, the first one: {detail}",
     "orders_blocked": "orders did not leave, the first one: {detail}",
@@ -36,7 +36,7 @@ class Oddities:
         if known is not None:
             known.count += count
             return
-        _ = _SENTENCES[code]
+        _ = CODES[code]
         self._noted[code] = _Oddity(detail=detail, first_us=ts_us, count=count)
 
     def findings(self) -> tuple[Finding, ...]:
@@ -44,7 +44,7 @@ class Oddities:
         return tuple(
             Finding(
                 code=code,
-                text=_SENTENCES[code].format(detail=each.detail, count=each.count),
+                text=CODES[code].format(detail=each.detail, count=each.count),
                 count=each.count,
                 first_ts=None if each.first_us is None else iso_from_us(each.first_us),
             )
