@@ -111,8 +111,12 @@ class Player:
 
     def drain(self) -> None:
         """Decide everything that waits."""
-        while self._waiting and self.exit is None:
-            pending = deque([self._waiting.popleft()])
+        waiting = self._waiting
+        while waiting and self.exit is None:
+            answers = self.step(waiting.popleft())
+            if not answers:
+                continue  # nearly always
+            pending = deque(answers)
             while pending and self.exit is None:
                 pending.extendleft(reversed(self.step(pending.popleft())))
 

@@ -65,6 +65,8 @@ class OrderBook:
         self._frictions = frictions
         self.orders: dict[tuple[int, int], RestingOrder] = {}
         """(client_id, order_id) -> order."""
+        self._open: list[RestingOrder] = []
+        """Those that worked when last asked: every step of the market asks, a day's finished orders are many."""
         self.highest_id: dict[int, int] = {}
         """client_id -> the highest order id it ever used."""
         self.executions: list[SimExecution] = []
@@ -76,7 +78,9 @@ class OrderBook:
 
     def working(self) -> list[RestingOrder]:
         """Orders that still work, in the order they came."""
-        return [order for order in self.orders.values() if order.works]
+        if self._open:
+            self._open = [order for order in self._open if order.works]  # what has ended never works again
+        return list(self._open)
 
     def accept(self, ticket: OrderTicket, plan: FillPlan = NO_PLAN) -> RestingOrder:
         """Take an order in; its ids are used from now on."""
@@ -88,6 +92,7 @@ class OrderBook:
             ticket=ticket, perm_id=_FIRST_PERM_ID + self.perm_ids - 1, plan=plan, held_steps=held_steps
         )
         self.orders[ticket.client_id, ticket.order_id] = order
+        self._open.append(order)
         self.highest_id[ticket.client_id] = max(self.highest_id.get(ticket.client_id, 0), ticket.order_id)
         return order
 
@@ -243,6 +248,7 @@ class OrderBook:
     def restore(self, saved: SavedBook) -> None:
         """Continue with the orders, executions and ids of a saved book."""
         self.orders = {(order.ticket.client_id, order.ticket.order_id): order for order in saved.orders}
+        self._open = list(saved.orders)
         self.highest_id = dict(saved.highest_ids)
         self.executions = list(saved.executions)
         self.commissions = list(saved.commissions)

@@ -94,10 +94,12 @@ class SimulatedVenue:
         step, events = moved
         self._clock.market_stamp(step.ts_us)
         if self._emit is not None:
-            if self._exchange.market.sessions != self._sessions_told:
+            sessions = self._exchange.market.sessions
+            if sessions is not self._sessions_told and sessions != self._sessions_told:
                 self._tell_sessions(self._emit)
             self._tell_quotes(step, self._emit)
-            self._tell(events)
+            if events:
+                self._tell(events)
             if self._account_told_us is None or step.ts_us - self._account_told_us >= ACCOUNT_EVERY_US:
                 self._tell_account()
         return True
