@@ -14,8 +14,8 @@ from cli.why_time import zone_of
 
 if TYPE_CHECKING:
     from cli.replay_files import Recorded
-    from daemon.backtest.parity import Day
     from daemon.backtest.parity_day import DayParity
+    from daemon.backtest.parity_input import Day
     from state.layout import DeskPaths
 
 MARKET_ZONE = "America/New_York"
@@ -94,7 +94,7 @@ def replay(
 
 def _day(text: str | None, zone: ZoneInfo) -> "Day":
     """From midnight to midnight there, whatever the clocks do in between. Raises CommandError (2)."""
-    from daemon.backtest.parity import Day
+    from daemon.backtest.parity_input import Day
     from state.times import us_from_datetime
 
     if text is None:
@@ -128,6 +128,8 @@ def _compare(
             complain(f"bifrost: {events:,} events replayed …")
 
     found = compare_day(journal_from(paths, recorded.tapes), recorded.tapes, day, progress=progress)
+    if not (found.runs or found.uncovered or found.unwritten):
+        raise CommandError(_nothing(paths, day, recorded, run=run, asked=asked), ExitCode.USAGE)
     if run is not None:
         found.uncovered = [each for each in found.uncovered if each.run_id == run]
     return recorded, found

@@ -4,6 +4,7 @@ Nothing is written, and a running daemon does not notice: of its tape, what was 
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cli.run_profile import RunProfile
-    from daemon.backtest.parity import Day, TapeStretch
     from daemon.backtest.parity_day import RunTape
+    from daemon.backtest.parity_input import Day, TapeStretch
     from daemon.core.events import AnyEvent
     from daemon.core.step import Core
     from state.layout import DeskPaths
@@ -42,8 +43,7 @@ def recorded_on(paths: "DeskPaths", day: "Day", *, run_id: str | None, profile: 
     by_run: dict[str, list[TapePart]] = {}
     for part in found.parts:
         by_run.setdefault(part.checkpoint.run_id, []).append(part)
-    if found.parts:
-        recorded.span = f"{found.parts[0].checkpoint.ts[:10]} to {found.parts[-1].checkpoint.ts[:10]}"
+    recorded.span = _span(found.parts)
     running = _running_run(paths, found.parts)
     loads = _Loads(paths, profile)
     for name, of_run in by_run.items():
@@ -79,6 +79,21 @@ def _running_run(paths: "DeskPaths", parts: "tuple[TapePart, ...]") -> str | Non
     if not parts or runners(paths).daemon_pid is None:
         return None
     return max(parts, key=lambda part: part.checkpoint.wall_ts).checkpoint.run_id
+
+
+def _span(parts: "tuple[TapePart, ...]") -> str:
+    """`2026-01-05 to 2026-01-07`; a market's clock that has not been stamped yet stands at 1970."""
+    from daemon.venues.feeds.tape import newest_event
+    from state.tape import TapeError
+    from state.times import iso_from_us
+
+    moments = [part.begins_us for part in parts]
+    for part in parts[-1:]:
+        with suppress(TapeError):
+            newest = newest_event(part.path)
+            moments += [] if newest is None else [newest[1].ts_us]
+    told = [iso_from_us(moment)[:10] for moment in moments if moment > 0]
+    return f"{min(told)} to {max(told)}" if told else ""
 
 
 def _reaching_into(parts: "list[TapePart]", day: "Day", recorded: Recorded) -> "list[TapePart]":
@@ -120,7 +135,7 @@ def run_tape(
 
 def _stretch(part: "TapePart", core: "Core", problems: list[str], until_seq: int | None) -> "TapeStretch":
     """Raises CommandError (2) where another version of this program wrote the book."""
-    from daemon.backtest.parity import TapeStretch
+    from daemon.backtest.parity_input import TapeStretch
     from daemon.venues.feeds.tape import read_book
     from state.tape import TapeError
 

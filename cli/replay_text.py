@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _SHOWN_FIELDS = 12
 _WIDEST = 44
-_RUNBOOK = "docs/runbook.md, a replay that differs"
+_DOCS = "docs/backtest.md, Replay"
 
 
 def print_found(found: "DayParity", *, title: str, seconds: float) -> None:
@@ -69,7 +69,7 @@ def _print_difference(first: "Difference") -> None:
     at = "before its first event" if not first.tape_seq else f"tape_seq {first.tape_seq}"
     event = "" if first.event is None else f", on {first.event}"
     say(f"first difference: run {first.run_id}, {at}, {iso_from_us(first.ts_us)}{event}")
-    say(f"  {first.what}; see {_RUNBOOK}")
+    say(f"  {first.what}; see {_DOCS}")
     if first.fields:
         rows = [(each.path, _short(each.recorded), _short(each.replayed), "*") for each in first.fields]
     else:

@@ -4,6 +4,7 @@ Pure: the books and events of the tape and the lines of the journal come in, dif
 right: the lines that answer event n stand before those of event n + 1, each record has its line, each line its record.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 
 from daemon.backtest.parity_answers import Answers
 from daemon.backtest.parity_found import Difference, RunParity, Uncovered
+from daemon.backtest.parity_input import Day, Lines, TapeStretch
 from daemon.backtest.parity_lines import INTERNAL_ERROR, by_the_runtime, differing, expected_line
 from daemon.core.book import Book
 from daemon.core.effects import Record
@@ -21,38 +23,6 @@ from state.records import JournalLine, JournalType
 from state.times import us_from_iso
 
 _NO_RECORD = "the journal has a line that the replay does not give"
-
-
-class TapeStretch(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a run's tape: the book that it starts with and its events, read as they are asked for."""
-
-    tape_seq: int
-    """Of the last event before it; 0 at the run's start."""
-    book: Book
-    events: Iterable[tuple[int, AnyEvent]]
-
-
-class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """A half-open interval of the desk's own time."""
-
-    since_us: int
-    until_us: int
-
-    def holds(self, line: JournalLine) -> bool:
-        """Whether the line is of this day."""
-        return self.since_us <= us_from_iso(line.ts) < self.until_us
-
-
-class _Lines:
-    """The journal of one run, read once and in order, with the next line in sight."""
-
-    def __init__(self, lines: Iterable[JournalLine]) -> None:
-        self._lines = iter(lines)
-        self.next: JournalLine | None = next(self._lines, None)
-
-    def take(self) -> None:
-        """The next line is dealt with."""
-        self.next = next(self._lines, None)
 
 
 class _Unwritten(msgspec.Struct, frozen=True):
@@ -81,7 +51,7 @@ class RunComparison:
         self._has_raised = False
         """The core raised: nothing can follow."""
         self._core = core
-        self._lines = _Lines(lines)
+        self._lines = Lines(lines)
         self._day = day
         self._book = first.book
         self._tape_seq = first.tape_seq
@@ -91,8 +61,8 @@ class RunComparison:
         """The journal has told the run's end, by the runtime: no decision may stand behind it."""
         self._death: str | None = None
         """What the runtime wrote about a task that died."""
-        self._undated: JournalLine | None = None
-        """A segment's opening ledger that came with a line of the runtime: of one of the books until the next line."""
+        self._undated: deque[JournalLine] = deque()
+        """Ledgers that opened a segment with a line of the runtime: each of some book before the next decision."""
 
     @property
     def is_over(self) -> bool:
@@ -150,7 +120,8 @@ class RunComparison:
             return
         self._book = after
         found.events += 1
-        found.first_us = after.ts_us if found.first_us is None else found.first_us
+        if found.first_us is None and after.ts_us > 0:  # a market's clock knows no time before its first stamp
+            found.first_us = after.ts_us
         found.last_us = after.ts_us
         line = self._lines.next
         if effects:
@@ -182,8 +153,7 @@ class RunComparison:
         """Whether the runtime wrote this line within the run, or at its end."""
         row = by_the_runtime(line)
         if row is not None and row.type is JournalType.LEDGER_CHECKPOINT:
-            self._date(is_last_chance=True)
-            self._undated = line
+            self._undated.append(line)
             self._date(is_last_chance=False)
         elif row is None or row.where == "start":
             return False
@@ -194,12 +164,13 @@ class RunComparison:
         return True
 
     def _date(self, *, is_last_chance: bool) -> None:
-        """Find the book that an undated ledger is of: this one, or else one that comes before the next decision."""
-        line = self._undated
-        if line is None or (not is_last_chance and differing(line.data, checkpoint(self._book).data)):
-            return
-        self._undated = None
-        self._compare_checkpoint(line, self._book)
+        """Find the books that undated ledgers are of: this one, or else one that comes before the next decision."""
+        while self._undated:
+            line = self._undated[0]
+            if not is_last_chance and differing(line.data, checkpoint(self._book).data):
+                return
+            self._undated.popleft()
+            self._compare_checkpoint(line, self._book)
 
     def _compare(self, event: AnyEvent, before: Book, records: Sequence[Record]) -> None:
         """Hold the step's records against the lines that carry its number.

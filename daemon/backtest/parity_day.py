@@ -10,8 +10,9 @@ from typing import Final
 
 import msgspec
 
-from daemon.backtest.parity import Day, RunComparison, TapeStretch
+from daemon.backtest.parity import RunComparison
 from daemon.backtest.parity_found import Difference, RunParity, Uncovered
+from daemon.backtest.parity_input import Day, TapeStretch
 from daemon.backtest.parity_lines import SALVAGE_LINES, by_the_runtime
 from daemon.core.recovery import Recovered, fold, settled
 from daemon.core.step import Core
@@ -131,6 +132,8 @@ def compare_day(
             if comparison.is_over:
                 break
         comparison.closing(is_running=tape.is_running)
+        if run.last_us is not None and run.last_us < day.since_us and not run.different:
+            found.runs.pop()  # it lived before the day and after it, or only before
     found.unwritten.extend(missing)
     return found
 

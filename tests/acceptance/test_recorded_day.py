@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
@@ -187,6 +188,20 @@ def test_r_m1_after_the_stop_the_light_says_stopped(played: Played) -> None:
     assert "STOPPED" in status.stdout
 
 
+def test_r_b1_the_replayed_day_reproduces_every_recorded_decision(played: Played) -> None:
+    found = replay(played)
+    assert (found["identical"], len(found["runs"])) == (True, 1)
+    assert found["journal_lines"] == len(played.lines)
+
+
+def replay(played: Played) -> dict[str, Any]:
+    """What `bifrost replay` says of the day; fails with its words unless every decision is reproduced."""
+    asked = played.system.cli("replay", "--date", played.lines[-1].ts[:10], "--json")
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    found: dict[str, Any] = json.loads(asked.stdout)
+    return found
+
+
 @pytest.mark.parametrize("played", ["0.35", pytest.param("implied", marks=pytest.mark.nightly)], indirect=True)
 def test_a_killed_daemon_changes_nothing_about_the_day(played: Played, day: Day, tmp_path: Path) -> None:
     volatility = "implied" if "implied" in str(played.system.root) else "0.35"
@@ -195,6 +210,7 @@ def test_a_killed_daemon_changes_nothing_about_the_day(played: Played, day: Day,
         assert len(again.of(JournalType.RUN_STARTED)) == 3
         assert system.cli("verify").returncode == 0
     assert_invariants(again.system)
+    assert len(replay(again)["runs"]) == 3
     trades = [[(line.ts, line.side, line.quantity, line.price) for line in each.of(*FILLS)] for each in (played, again)]
     assert trades[0] == trades[1]
     assert again.snapshot.daily_pnl_usd == pytest.approx(played.snapshot.daily_pnl_usd, abs=0.006)
@@ -258,6 +274,7 @@ def test_the_day_with_faults_that_change_nothing_ends_as_without(played: Played,
         connects = [line for line in again.of(JournalType.RECONCILED) if line.reason == "connect"]
         assert len(connects) == 1 if implied else len(connects) >= 4, "the line was not cut"
     assert_invariants(again.system)
+    replay(again)
     trades = [[(line.ts, line.side, line.quantity, line.price) for line in each.of(*FILLS)] for each in (played, again)]
     assert trades[0] == trades[1]
     assert again.snapshot.own_shares == played.snapshot.own_shares
@@ -272,6 +289,7 @@ def test_the_day_with_faults_that_cost_trades_ends_with_the_right_book(day: Day,
         rough = play(system, script=ROUGH)
         assert len(_acts_done(system)) == 7
     assert_invariants(rough.system)
+    replay(rough)
     assert rough.stop_code == 0
     assert len(rough.of(JournalType.REJECTED)) == 2
     assert not rough.of(JournalType.HALT)

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from config.loader import PROFILES_DIR, load_profile
+from config.loader import load_profile
 from config.schema import Profile
 from daemon.backtest.assembly import opening_positions
 from daemon.core.effects import PlaceOrder
@@ -116,15 +116,10 @@ class SteppedVenue(SimulatedVenue):
 class SyntheticDay:
     """One desk and one exchange over several runs of the daemon."""
 
-    def __init__(self, root: Path, seed: int, *, more: str = "") -> None:
-        folder = root / "profiles"
-        folder.mkdir(parents=True)
-        for shipped in ("demo.yaml",):
-            (folder / shipped).write_text((PROFILES_DIR / shipped).read_text())
-        (folder / "desk.yaml").write_text(PROFILE)
-        (folder / "this.yaml").write_text(f"extends: desk\n{more}")
-        self.profile_path = folder / "this.yaml"
-        self.loaded = load_profile("this", profiles_dir=folder)
+    def __init__(self, root: Path, seed: int) -> None:
+        self.profile_path = root / "desk.yaml"
+        self.profile_path.write_text(PROFILE)
+        self.loaded = load_profile(str(self.profile_path))
         self.profile: Profile = self.loaded.profile
         self.random = random.Random(seed)
         self.paths = DeskPaths(root / "var", "desk")
@@ -145,7 +140,7 @@ class SyntheticDay:
             market,
             positions=opening_positions(self.profile, settings.positions),
             cash_usd=settings.cash_usd,
-            partial_fill_shares=self.random.choice([None, None, 3.0]),
+            partial_fill_shares=self.random.choice([None, None, 25.0]),
         )
         self.steps = 0
         self._runs = 0

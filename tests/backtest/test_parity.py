@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from daemon.backtest.parity import TapeStretch
 from daemon.backtest.parity_day import DayParity, RunTape, compare_day
+from daemon.backtest.parity_input import TapeStretch
 from daemon.core.book import Book
 from daemon.core.events import AnyEvent, OrderSent, Quote, TimerFired
 from daemon.core.step import Core

@@ -7,11 +7,13 @@ daemon, and a desk that is long ten calls and so has to sell some 600 shares in 
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.loader import load_profile
 from state.journal_reader import read_journal
 from state.records import JournalLine, JournalType
 from state.segments import JournalDamaged
 from tests.faults.syscalls import Call, read_calls
 from tests.support.invariants import assert_invariants
+from tests.support.parity import assert_parity
 from tests.support.system import System, running, wait_for
 
 PROFILE = """
@@ -88,6 +90,7 @@ def kill_and_recover(strace: str, root: Path, *, syscall: str | None, number: in
             _check_left(left)
             _second_life(system, left, patience_s)
     assert_invariants(system)
+    assert_parity(system.paths, load_profile(str(system.profile)).profile)
     return left
 
 

@@ -2,8 +2,8 @@
 
 from cli.replay_files import journal_from, run_tape
 from config.schema import Profile
-from daemon.backtest.parity import Day
 from daemon.backtest.parity_day import DayParity, compare_day
+from daemon.backtest.parity_input import Day
 from daemon.core.step import Core
 from daemon.core.strategy import Strategy
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
