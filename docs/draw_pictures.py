@@ -78,9 +78,9 @@ def said(system: System) -> str:
     return (system.root / "up.log").read_text()
 
 
-def tell(system: System, *command: str) -> None:
+def tell(system: System, *command: str, timeout_s: float = 60) -> None:
     """Run one of our commands. Raises RuntimeError when it was refused."""
-    done = system.cli(*command)
+    done = system.cli(*command, timeout_s=timeout_s)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
 
@@ -140,6 +140,46 @@ def draw_calm(camera: Camera, system: System) -> None:
     camera.take("history")
     camera.go("history", size=(1440, 1600), desk="year", scheme="dark", lang="zh")
     camera.take("history-dark-chinese")
+
+
+BY_MINUTE = (
+    "--set", "simulator.synthetic.step_s=60", "--set", "gates.state.market.stale_ts_threshold_ms=120000",
+)  # fmt: skip
+
+
+def draw_runs(camera: Camera, system: System) -> None:
+    """Backtests beside each other, one in detail, and a sweep; all made here, at low priority beside the desk."""
+    cooldown, threshold = "gates.intent.hedge.cooldown_seconds", "gates.state.delta.threshold_hedge_shares"
+    made = ("--priority", "low", *BY_MINUTE, "--profile", "demo")
+    for name, title, changed in (
+        ("as-it-is", "As it is", ()),
+        ("slower", "Cooldown 5 minutes", ("--set", f"{cooldown}=300")),
+        ("wider", "Threshold 20 shares", ("--set", f"{threshold}=20")),
+    ):
+        tell(
+            system,
+            "backtest",
+            *made,
+            "--data",
+            "synthetic:1:25",
+            "--name",
+            name,
+            "--title",
+            title,
+            *changed,
+            timeout_s=900,
+        )
+    searched = ("--search", f"{cooldown}=60:300:60", "--search", f"{threshold}=5:25:5")
+    words = ("--data", "synthetic:1:5", "--name", "grid", "--title", "Cooldown against threshold")
+    tell(system, "sweep", "run", *made, *words, *searched, timeout_s=900)
+    camera.go("backtests", size=(1440, 1500), compare="as-it-is,slower,wider")
+    camera.take("backtests")
+    camera.go("backtests", size=(1440, 1500), run="as-it-is")
+    camera.take("backtest")
+    camera.go("backtests", size=PHONE, scheme="dark", run="as-it-is", lang="zh")
+    camera.take("backtest-phone-dark-chinese")
+    camera.go("sweeps", size=(1440, 1300), sweep="grid")
+    camera.take("sweeps")
 
 
 def draw_shell_bot(camera: Camera, system: System) -> None:
@@ -224,6 +264,7 @@ def main() -> int:
         with house(folder / "desk") as system:
             camera = Camera(page, re.findall(r"http://[^/]+", said(system))[0], wanted)
             draw_calm(camera, system)
+            draw_runs(camera, system)
             draw_top(system, wanted)
             draw_shell_bot(camera, system)
             draw_trouble(camera, system)
