@@ -74,9 +74,10 @@ def assemble(
     listener: Listener,
     *,
     model: VenueModel | None = None,
+    market: Market | None = None,
     run_id: str = "bt",
 ) -> Player:
-    """Wire one run. `model` None is the profile's own.
+    """Wire one run. `model` None is the profile's own; `market` takes the place of the feed's.
 
     Raises ValueError where the profile says no positions, or ones that the feed does not quote.
     """
@@ -84,9 +85,9 @@ def assemble(
     if settings is None or not settings.positions:
         raise ValueError("the profile has no simulator.positions: a backtest must know what it starts with")
     how = model_of(profile) if model is None else model
-    market = PeekingMarket(_quoted(feed.market, how))
+    peeking = PeekingMarket(_quoted(feed.market if market is None else market, how))
     exchange = SimulatedExchange(
-        market,
+        peeking,
         account=settings.account,
         cash_usd=settings.cash_usd,
         positions=opening_positions(profile, settings.positions),
@@ -98,6 +99,6 @@ def assemble(
     venue = SimulatedVenue(exchange, time, client_id=profile.ib.client_id, latency_us=round(how.latency_ms * US_PER_MS))
     core = Core(profile, strategy)
     book = core.open(
-        desk=DESK, run_id=run_id, recovered=Recovered(), new_ledger_id=LEDGER_ID, ts_us=market.next_us() or 0
+        desk=DESK, run_id=run_id, recovered=Recovered(), new_ledger_id=LEDGER_ID, ts_us=peeking.next_us() or 0
     )
-    return Player(core, book, venue, market, time=time, listener=listener, clock_every_ms=feed.clock_every_ms)
+    return Player(core, book, venue, peeking, time=time, listener=listener, clock_every_ms=feed.clock_every_ms)

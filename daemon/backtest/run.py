@@ -6,7 +6,7 @@ Nothing here decides anything: the core does, stepped by the player. A run that 
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -17,7 +17,7 @@ from config.schema import Profile
 from config.version import version
 from daemon.backtest.assembly import assemble
 from daemon.backtest.feeds.feed import Feed
-from daemon.backtest.leap.opening import leaper_for
+from daemon.backtest.leap.opening import Leaps, columnar
 from daemon.backtest.player import Player
 from daemon.backtest.recorder import Recorder
 from daemon.backtest.results import day_rows, figures_of, what_was_odd
@@ -29,9 +29,6 @@ from daemon.venues.feeds.errors import FeedError
 from state.runs.folder import BacktestPaths
 from state.runs.records import SCHEMA_VERSION, DataInfo, Finding, ProfileInfo, Status, Summary, VenueModel
 from state.times import iso_from_us
-
-if TYPE_CHECKING:
-    from daemon.backtest.leap.leaper import Leaper
 
 IN_MEMORY = "memory"
 """The run id of a run that leaves no folder."""
@@ -134,8 +131,11 @@ class _Run:
         problem: str | None = None
         try:
             profile = self._profile.profile
-            player = assemble(profile, strategy_of(profile), self._feed, self._recorder, model=self._model)
-            self._advance(player, fast=fast)
+            market = columnar(self._feed.market) if fast else None
+            player = assemble(
+                profile, strategy_of(profile), self._feed, self._recorder, model=self._model, market=market
+            )
+            self._advance(player, None if market is None else Leaps(player, market, self._model, self._recorder))
         except KeyboardInterrupt:
             status = "interrupted"
         except (FeedError, ValueError) as error:
@@ -147,28 +147,24 @@ class _Run:
             raise
         return self._end(status, problem)
 
-    def _advance(self, player: Player, *, fast: bool) -> None:
+    def _advance(self, player: Player, leaps: Leaps | None) -> None:
         if not player.start():
             return
         self._steps = 1
         self._settlement.look(player)
-        leaper = self._leaper(player) if fast else None
         looked = 0
         while True:
-            if leaper is not None and (leapt := leaper.leap()):
+            if leaps is not None and (leapt := leaps.leap()):
                 self._path = "leap"
                 self._steps += leapt
             if not player.advance():
+                self._slow = None if leaps is None else leaps.finding
                 return
             self._settlement.look(player)
             self._steps += 1
             looked += 1
             if not looked % _LOOK_EVERY:
                 self._tell()
-
-    def _leaper(self, player: Player) -> "Leaper | None":
-        leaper, self._slow = leaper_for(player, self._feed.market, self._model, self._recorder)
-        return leaper
 
     def _tell(self) -> None:
         now_s = time.monotonic()

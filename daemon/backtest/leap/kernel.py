@@ -94,8 +94,8 @@ def _leap(
     (
         ts_us, quote_us, feed_seen, probe_due_us, probes, probed_us, bid, ask, mid, spread_pct, bucket, bucket_sum,
         start_us, earlier_sum, path, buckets, closes, ring, values, option_delta, gamma, option_usd, unrealised_usd,
-        legs_usd, equity_usd, drawdown_pct, peak_usd, point_us, point_spot, point_delta, point_gamma, point_theta, delta_usd,
-        gamma_usd, theta_usd, code, trading, refused, bad, wide_us, extreme_us, minute, checkpoint_us,
+        legs_usd, equity_usd, drawdown_pct, peak_usd, point_us, point_spot, point_delta, point_gamma, point_theta,
+        delta_usd, gamma_usd, theta_usd, code, trading, refused, bad, wide_us, extreme_us, minute, checkpoint_us,
         written_peak_usd, account_us, quotes, pointed, reports,
     ) = now  # fmt: skip
     why = END
@@ -259,8 +259,8 @@ def _leap(
     after = Standing(
         ts_us, quote_us, feed_seen, probe_due_us, probes, probed_us, bid, ask, mid, spread_pct, bucket, bucket_sum,
         start_us, earlier_sum, path, buckets, closes, ring, values, option_delta, gamma, option_usd, unrealised_usd,
-        legs_usd, equity_usd, drawdown_pct, peak_usd, point_us, point_spot, point_delta, point_gamma, point_theta, delta_usd,
-        gamma_usd, theta_usd, code, trading, refused, bad, wide_us, extreme_us, minute, checkpoint_us,
+        legs_usd, equity_usd, drawdown_pct, peak_usd, point_us, point_spot, point_delta, point_gamma, point_theta,
+        delta_usd, gamma_usd, theta_usd, code, trading, refused, bad, wide_us, extreme_us, minute, checkpoint_us,
         written_peak_usd, account_us, quotes, pointed, reports,
     )  # fmt: skip
     return after, place, row, why

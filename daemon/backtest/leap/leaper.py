@@ -90,7 +90,7 @@ class Leaper:
         player = self._player
         probe_us, other_us = player.timers.due_us(_PROBE), player.timers.next_us_but(_PROBE)
         account_us = player.venue.account_told_us
-        if account_us is None:
+        if account_us is None or player.venue.next_arrival_us() is not None:
             return None
         moments = Moments(
             account_us=account_us,

@@ -35,7 +35,7 @@ def random_scenario(seed: int, *, ticks: int = 1500) -> Scenario:
     legs = _random_legs(random)
     profile = _random_profile(random, legs)
     expiry_us = OPEN_US + _pick(random, [40 * DAY_US] * 5 + [20 * DAY_US] * 4 + [int(random.integers(60, 3600)) * S])
-    contracts = _contracts(legs, expiry_us)
+    contracts = contracts_of(legs, expiry_us)
     times = _random_times(random, ticks)
     bid, ask = _random_quotes(random, ticks)
     options = _random_options(random, contracts, times)
@@ -135,7 +135,8 @@ def _random_profile(random: np.random.Generator, legs: list[dict[str, Any]]) -> 
     return msgspec.convert(plain, Profile)
 
 
-def _contracts(legs: list[dict[str, Any]], expiry_us: int) -> tuple[SimContract, ...]:
+def contracts_of(legs: list[dict[str, Any]], expiry_us: int) -> tuple[SimContract, ...]:
+    """The stock and its legs, which last trade at that moment."""
     stock = SimContract(instrument="TWX", kind="stock", symbol="TWX", con_id=1)
     listed = LISTED.replace("-", "")
     return (
