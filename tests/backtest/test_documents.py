@@ -15,7 +15,7 @@ FORMAT = (DOCS / "file-format.md").read_text()
 TABLES = {"decisions": tables.DECISIONS, "equity": tables.EQUITY, "fills": tables.FILLS}
 WRITTEN = (
     "Summary", "ProfileInfo", "DataInfo", "VenueModel", "Figures", "AttributionUsd", "RatioValue", "DayRow", "Finding",
-    "Progress",
+    "Progress", "SweepPlan", "Searched", "Trial",
 )  # fmt: skip
 
 
