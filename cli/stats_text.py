@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from state.statistics.statement import Grouping
 
 MOST_ROWS = 30
+ENOUGH = 5
+"""Days from which on a distribution is shown."""
 _FLAGS: "dict[Flag, str]" = {
     "partial": "nothing on file says where the day began",
     "gap": "minutes without a sample",
@@ -58,6 +60,8 @@ def _one_line(text: str) -> str:
 
 
 def _figures(past: "Past") -> None:
+    from state.statistics.drawdowns import SHALLOWEST_PCT
+
     total, wins = past.total, past.wins
     assert total is not None  # noqa: S101 - there is at least one day
     deepest = past.drawdowns[0] if past.drawdowns else None
@@ -69,10 +73,10 @@ def _figures(past: "Past") -> None:
         add(rows, "  its 95 % interval", f"{wins.low_pct:.1f} .. {wins.high_pct:.1f}", "%", wins.n, "days (Wilson)")
     add(rows, "Sharpe, annualised", *_ratio(past.sharpe))
     add(rows, "Sortino, annualised", *_ratio(past.sortino))
-    depth = None if deepest is None else -deepest.depth_pct
-    add(rows, "deepest drawdown", number(depth, 3), "%", len(past.curve.ts_us), "samples")
+    depth = f"above -{SHALLOWEST_PCT:g}" if deepest is None else number(-deepest.depth_pct, 3)
+    add(rows, "deepest drawdown", depth, "%", len(past.curve.ts_us), "samples")
     add(rows, "wear per 10,000 USD traded", usd(total.wear_per_10k), "USD", total.wear_days, "days")
-    add(rows, "value traded", usd(total.traded_usd, signed=False), "USD", past.sizes.n, "hedges")
+    add(rows, "value traded", usd(past.sizes.value_usd, signed=False), "USD", past.sizes.n, "hedges")
     show(rows)
 
 
@@ -164,8 +168,8 @@ def _hour_cells(row: "HourRow") -> tuple[object, ...]:
 def _distribution(past: "Past") -> None:
     found = past.histogram
     section(f"P&L by day: how it is spread, USD (n {found.n} {plural(found.n, 'day', 'days')})")
-    if found.n == 0:
-        say("no day has a P&L yet")
+    if found.n < ENOUGH:
+        say(f"a spread of fewer than {ENOUGH} days would look like knowledge; it is shown from then on")
         return
     rows = table(*((f"p{name:g}", "r") for name in past.quantiles))
     add(rows, *(usd(value) for value in past.quantiles.values()))

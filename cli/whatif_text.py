@@ -164,14 +164,40 @@ def _rules(found: "WhatIf") -> None:
 def _stretches(words: str, found: "Sequence[Stretch]", zone: ZoneInfo, *, is_gone: bool) -> None:
     if not found:
         return
+    runs = _without_gaps(found, is_gone=is_gone)
     moments = sum(each.moments for each in found)
-    section(f"{words}: {len(found):,} {plural(len(found), 'stretch', 'stretches')}, {moments:,} moments")
+    section(f"{words}: {len(runs):,} {plural(len(runs), 'stretch', 'stretches')}, {moments:,} moments")
     rows = table(("from", "l"), ("to", "l"), ("moments", "r"), ("rule", "w"), ("instead" if is_gone else "before", "w"))
-    for each in found[:MOST]:
-        rule, other = (each.base, each.changed) if is_gone else (each.changed, each.base)
-        add(rows, _moment(each.first_us, zone), _clock(each.last_us, zone), f"{each.moments:,}", rule, other)
+    for run in runs[:MOST]:
+        rule = run[0].base if is_gone else run[0].changed
+        others: dict[str, int] = {}
+        for each in run:
+            other = each.changed if is_gone else each.base
+            others[other] = others.get(other, 0) + each.moments
+        told = ", ".join(name if len(others) == 1 else f"{name} ({n:,})" for name, n in others.items())
+        count = f"{sum(others.values()):,}"
+        add(rows, _moment(run[0].first_us, zone), _clock(run[-1].last_us, zone), count, rule, told)
     show(rows)
-    _more(len(found))
+    _more(len(runs))
+
+
+def _without_gaps(found: "Sequence[Stretch]", *, is_gone: bool) -> "list[list[Stretch]]":
+    """Stretches of one rule that follow each other without a gap, taken together: what else changed is told beside."""
+    runs: list[list[Stretch]] = []
+    for each in found:
+        last = runs[-1][-1] if runs else None
+        rule = each.base if is_gone else each.changed
+        follows = (
+            last is not None
+            and last.first + last.moments == each.first
+            and last.session == each.session
+            and (last.base if is_gone else last.changed) == rule
+        )
+        if follows:
+            runs[-1].append(each)
+        else:
+            runs.append([each])
+    return runs
 
 
 def _days(found: "WhatIf") -> None:

@@ -40,6 +40,8 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     first_us: int
     last_us: int
     session: str
+    first: int
+    """Which moment of either run it begins with, counted from 0: stretches that follow each other without a gap."""
     moments: int
     base: str
     """The outcome in the base run: one of the words above, or the refusing rule."""
@@ -120,6 +122,7 @@ def differing(pair: Pair) -> tuple[Stretch, ...]:
             first_us=int(pair.ts_us[start]),
             last_us=int(pair.ts_us[end - 1]),
             session=str(pair.session[start]),
+            first=start,
             moments=end - start,
             base=pair.words[pair.base[start]],
             changed=pair.words[pair.changed[start]],
