@@ -109,7 +109,7 @@ def _framed(text: str) -> bytes:
 
 def core_quotes_per_s(quotes: int) -> float:
     """Quotes a second through `step` of a synchronised desk with one leg, none of which asks for a hedge."""
-    core, book = _synchronised_desk()
+    core, book = synchronised_desk()
     events = [
         Quote(
             ts_us=OPEN_US + 120_000_000 + number * 1000,
@@ -128,7 +128,8 @@ def core_quotes_per_s(quotes: int) -> float:
     return quotes / (time.perf_counter() - started)
 
 
-def _synchronised_desk() -> tuple[Core, Book]:
+def synchronised_desk() -> tuple[Core, Book]:
+    """A core whose ten calls are hedged, connected, with nothing left to decide."""
     with tempfile.TemporaryDirectory(prefix="bench-core-") as folder:
         path = Path(folder) / "bench.yaml"
         path.write_text(PROFILE.replace("PORT", "4001").replace("epsilon_band: 2,", "epsilon_band: 4,"))
