@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from config.schema import Profile
 from daemon.backtest.feeds.asked import asked_legs, refuse_expired, wants_model
 from daemon.backtest.feeds.csv_lines import CsvLines
-from daemon.backtest.feeds.csv_market import CsvMarket, open_rows
+from daemon.backtest.feeds.csv_market import CsvMarket
+from daemon.backtest.feeds.csv_source import open_rows
 from daemon.backtest.feeds.sliced import SlicedMarket
 from daemon.backtest.feeds.spec import Slice, Spec
 from daemon.venues.exchange_hours import session_of

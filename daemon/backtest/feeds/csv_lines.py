@@ -3,6 +3,7 @@
 import csv
 import gzip
 import hashlib
+import io
 import weakref
 import zlib
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from daemon.venues.feeds.errors import FeedError
 
 MOST_BYTES = 1 << 20
 """Of one line. A header for a thousand options has 40 thousand."""
+BLOCK_BYTES = 1 << 18
+"""Of a block: about eight thousand ticks."""
+_DAMAGED = (OSError, EOFError, zlib.error)
 
 
 class CsvLines:
@@ -50,24 +54,59 @@ class CsvLines:
         return f"{self.path} line {self._number}"
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        """Raises FeedError: not UTF-8, a NUL byte, an endless line, an open quotation, a damaged archive."""
-        while line := self._read():
-            self._number += 1
-            self.digest.update(line)
-            if len(line) > MOST_BYTES:
-                raise FeedError(f"{self.place()} has more than {MOST_BYTES} bytes: this is no csv file of quotes")
-            if b"\0" in line:
-                raise FeedError(f"{self.place()} holds a NUL byte: this is no text, or the file is damaged")
-            self.is_cut_off = not line.endswith((b"\n", b"\r"))
-            text = self._text(line)
-            if text:
-                yield self._number, self._fields(text)
+        """Line by line. Raises FeedError: not UTF-8, a NUL byte, an endless line, an open quotation, a bad archive."""
+        while line := self._read_line():
+            yield from self._parsed(line)
 
-    def _read(self) -> bytes:
+    def block(self) -> bytes:
+        """Some of the coming lines as they are, whole ones (the last of the file may have no end); empty at the end.
+
+        Each block goes to `lines_of` or `pass_over`, before the next one is taken.
+        """
+        try:
+            block = self._file.read(BLOCK_BYTES)
+        except _DAMAGED as error:
+            raise self._damage(error) from None
+        if block and not block.endswith(b"\n"):
+            block += self._read_line()
+        return block
+
+    def lines_of(self, block: bytes) -> Iterator[tuple[int, list[str]]]:
+        """As iterating, over the lines of one block."""
+        for line in io.BytesIO(block):
+            yield from self._parsed(line)
+
+    def pass_over(self, block: bytes) -> None:
+        """Count the lines of a block that is read in another way."""
+        self.digest.update(block)
+        self._number += block.count(b"\n") + (not block.endswith(b"\n"))
+        self.is_cut_off = not block.endswith(b"\n")
+
+    @property
+    def next_line(self) -> int:
+        """The number of the line that comes next."""
+        return self._number + 1
+
+    def _parsed(self, line: bytes) -> Iterator[tuple[int, list[str]]]:
+        self._number += 1
+        self.digest.update(line)
+        if len(line) > MOST_BYTES:
+            raise FeedError(f"{self.place()} has more than {MOST_BYTES} bytes: this is no csv file of quotes")
+        if b"\0" in line:
+            raise FeedError(f"{self.place()} holds a NUL byte: this is no text, or the file is damaged")
+        self.is_cut_off = not line.endswith((b"\n", b"\r"))
+        text = self._text(line)
+        if text:
+            yield self._number, self._fields(text)
+
+    def _read_line(self) -> bytes:
         try:
             return self._file.readline(MOST_BYTES + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise FeedError(f"{self.path} cannot be read behind line {self._number}: {error}") from None
+        except _DAMAGED as error:
+            raise self._damage(error) from None
+
+    def _damage(self, error: Exception) -> FeedError:
+        return FeedError(f"{self.path} cannot be read behind line {self._number}: {error}")
 
     def _text(self, line: bytes) -> str:
         try:

@@ -1,17 +1,18 @@
 """The rows of a csv file as a market: a step a moment, within sessions, with standing quotes as for a recorded day."""
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
 from config.schema import Profile
-from daemon.backtest.feeds.csv_columns import Columns, LegColumns, parse_header
-from daemon.backtest.feeds.csv_lines import CsvLines
-from daemon.backtest.feeds.csv_rows import CsvRow, RowReader
+from daemon.backtest.feeds.csv_blocks import CleanBlock
+from daemon.backtest.feeds.csv_columns import LegColumns
+from daemon.backtest.feeds.csv_rows import CsvRow
+from daemon.backtest.feeds.csv_source import CsvSource, synthetic_spread_usd
 from daemon.backtest.feeds.findings import LEVEL_CHANGE, Findings
 from daemon.backtest.feeds.one_way import OneWayMarket
+from daemon.backtest.leap.columns import QuoteColumns
 from daemon.core.events import Session
-from daemon.venues.exchange_hours import HoursError, sessions_between, sessions_from
+from daemon.venues.exchange_hours import sessions_between, sessions_from
 from daemon.venues.feeds.errors import FeedError
 from daemon.venues.feeds.lean_rows import Bar, Repairs, StandingQuote, stand_after
 from daemon.venues.simulated.contracts import stock_contract
@@ -39,21 +40,18 @@ class CsvMarket(OneWayMarket):
         self._calendar = profile.underlying.calendar
         self._rate = profile.greeks.risk_free_rate
         self._model = model
-        self._gap_us = max(GAP_US, 5 * usual_us)
-        self.lines = CsvLines(path)
         self.findings = Findings()
-        try:
-            self.columns, self._reader = open_rows(self.lines, profile)
-        except FeedError:
-            self.lines.close()
-            raise
-        self._rows = self._merged()
+        self._gap_us = max(GAP_US, 5 * usual_us)
+        self._source = CsvSource(path, profile, self.findings, gap_us=self._gap_us)
+        self.lines, self.columns = self._source.lines, self._source.columns
+        self._rows = iter(self._source)
         stock = stock_contract(profile.underlying.symbol)
         self.contracts: tuple[SimContract, ...] = (stock, *(leg.contract for leg in self.columns.legs))
         self.sessions: tuple[Session, ...] = ()
         self._session: Session | None = None
-        self._near: Session | None = None
-        self._ahead: CsvRow | None = next(self._rows, None)
+        self._at = 0
+        """Of a block ahead: its row that comes next."""
+        self._ahead: CsvRow | CleanBlock | None = next(self._rows, None)
         self._last_us = 0
         self._stock = _EMPTY
         self._quotes: list[StandingQuote] = [_EMPTY] * len(self.columns.legs)
@@ -69,68 +67,78 @@ class CsvMarket(OneWayMarket):
             raise FeedError(
                 f"{path} has no row within a regular session of {self._calendar}: are the times in the right zone?"
             )
-        self.first_session = self._session_at(self._ahead.ts_us)
+        first = self._ahead
+        first_us = int(first.ts_us[0]) if isinstance(first, CleanBlock) else first.ts_us
+        self.first_session = self._session_at(first_us)
         self.sessions = sessions_from(self.first_session.open_us, SESSIONS_AHEAD, self._calendar)
 
     def next_step(self) -> MarketStep | None:
         """The next moment. Raises FeedError where the file is damaged or says what cannot be."""
-        row = self._ahead
-        if row is None:
+        ahead = self._ahead
+        if ahead is None:
             if self.lines.is_cut_off:
                 self.findings.add("cut_off")
                 self.lines.is_cut_off = False
             return None
-        session = self._session_at(row.ts_us)
+        if isinstance(ahead, CleanBlock):
+            ts_us, line = int(ahead.ts_us[self._at]), ahead.first_line + self._at
+        else:
+            ts_us, line = ahead.ts_us, ahead.line
+        session = self._session_at(ts_us)
         if self._session is not None and session is not self._session and self._last_us < self._session.close_us:
             return self._close(self._session.close_us)
         if session is not self._session:
-            self._enter(session, row)
+            self._enter(session, ts_us, line)
         else:
-            self._note_silence(self._last_us, row.ts_us, f"before line {row.line}")
-        self._last_us = row.ts_us
-        self._take(row)
-        self._ahead = next(self._rows, None)
-        return self._step(row.ts_us, is_open=row.ts_us < session.close_us)
+            self._note_silence(self._last_us, ts_us, f"before line {line}")
+        self._last_us = ts_us
+        if isinstance(ahead, CleanBlock):
+            self._stand_at(ahead, self._at)
+            self._price(ts_us, line)
+            self._pass(ahead, 1)
+        else:
+            self._take(ahead)
+            self._ahead = next(self._rows, None)
+        return self._step(ts_us, is_open=ts_us < session.close_us)
 
-    def _merged(self) -> Iterator[CsvRow]:
-        """Rows of sessions in strictly ascending order; the file is closed behind the last one."""
-        try:
-            yield from self._ascending()
-        except HoursError as error:
-            raise FeedError(f"{self.lines.place()}: {error}") from None
-        finally:
-            self.lines.close()
+    def upcoming(self) -> QuoteColumns | None:
+        """The plain steps at hand (`daemon.backtest.leap.columns.ColumnarMarket`); None where the next is not plain."""
+        block, at = self._ahead, self._at
+        if not isinstance(block, CleanBlock) or self._level is not None:
+            return None
+        if self._session is None or not self._session.open_us <= block.ts_us[at] < self._session.close_us:
+            return None
+        if block.ts_us[at] - self._last_us > self._gap_us:
+            return None
+        last = None if block.last is None else block.last[at:]
+        return QuoteColumns(block.ts_us[at:], block.bid[at:], block.ask[at:], last)
 
-    def _ascending(self) -> Iterator[CsvRow]:
-        waiting: CsvRow | None = None
-        for line, fields in self.lines:
-            row = self._reader.row(line, fields)
-            if waiting is not None and row.ts_us < waiting.ts_us:
-                self.findings.add("late_row", ts_us=row.ts_us, detail=f"line {line}")
-                continue
-            session = self._session_at(row.ts_us)
-            if not session.open_us <= row.ts_us <= session.close_us:
-                self.findings.add("outside_session", ts_us=row.ts_us, detail=f"line {line}")
-                continue
-            if waiting is not None and row.ts_us == waiting.ts_us:
-                self.findings.add("duplicate_ts", ts_us=row.ts_us, detail=f"line {line}")
-            elif waiting is not None:
-                yield waiting
-            waiting = row
-        if waiting is not None:
-            yield waiting
+    def skip(self, count: int) -> None:
+        """Pass over so many of them."""
+        block = self._ahead
+        if count == 0 or not isinstance(block, CleanBlock):
+            return
+        at = self._at + count - 1
+        self._last_us = int(block.ts_us[at])
+        self._stand_at(block, at)
+        self._spot = float(block.bid[at] + block.ask[at]) / 2
+        self._pass(block, count)
+
+    def _pass(self, block: CleanBlock, count: int) -> None:
+        self._at += count
+        if self._at >= len(block.ts_us):
+            self._at = 0
+            self._ahead = next(self._rows, None)
+
+    def _stand_at(self, block: CleanBlock, at: int) -> None:
+        last = self._stock.last if block.last is None else float(block.last[at])
+        self._stock = StandingQuote(bid=float(block.bid[at]), ask=float(block.ask[at]), last=last, fresh=True)
 
     def _session_at(self, ts_us: int) -> Session:
-        """The session that a moment lies in, its close included, or the next one."""
-        near = self._near
-        if near is None or not near.open_us <= ts_us <= near.close_us:
-            # One microsecond back: at the very close it is still that session.
-            near = self._near = sessions_from(ts_us - 1, 1, self._calendar)[0]
-        if self._session is not None and self._session.open_us == near.open_us:
-            return self._session
-        return near
+        found = self._source.session_at(ts_us)
+        return self._session if self._session is not None and self._session.open_us == found.open_us else found
 
-    def _enter(self, session: Session, row: CsvRow) -> None:
+    def _enter(self, session: Session, ts_us: int, line: int) -> None:
         """Begin a session: nothing stands of the one before."""
         if self._session is not None:
             after = date.fromisoformat(self._session.date) + timedelta(days=1)
@@ -141,7 +149,7 @@ class CsvMarket(OneWayMarket):
         self.sessions = sessions_from(session.open_us, SESSIONS_AHEAD, self._calendar)
         self._stock, self._level = _EMPTY, self._spot
         self._quotes = [_EMPTY] * len(self._quotes)
-        self._note_silence(session.open_us, row.ts_us, f"from the open to line {row.line}")
+        self._note_silence(session.open_us, ts_us, f"from the open to line {line}")
 
     def _close(self, close_us: int) -> MarketStep:
         """End a session whose rows ended before it."""
@@ -157,19 +165,24 @@ class CsvMarket(OneWayMarket):
     def _take(self, row: CsvRow) -> None:
         symbol = self.contracts[0].instrument
         self._stock = self._stand(symbol, self._stock, row.stock, row.last, row)
-        bid, ask = self._stock.bid, self._stock.ask
-        if bid is not None and ask is not None:
-            self._spot = (bid + ask) / 2
-            if self._level is not None and abs(self._spot / self._level - 1) > LEVEL_CHANGE:
-                detail = f"line {row.line}: {self._level:.2f} to {self._spot:.2f}"
-                self.findings.add("price_level", instrument=symbol, ts_us=row.ts_us, detail=detail)
-            self._level = None
+        self._price(row.ts_us, row.line)
         for index, said in enumerate(row.legs):
             if isinstance(said, float):
                 self._volatilities[index] = said
             elif said is not None:
                 name = self.columns.legs[index].contract.instrument
                 self._quotes[index] = self._stand(name, self._quotes[index], said, None, row)
+
+    def _price(self, ts_us: int, line: int) -> None:
+        """Take the mid, and compare a session's first one with the last of the session before."""
+        bid, ask = self._stock.bid, self._stock.ask
+        if bid is None or ask is None:
+            return
+        self._spot = (bid + ask) / 2
+        if self._level is not None and abs(self._spot / self._level - 1) > LEVEL_CHANGE:
+            detail = f"line {line}: {self._level:.2f} to {self._spot:.2f}"
+            self.findings.add("price_level", instrument=self.contracts[0].instrument, ts_us=ts_us, detail=detail)
+        self._level = None
 
     def _stand(
         self, instrument: str, before: StandingQuote, bar: Bar, last: float | None, row: CsvRow
@@ -226,22 +239,3 @@ class CsvMarket(OneWayMarket):
 
     def _session_open_us(self) -> int:
         return 0 if self._session is None else self._session.open_us
-
-
-def synthetic_spread_usd(profile: Profile) -> float:
-    """What stands for a spread where the file has none."""
-    return 0.02 if profile.simulator is None else profile.simulator.synthetic.spread_usd
-
-
-def open_rows(lines: CsvLines, profile: Profile) -> tuple[Columns, RowReader]:
-    """Read the header; the iterator then goes on behind it. Raises FeedError."""
-    for _, names in lines:
-        place = lines.place()
-        if len(names) == 1:
-            for other, word in ((";", "semicolons"), ("\t", "tabs")):
-                if other in names[0]:
-                    raise FeedError(f"{place}: the columns are separated by {word}; use commas")
-        columns = parse_header(names, profile, place)
-        spread = synthetic_spread_usd(profile)
-        return columns, RowReader(columns, names, spread_usd=spread, place=str(lines.path))
-    raise FeedError(f"{lines.path} is empty: it needs a header like timestamp,bid,ask")
