@@ -80,7 +80,7 @@ def day_table(summary: Summary, reader: Reader) -> Table:
         title=reader.say("backtests.tables.days"),
         aside=reader.say("backtests.days_shown", shown=len(shown), n=len(summary.days)),
         columns=(
-            to.left("day", sort=True),
+            to.left("day", link=True, sort=True),
             money["pnl"],
             money["equity"],
             to.right("hedges", "n", sort=True),

@@ -2,12 +2,17 @@
 
 import shlex
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from cockpit import wording
 from cockpit.reader import Reader
 from cockpit.tables import Tone
+from config.loader import PROFILES_DIR
 from state.runs.reading import RunLook
-from state.runs.records import ProfileInfo, RatioValue
+from state.runs.records import ProfileInfo, RatioValue, VenueModel
 
 MARKS = {"running": "▶", "finished": "", "interrupted": "■", "failed": "✕", "damaged": "✕"}
 TONES: dict[str, Tone] = {"interrupted": "warn", "failed": "warn", "damaged": "warn"}
@@ -57,6 +62,34 @@ def go_on(run: RunLook, shell: Callable[[str], str]) -> str:
     if run.summary is None:
         return ""
     told = run.summary
-    words = ["backtest", f"--profile {shlex.quote(told.profile.name)}", f"--data {shlex.quote(told.data.spec)}"]
-    words += [f"--set {shlex.quote(f'{key}={value}')}" for key, value in told.profile.overrides.items()]
+    words = [
+        "backtest",
+        f"--profile {shlex.quote(_profile_word(told.profile))}",
+        f"--data {shlex.quote(told.data.spec)}",
+    ]
+    words += [f"--set {shlex.quote(f'{key}={_yaml(value)}')}" for key, value in told.profile.overrides.items()]
+    words += [
+        f"--{name.replace('_', '-')} {value:g}"
+        for name in _MODEL_OPTIONS
+        if (value := getattr(told.venue, name)) is not None and value != getattr(_PLAIN, name)
+    ]
     return shell(" ".join(words))
+
+
+_MODEL_OPTIONS = (
+    "slippage_bps", "extra_spread_usd", "latency_ms", "partial_fill_shares", "commission_usd_share",
+    "commission_minimum_usd",
+)  # fmt: skip
+_PLAIN = VenueModel()
+
+
+def _profile_word(info: ProfileInfo) -> str:
+    """Its name, or the file that it was read from where that lies elsewhere."""
+    if info.path is not None and Path(info.path).resolve().parent != PROFILES_DIR.resolve():
+        return info.path
+    return info.name
+
+
+def _yaml(value: Any) -> str:
+    """A value as `--set` reads it: JSON is YAML, a plain word needs no quotes."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
