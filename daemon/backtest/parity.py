@@ -59,6 +59,8 @@ class RunComparison:
         self._unwritten: _Unwritten | None = None
         self._has_ended = False
         """The journal has told the run's end, by the runtime: no decision may stand behind it."""
+        self._doubtful: list[JournalLine] = []
+        """Lines of decisions without an event: right only where the tape has ended and no other line follows."""
         self._death: str | None = None
         """What the runtime wrote about a task that died."""
         self._undated: deque[JournalLine] = deque()
@@ -102,6 +104,7 @@ class RunComparison:
             self._compare_books(stretch.book, self._book, "the tape's next file begins with another book")
         for tape_seq, event in stretch.events:
             if event.ts_us >= self._day.until_us:
+                self._judge_before(event)
                 self._day_is_over = True
                 return
             self._step(tape_seq, event)
@@ -147,7 +150,7 @@ class RunComparison:
         while (line := self._lines.next) is not None and line.tape_seq is None:
             self._lines.take()
             if not self._is_of_runtime(line):
-                self._differ(f"{_NO_RECORD}, and none that the runtime writes there", line=line)
+                self._doubtful.append(line)
 
     def _is_of_runtime(self, line: JournalLine) -> bool:
         """Whether the runtime wrote this line within the run, or at its end."""
@@ -182,6 +185,9 @@ class RunComparison:
             self._lines.take()
             opens = line.type is JournalType.LEDGER_CHECKPOINT
             self._date(is_last_chance=True)
+            for doubtful in self._doubtful:
+                self._differ(f"{_NO_RECORD}, and none that the runtime writes there", line=doubtful)
+            self._doubtful.clear()
             if self._has_ended:
                 self._differ("a decision stands behind the end of its run", event=event, line=line)
             if line.tape_seq < self._tape_seq:
@@ -246,17 +252,17 @@ class RunComparison:
         while (line := self._lines.next) is not None and (line.tape_seq is None or line.tape_seq <= tape_seq):
             missed.append(line)
             self._lines.take()
-        self._uncover(missed, why)
+        self._uncover([line for line in missed if by_the_runtime(line) is None], why)
 
     def _uncover(self, lines: Sequence[JournalLine], why: str) -> None:
-        of_core = [line for line in lines if self._day.holds(line) and by_the_runtime(line) is None]
-        if of_core:
-            self.found.uncovered.append(Uncovered.of(of_core, why))
+        of_day = [line for line in lines if self._day.holds(line)]
+        if of_day:
+            self.found.uncovered.append(Uncovered.of(of_day, why))
 
     # --- the end ---------------------------------------------------------------------------------
     def closing(self, *, is_running: bool = False) -> RunParity:
         """What is left of the journal when the tape is through; `is_running`: the run goes on while we read."""
-        beyond: list[JournalLine] = []
+        beyond = self._doubtful
         while (line := self._lines.next) is not None:
             self._lines.take()
             if is_running or us_from_iso(line.ts) >= self._day.until_us:
@@ -267,13 +273,14 @@ class RunComparison:
                 self._differ(_NO_RECORD, line=line)
             else:
                 beyond.append(line)
-        if not (is_running or self._day_is_over):
-            self._judge_end(beyond)
+        if not is_running:
+            self._date(is_last_chance=False)
+            # A ledger of no book that the tape led to was written behind its end, too.
+            self._judge_end(sorted([*self._undated, *beyond], key=lambda line: line.seq))
         return self.found
 
     def _judge_end(self, beyond: Sequence[JournalLine]) -> None:
         """A run that was killed may lack the lines of its very last event; no other may."""
-        self._date(is_last_chance=True)
         if self.found.different and self._has_raised:
             return  # the tape was not read to its end
         unwritten = self._unwritten
@@ -285,7 +292,7 @@ class RunComparison:
             self.found.notes.append(f"{unwritten.words}: the daemon was killed before they were written")
         if beyond:
             self._uncover(beyond, "the tape ended before: its disk failed, or a power cut (it is not synced)")
-        elif not (self._has_ended or self._answers.has_left):
+        elif not (self._has_ended or self._answers.has_left or self._day_is_over):
             self.found.notes.append("the run has no end of its own: it was killed, or its machine went down")
 
     # --- writing down ----------------------------------------------------------------------------

@@ -37,8 +37,9 @@ from daemon.venues.simulated.synthetic import SyntheticMarket
 from daemon.venues.simulated.venue import SimulatedVenue
 from state.control import write_request
 from state.journal import JournalWriter
+from state.journal_reader import read_journal
 from state.layout import DeskPaths
-from state.records import OperatorRequest
+from state.records import JournalLine, OperatorRequest
 from state.tape import TapeWriter
 from state.times import iso_from_us
 
@@ -145,6 +146,10 @@ class SyntheticDay:
         self.steps = 0
         self._runs = 0
         self._ends = ""
+
+    def lines(self) -> list[JournalLine]:
+        """The whole journal."""
+        return list(read_journal(self.paths.journal))
 
     # --- running ---------------------------------------------------------------------------------
     def play(self, *, steps: int = STEPS) -> "SyntheticDay":

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from daemon.backtest.parity_day import DayParity, RunTape, compare_day
-from daemon.backtest.parity_input import TapeStretch
+from daemon.backtest.parity_input import Day, TapeStretch
 from daemon.core.book import Book
 from daemon.core.events import AnyEvent, OrderSent, Quote, TimerFired
 from daemon.core.step import Core
@@ -17,6 +17,7 @@ from daemon.venues.feeds.tape import read_book, read_core_events
 from state.journal_reader import read_journal
 from state.records import JournalLine, JournalType
 from state.tape_at import tape_parts
+from state.times import us_from_iso
 from tests.backtest.synthetic_day import SyntheticDay, small_files
 from tests.support.parity import FOR_EVER, told
 
@@ -51,12 +52,12 @@ class Copied:
     def add(self, line: JournalLine, *, after: JournalLine) -> None:
         self.lines.insert(self.lines.index(after) + 1, line)
 
-    def replayed(self) -> DayParity:
+    def replayed(self, day: Day = FOR_EVER) -> DayParity:
         tapes = {}
         for run_id, stretches in self.tapes.items():
             made = [TapeStretch(tape_seq=seq, book=book, events=events) for seq, book, events in stretches]
             tapes[run_id] = RunTape(core=self.core, first=made[0], rest=made[1:])
-        return compare_day(self.lines, tapes, FOR_EVER)
+        return compare_day(self.lines, tapes, day)
 
     def change_event(self, matches: Callable[[AnyEvent], bool], change: Callable[[AnyEvent], AnyEvent | None]) -> int:
         """Change (or leave out) the first event that matches in the newest run; its tape_seq."""
@@ -299,6 +300,30 @@ def test_a_core_that_raised_then_too_is_none(copied: Copied) -> None:
     found = copied.replayed()
     assert found.is_identical, told(found)
     assert any("raises again" in note for note in found.runs[-1].notes)
+
+
+# --- a part of it ------------------------------------------------------------------------------------
+def middle_us(copied: Copied) -> int:
+    """A moment in the second run, at which something was journaled, with lines before it and after it."""
+    lines = [line for line in copied.core_lines() if line.run_id == list(copied.tapes)[1]]
+    return us_from_iso(lines[len(lines) // 2].ts)
+
+
+def test_a_day_ends_in_the_midst_of_a_run(copied: Copied) -> None:
+    until_us = middle_us(copied)
+    found = copied.replayed(Day(since_us=0, until_us=until_us))
+    assert found.is_identical, told(found)
+    assert found.lines == len([line for line in copied.lines if us_from_iso(line.ts) < until_us])
+    last = next(line for line in reversed(copied.lines) if line.tape_seq and us_from_iso(line.ts) < until_us)
+    copied.lines.remove(last)
+    assert copied.replayed(Day(since_us=0, until_us=until_us)).different == 1
+
+
+def test_a_run_that_ended_before_the_day_is_none_of_it(copied: Copied) -> None:
+    since_us = middle_us(copied)
+    found = copied.replayed(Day(since_us=since_us, until_us=since_us + 86_400_000_000))
+    assert found.is_identical, told(found)
+    assert [run.run_id for run in found.runs] == list(copied.tapes)[1:]
 
 
 # --- what cannot be compared -----------------------------------------------------------------------
