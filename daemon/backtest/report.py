@@ -125,7 +125,7 @@ def _sections(summary: Summary, decisions: pa.Table, equity: pa.Table, fills: pa
         ),
         _days(summary),
         _part("hours", report_tables.hours(past)),
-        _slippage(past, fills),
+        _slippage(summary, past, fills),
         _part("decisions", report_tables.decisions(decisions) if decisions.num_rows else ""),
         _findings(summary),
         _settings(summary),
@@ -190,14 +190,14 @@ def _days(summary: Summary) -> str:
     return _part("days", chart + (rows if n <= MOST_ROWS_OPEN else folded(f"All {n:,} sessions as a table", rows)))
 
 
-def _slippage(past: Past, fills: pa.Table) -> str:
+def _slippage(summary: Summary, past: Past, fills: pa.Table) -> str:
     drawing = report_figures.slippage(past)
-    if not drawing:
+    if not drawing or summary.figures is None:
         return _part("slippage", "")
     paid = past.sizes
     each = paid.slippage_bps
     spread = f"p50 {each.p50:.2f}, p95 {each.p95:.2f}, p99 {each.p99:.2f} bps"
-    told = f"{money(paid.slippage_usd, signed=False)} USD over {paid.known:,} hedges; {spread}."
+    told = f"{money(summary.figures.slippage_usd, signed=False)} USD over {paid.known:,} hedges; {spread}."
     worst = folded("The fills that cost the most", report_tables.fills(fills))
     return _part("slippage", f'<p>{esc(told)}</p><div class="chart">{drawing}</div>{worst}')
 

@@ -95,7 +95,7 @@ def marks(places: Sequence[tuple[float, float, bool]], scale: Scale) -> str:
     """(x, value, is a purchase): a tick up or down from the value, each kind one path."""
     shapes = {True: [], False: []}  # type: dict[bool, list[str]]
     for x, value, is_buy in places:
-        shapes[is_buy].append(f"M{x:.1f} {scale.y(value):.1f}v{-13 if is_buy else 13}")
+        shapes[is_buy].append(f"M{x:.1f} {scale.y(value):.1f}v{-18 if is_buy else 18}")
     return "".join(
         f'<path class="mark {"buy" if is_buy else "sell"}" d="{"".join(each)}"/>'
         for is_buy, each in shapes.items()

@@ -50,7 +50,7 @@ code{font:.86em ui-monospace,"SFMono-Regular",Menlo,Consolas,monospace;overflow-
 .draw path.area{fill:var(--loss);fill-opacity:.22;stroke:none}
 .draw path.bar.gain{fill:var(--gain)}.draw path.bar.loss{fill:var(--loss)}
 .quiet{fill:var(--quiet)}
-.mark{stroke-width:2.2}.buy{stroke:var(--buy)}.sell{stroke:var(--sell)}
+.mark{stroke-width:3}.buy{stroke:var(--buy)}.sell{stroke:var(--sell)}
 .cursor{position:absolute;top:0;bottom:0;width:1px;background:var(--ink);pointer-events:none;display:none}
 .said{min-height:1.5em;color:var(--ink);font-size:.86rem;margin:0 0 0 68px}
 .key{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:.82rem;color:var(--soft);margin:4px 0 0 68px}

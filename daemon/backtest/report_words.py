@@ -100,8 +100,8 @@ def tiles(found: Figures) -> tuple[tuple[str, str, str], ...]:
             f"{MINUS}{found.max_drawdown_pct:.3f} %",
             f"{money(found.max_drawdown_usd, signed=False)} USD",
         ),
-        ("Sharpe", ratio(found.sharpe.value), f"annualised, n {found.sharpe.n} days"),
-        ("Sortino", ratio(found.sortino.value), f"annualised, n {found.sortino.n} days"),
+        ("Sharpe", ratio(found.sharpe.value), f"annualised, n {_days(found.sharpe.n)}"),
+        ("Sortino", ratio(found.sortino.value), f"annualised, n {_days(found.sortino.n)}"),
         ("Won", f"{found.won_days} of {found.days}", "sessions with a P&L above zero"),
         ("Hedges", f"{found.hedges:,}", f"{found.hedges_per_session:.1f} a session"),
         ("Traded", f"{found.shares_traded:,.0f} shares", f"{money(found.value_traded_usd, signed=False)} USD"),
@@ -114,6 +114,10 @@ def tiles(found: Figures) -> tuple[tuple[str, str, str], ...]:
         ),
         ("Out of the band", percent(found.time_out_of_band_pct), "of the moments with a known delta"),
     )
+
+
+def _days(n: int) -> str:
+    return f"{n:,} day" if n == 1 else f"{n:,} days"
 
 
 def _percent(found: Figures) -> str:
