@@ -104,8 +104,6 @@ class Engine:
 
     def emit(self, event: AnyEvent) -> None:
         """Queue an event."""
-        if self._has_ended:
-            return
         queue = self._urgent if isinstance(event, Control | StopSignal | SinkFailed) else self._waiting
         queue.append((event, monotonic_ns()))
         self._wake.set()
@@ -113,8 +111,6 @@ class Engine:
     def end(self) -> None:
         """Decide nothing any more: a task died, and what still waits must not be answered by half a daemon."""
         self._has_ended = True
-        self._urgent.clear()
-        self._waiting.clear()
 
     def wake(self) -> None:
         """Make the engine notice that its queue is empty (a market stamp without prices)."""
@@ -148,6 +144,8 @@ class Engine:
 
     def handle(self, event: AnyEvent, queued_ns: int) -> None:
         """Decide one event and everything its effects answer, depth first."""
+        if self._has_ended:
+            return
         self._admit(event)
         pending = deque([_with_delay(event, queued_ns)])
         pause = self._pause()

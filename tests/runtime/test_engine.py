@@ -140,6 +140,22 @@ async def test_effects_end_with_an_exit(paths: DeskPaths) -> None:
     bench.close()
 
 
+async def test_behind_the_end_nothing_is_decided(paths: DeskPaths) -> None:
+    """A task died, and the lines that say so are in the journal: no order may follow them."""
+    bench = Bench(paths, lambda book, event: (intent(), order()))
+    bench.engine.emit(quote())
+    bench.engine.end()
+    bench.engine.emit(tick())
+    running = asyncio.create_task(bench.engine.run())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert bench.core.events == []
+    assert bench.venue.calls == []
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    bench.close()
+
+
 async def test_the_step_probe_follows_each_drained_stamp_once_also_without_prices(paths: DeskPaths) -> None:
     bench = Bench(paths, nothing)
     probe = StepProbe(stamps=lambda: bench.clock.stamps, probe=bench.venue.probe)
