@@ -2,8 +2,11 @@
 
 import hashlib
 
+import numpy as np
+
 from bench.backtest_job import Ticks
 from config.schema import Profile
+from daemon.backtest.leap.columns import QuoteColumns
 from daemon.core.events import Session
 from daemon.venues.exchange_hours import sessions_from
 from daemon.venues.simulated.contracts import leg_contract, stock_contract
@@ -14,7 +17,7 @@ _SESSIONS = 60
 
 
 class TicksMarket:
-    """Implements `daemon.venues.simulated.model.Market` over arrays."""
+    """Implements `daemon.backtest.leap.columns.ColumnarMarket` over arrays."""
 
     def __init__(self, ticks: Ticks, profile: Profile) -> None:
         stock = stock_contract(profile.underlying.symbol)
@@ -23,14 +26,36 @@ class TicksMarket:
         self.sessions: tuple[Session, ...] = sessions_from(int(ticks.ts_us[0]), _SESSIONS)
         self._instrument = stock.instrument
         self._ticks = ticks
-        self._rows = zip(ticks.ts_us.tolist(), ticks.bid.tolist(), ticks.ask.tolist(), strict=True)
+        self._place = 0
+        closes_us = np.array([session.close_us for session in self.sessions], dtype=np.int64)
+        self._session_ends = np.searchsorted(ticks.ts_us, closes_us)
 
     def next_step(self) -> MarketStep | None:
         """The next tick."""
-        for ts_us, bid, ask in self._rows:
-            quote = SimQuote(instrument=self._instrument, bid=bid, ask=ask, bid_size=500.0, ask_size=500.0)
-            return MarketStep(ts_us=ts_us, quotes=(quote,), is_open=True)
-        return None
+        place, ticks = self._place, self._ticks
+        if place >= len(ticks.ts_us):
+            return None
+        self._place += 1
+        quote = SimQuote(
+            instrument=self._instrument,
+            bid=float(ticks.bid[place]),
+            ask=float(ticks.ask[place]),
+            bid_size=500.0,
+            ask_size=500.0,
+        )
+        return MarketStep(ts_us=int(ticks.ts_us[place]), quotes=(quote,), is_open=True)
+
+    def upcoming(self) -> QuoteColumns | None:
+        """The rest of the session."""
+        start, ticks = self._place, self._ticks
+        stop = int(self._session_ends[np.searchsorted(self._session_ends, start, side="right")])
+        if stop <= start:
+            return None
+        return QuoteColumns(ticks.ts_us[start:stop], ticks.bid[start:stop], ticks.ask[start:stop])
+
+    def skip(self, count: int) -> None:
+        """Go on behind them."""
+        self._place += count
 
     def save(self) -> dict[str, object]:
         """A benchmark begins at its beginning."""
