@@ -15,12 +15,18 @@ from state.times import us_from_iso
 
 MOST_JOBS = 3
 """Ended jobs of this cockpit that are shown: those that went wrong."""
+FAILED_US = 15 * 60 * 1_000_000
+"""So long after its start one that went wrong is told; its run, where there is one, stays in the list."""
 
 
 def version_of(runs: Sequence[RunLook]) -> str:
-    """Changes when a run comes, goes or ends: then a page draws its tables anew."""
-    text = "\n".join(f"{run.run_id} {run.standing} {run.created_ts}" for run in runs)
+    """Changes when a run comes, goes or ends, and with each twentieth of one under way: a page draws itself anew."""
+    text = "\n".join(f"{run.run_id} {run.standing} {run.created_ts} {_twentieth(run)}" for run in runs)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _twentieth(run: RunLook) -> int:
+    return int(run.progress.done * 20) if run.standing == "running" and run.progress is not None else 0
 
 
 def live(root: Path, kind: Kind, jobs: Sequence[Job], reader: Reader, now_us: int) -> dict[str, Any]:
@@ -28,12 +34,13 @@ def live(root: Path, kind: Kind, jobs: Sequence[Job], reader: Reader, now_us: in
     runs = store.all(root, kind)
     running = [run for run in runs if run.standing == "running"]
     known = {run.progress.pid for run in runs if run.progress is not None}
-    waiting = [job for job in jobs if job.code is None and job.pid not in known]
-    failed = [job for job in jobs if job.code not in (None, 0, 130)][:MOST_JOBS]
+    ours = [job for job in jobs if job.words[0] == kind]
+    waiting = [job for job in ours if job.code is None and job.pid not in known]
+    failed = [job for job in ours if job.code not in (None, 0, 130) and now_us - us_from_iso(job.began) < FAILED_US]
     return {
         "version": version_of(runs),
         "runs": [_running(run, reader, now_us) for run in running],
-        "jobs": [_job(job, reader) for job in (*waiting, *failed)],
+        "jobs": [_job(job, reader) for job in (*waiting, *failed[:MOST_JOBS])],
     }
 
 

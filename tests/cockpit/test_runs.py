@@ -1,6 +1,7 @@
 """What the pages of backtests show: lists, figures, comparisons, decisions; pure but for the store's files."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -10,12 +11,14 @@ from cockpit.reader import Reader
 from cockpit.runs import backtest_figures, backtest_list, backtest_tables, comparison, curves, decisions, live, wordings
 from cockpit.runs.backtest_figures import Drawn
 from cockpit.runs.backtest_list import Wanted
-from cockpit.runs.store import RunStore
+from cockpit.runs.children import Job
+from cockpit.runs.store import Kind, RunStore
 from cockpit.tables import Table
 from state.runs.files import UnreadableError
 from state.runs.folder import backtest_paths
 from state.runs.reading import RunLook, list_backtests
 from state.runs.records import ProfileInfo, VenueModel
+from state.times import iso_from_us
 from tests.support.run_folders import figures, summary, write_progress, write_run, write_summary
 
 EN, ZH = Reader(), Reader(language="zh", zone="Asia/Shanghai")
@@ -183,3 +186,24 @@ def test_an_interrupted_run_names_the_command_that_does_it_again(tmp_path: Path)
         "./bifrost backtest --profile demo --data synthetic:1:2 --set gates.intent.hedge.cooldown_seconds=60 "
         "--latency-ms 250"
     )
+
+
+def test_a_page_hears_of_its_own_jobs_while_they_are_news(tmp_path: Path) -> None:
+    began_us = 1_000_000_000
+    told: dict[str, Any] = {"by": "anna", "began": iso_from_us(began_us), "pid": 5, "said": ("no such file",)}
+    jobs = [
+        Job(number=1, words=("backtest", "--profile=demo"), code=1, **told),
+        Job(number=2, words=("backtest", "--profile=demo"), code=130, **told),
+        Job(number=3, words=("sweep", "make-profile"), code=2, **told),
+        Job(number=4, words=("backtest", "--profile=demo"), **told),
+    ]
+
+    def heard(kind: Kind, later_s: int) -> list[int]:
+        now_us = began_us + later_s * 1_000_000
+        return [job["number"] for job in live.live(tmp_path, kind, jobs, EN, now_us)["jobs"]]
+
+    assert heard("backtest", 60) == [4, 1]
+    assert heard("sweep", 60) == [3]
+    assert heard("backtest", 3600) == [4]
+    write_progress(backtest_paths(tmp_path, "begun"), status="interrupted", pid=5)
+    assert heard("backtest", 3600) == []  # it has a run by now, and the run is shown
