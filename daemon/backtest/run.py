@@ -26,6 +26,7 @@ from daemon.backtest.settlement import Settlement
 from daemon.backtest.tables import DECISIONS
 from daemon.core.strategy import Strategy
 from daemon.venues.feeds.errors import FeedError
+from daemon.venues.simulated.model import Market
 from state.runs.folder import BacktestPaths
 from state.runs.records import SCHEMA_VERSION, DataInfo, Finding, ProfileInfo, Status, Summary, VenueModel
 from state.times import iso_from_us
@@ -69,6 +70,7 @@ def run_backtest(
     title: str = "",
     progress: ProgressCall | None = None,
     fast: bool = True,
+    keep_decisions: bool = True,
 ) -> Result:
     """Play the feed to its end.
 
@@ -82,6 +84,8 @@ def run_backtest(
         title: for people.
         progress: called with (0 to 1, a line) at most twice a second.
         fast: allow compiled stretches between decisions; what is decided is the same.
+        keep_decisions: False drops the decision table of a run without a folder as it grows (150 MB for a million
+            moments); `Result.decisions` is then empty.
 
     Returns:
         The result; an interrupted (Ctrl-C) or failed run has one too, and its `summary.status` says so.
@@ -90,7 +94,13 @@ def run_backtest(
         RunFolderError: the folder cannot be written or is another run's.
     """
     run = _Run(profile, feed, model=model, out=out, overrides=overrides, title=title, progress=progress)
+    if out is None and not keep_decisions:
+        run.drop_decisions()
     return run.play(strategy_of, fast=fast)
+
+
+class _UnplayableError(Exception):
+    """The profile cannot be played over this feed."""
 
 
 class _Run:
@@ -124,21 +134,21 @@ class _Run:
         """Why this machine cannot leap, where it is the reason."""
         self._settlement = Settlement()
 
+    def drop_decisions(self) -> None:
+        self._recorder = Recorder(lambda _: None)
+
     def play(self, strategy_of: Callable[[Profile], Strategy], *, fast: bool) -> Result:
         if self._folder is not None:
             self._folder.begin(self._feed.description)
         status: Status = "finished"
         problem: str | None = None
         try:
-            profile = self._profile.profile
             market = columnar(self._feed.market) if fast else None
-            player = assemble(
-                profile, strategy_of(profile), self._feed, self._recorder, model=self._model, market=market
-            )
+            player = self._assembled(strategy_of, market)
             self._advance(player, None if market is None else Leaps(player, market, self._model, self._recorder))
         except KeyboardInterrupt:
             status = "interrupted"
-        except (FeedError, ValueError) as error:
+        except (FeedError, _UnplayableError) as error:
             status, problem = "failed", " ".join(str(error).split())
         except BaseException:
             if self._folder is not None:
@@ -146,6 +156,14 @@ class _Run:
                 self._folder.tell(0.0, "ended by an error of the program", status="failed")
             raise
         return self._end(status, problem)
+
+    def _assembled(self, strategy_of: Callable[[Profile], Strategy], market: Market | None) -> Player:
+        profile = self._profile.profile
+        strategy = strategy_of(profile)
+        try:
+            return assemble(profile, strategy, self._feed, self._recorder, model=self._model, market=market)
+        except ValueError as error:
+            raise _UnplayableError(str(error)) from error
 
     def _advance(self, player: Player, leaps: Leaps | None) -> None:
         if not player.start():

@@ -280,3 +280,15 @@ def test_a_generated_day_is_recomputed_to_the_cent(tmp_path: Path) -> None:
     assert result.summary.status == "finished"
     assert result.summary.hedged > 20
     assert recompute(paths(tmp_path).folder) == 0
+
+
+def test_a_run_may_keep_no_decisions_and_says_the_same() -> None:
+    loaded, moments = straddle(contracts=10.0, **LIVELY), path()
+    kept, dropped = (
+        run_backtest(loaded, GammaScalper, feed_of(moments), model=FREE, out=None, keep_decisions=keep)
+        for keep in (True, False)
+    )
+    assert dropped.decisions.num_rows == 0
+    assert kept.decisions.num_rows == dropped.summary.decisions > 60
+    assert dropped.summary.figures == kept.summary.figures
+    assert dropped.equity.equals(kept.equity)
