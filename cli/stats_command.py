@@ -13,6 +13,7 @@ from cli.progress import progress_bar
 from cli.why_time import zone_of
 
 if TYPE_CHECKING:
+    from state.runs.folder import BacktestPaths
     from state.runs.records import Summary
     from state.statistics.past import Past, Source
     from state.statistics.statement import Grouping
@@ -37,7 +38,9 @@ def stats(
     *,
     run: Annotated[
         str | None,
-        typer.Option("--run", metavar="RUN_ID", help="A backtest's figures instead of a desk's.", show_default=False),
+        typer.Option(
+            "--run", metavar="RUN_ID|DIR", help="A backtest's figures instead of a desk's.", show_default=False
+        ),
     ] = None,
     by: Annotated[
         str, typer.Option("--by", metavar="GROUP", help="The table's rows: day, week, month, or hour of the day.")
@@ -113,14 +116,11 @@ def _summary(chosen: Settings, run: str) -> "Summary":
     """The run's own word about itself. Raises CommandError (2) for a run that is not there."""
     import msgspec
 
-    from state.runs.folder import BACKTESTS, RunNameError, backtest_paths, run_ids
+    from state.runs.folder import BACKTESTS, run_ids
     from state.runs.records import Summary
     from state.undecodable import UNDECODABLE
 
-    try:
-        paths = backtest_paths(chosen.root, run)
-    except RunNameError as error:
-        raise CommandError(str(error), ExitCode.USAGE) from error
+    paths = _run_paths(chosen, run)
     if not paths.folder.is_dir():
         known = run_ids(chosen.root, BACKTESTS)
         there = f"there: {', '.join(known[-5:])}" if known else "no backtest was ever run there"
@@ -137,12 +137,23 @@ def _summary(chosen: Settings, run: str) -> "Summary":
         raise CommandError(f"{paths.summary}: cannot be read ({error}); run the backtest again") from error
 
 
+def _run_paths(chosen: Settings, run: str) -> "BacktestPaths":
+    """A run of the root by its name, or any folder (`backtest --out DIR`) by its path. Raises CommandError (2)."""
+    from state.runs.folder import BacktestPaths, RunNameError, backtest_paths
+
+    if "/" in run:
+        return BacktestPaths(Path(run).expanduser().absolute())
+    try:
+        return backtest_paths(chosen.root, run)
+    except RunNameError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from error
+
+
 def _run_source(chosen: Settings, run: str) -> "Source":
-    from state.runs.folder import backtest_paths
     from state.statistics.run_tables import RunTableError, load_run
 
     try:
-        return load_run(backtest_paths(chosen.root, run))
+        return load_run(_run_paths(chosen, run))
     except RunTableError as error:
         raise CommandError(str(error)) from error
 

@@ -18,6 +18,7 @@ from cli.backtest_options import (
     SlicesOption,
     SlippageOption,
     load_for_history,
+    terminate_as_interrupt,
     venue_model,
 )
 from cli.errors import CommandError, ExitCode
@@ -92,10 +93,11 @@ def whatif(
     }
     runs = _Runs(profile, data, position or (), asked, root=chosen.root, is_quiet=chosen.as_json)
     try:
-        if varied_key is not None:
-            told, shown = _vary(runs, set_ or (), varied_key, values)
-        else:
-            told, shown = _compare(runs, set_ or (), where.key)
+        with terminate_as_interrupt():
+            if varied_key is not None:
+                told, shown = _vary(runs, set_ or (), varied_key, values)
+            else:
+                told, shown = _compare(runs, set_ or (), where.key)
     except KeyboardInterrupt:
         raise CommandError("interrupted; nothing was written", INTERRUPTED) from None
     if out is not None:

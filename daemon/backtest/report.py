@@ -43,6 +43,11 @@ from state.statistics.run_tables import (
 from state.undecodable import UNDECODABLE
 
 MOST_ROWS_OPEN = 31
+SHOWN_OF_DECISIONS = (
+    "ts_us", "session", "spot", "net_delta_shares", "own_shares", "state_code", "needed", "hedged", "side",
+    "quantity_shares", "price", "refused", "measured", "limit", "measured_text", "limit_text",
+)  # fmt: skip
+"""A run by the second has millions of rows: what is not shown is not read."""
 
 
 def write_report(paths: BacktestPaths) -> Path:
@@ -51,7 +56,8 @@ def write_report(paths: BacktestPaths) -> Path:
         summary = msgspec.json.decode(paths.summary.read_bytes(), type=Summary)
     except UNDECODABLE as error:
         raise RunTableError(f"{paths.summary}: cannot be read ({error}); run the backtest again") from error
-    decisions, equity, fills = (read_table(path) for path in (paths.decisions, paths.equity, paths.fills))
+    decisions = read_table(paths.decisions, SHOWN_OF_DECISIONS)
+    equity, fills = read_table(paths.equity), read_table(paths.fills)
     replace_file(paths.report, page(summary, decisions, equity, fills).encode(), sync=False, mode=0o640)
     return paths.report
 

@@ -5,6 +5,7 @@ one and the same refusal. Its orders need no wire, so there is no latency to tel
 """
 
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ class RunTableError(ValueError):
 
 def load_run(paths: BacktestPaths) -> Source:
     """Everything that a finished backtest's tables tell. Raises RunTableError."""
-    equity, fills, decisions = (read_table(path) for path in (paths.equity, paths.fills, paths.decisions))
+    equity, fills = read_table(paths.equity), read_table(paths.fills)
+    decisions = read_table(paths.decisions, ("ts_us", "session", "refused"))
     try:
         return source_of_tables(equity, fills, decisions)
     except (KeyError, TypeError, ValueError) as error:
@@ -34,10 +36,11 @@ def load_run(paths: BacktestPaths) -> Source:
         raise RunTableError(line) from error
 
 
-def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """One Parquet file of a run. Raises RunTableError."""
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """One Parquet file of a run; of the columns those that it has. Raises RunTableError."""
     try:
-        return pq.read_table(path, columns=columns)
+        known = None if columns is None else set(pq.read_schema(path).names)
+        return pq.read_table(path, columns=None if known is None else [name for name in columns or () if name in known])
     except FileNotFoundError as error:
         raise RunTableError(f"{path}: missing; the run did not end, run the backtest again") from error
     except (OSError, pa.ArrowException) as error:

@@ -55,7 +55,7 @@ def test_a_desks_figures_with_their_n_and_units(cli: Cli, year: DeskPaths) -> No
     assert told["win_rate"]["n"] == 30
 
 
-def test_a_backtests_figures_are_those_of_its_summary(cli: Cli, run: Summary) -> None:
+def test_a_backtests_figures_are_those_of_its_summary(cli: Cli, root: Path, run: Summary) -> None:
     assert run.figures is not None
     told = json.loads(cli("stats", "--run", "two", "--json").out)
     assert told["run_id"] == "two"
@@ -67,6 +67,8 @@ def test_a_backtests_figures_are_those_of_its_summary(cli: Cli, run: Summary) ->
     assert told["max_drawdown_usd"] == pytest.approx(run.figures.max_drawdown_usd, abs=1e-5)
     assert [row["pnl_usd"] for row in told["periods"]] == pytest.approx([day.pnl_usd for day in run.days])
     assert told["refused"] == {rule: n for rule, n in run.new_refusals.items() if rule in told["refused"]}
+    elsewhere = json.loads(cli("stats", "--run", str(backtest_paths(root, "two").folder), "--json").out)
+    assert {**elsewhere, "run_id": "two"} == told
     text = cli("stats", "--run", "two").out
     assert text.startswith("backtest two: demo, simulator.synthetic.step_s=60")
     assert "need no wire" in text
@@ -102,7 +104,8 @@ def test_since_and_until_keep_whole_days_and_say_when_none_is_left(cli: Cli, yea
     [
         (("--by", "year"), 2, "--by year: write one of day, week, month, hour"),
         (("--run", "gone"), 2, "no backtest 'gone'"),
-        (("--run", "../x"), 2, "a run's name is"),
+        (("--run", "../x"), 2, "no backtest '../x'"),
+        (("--run", ".x"), 2, "a run's name is"),
         (("--run", "two", "--desk", "demo"), 2, "leave one out"),
         (("--zone", "Mars/Base"), 2, "no such time zone"),
         (("--desk", "none"), 2, "no desk 'none'"),

@@ -1,6 +1,8 @@
 """`bifrost whatif`: the question in, the answer in words, tables and JSON; nothing is written but what is asked for."""
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,19 @@ def test_bad_data_is_one_line(cli: Cli) -> None:
     answer = cli("whatif", "--profile", "minutes.yaml", "--data", "lean:nowhere:TWX:20140605", "--set", f"{COOLDOWN}=9")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert "nowhere" in answer.err
+
+
+def test_an_interrupt_ends_it_with_130_and_leaves_nothing(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("daemon.backtest.feeds.opening.open_feed", stopped)
+    file = tmp_path / "told.json"
+    answer = cli(*ask("--set", f"{COOLDOWN}=1200", "--out", str(file)))
+    assert (answer.code, answer.err) == (130, "bifrost: interrupted; nothing was written\n")
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("width", [80, 120])
