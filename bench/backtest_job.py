@@ -37,7 +37,7 @@ class Job:
     contracts: float = 10.0
     volatility: float = 0.35
     rate: float = 0.001
-    threshold_shares: float = 16.0
+    threshold_shares: float = 12.5
     cooldown_s: float = 60.0
     expiry_us: int = 0
     """The options' last trading moment."""
