@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from daemon.backtest.parity_answers import Answers
+from daemon.backtest.parity_answers import Answers, tells_of_the_journal
 from daemon.backtest.parity_found import Difference, RunParity, Uncovered
 from daemon.backtest.parity_input import Day, Lines, TapeStretch
 from daemon.backtest.parity_lines import INTERNAL_ERROR, by_the_runtime, differing, expected_line
 from daemon.core.book import Book
 from daemon.core.effects import Record
-from daemon.core.events import AnyEvent, SinkFailed
+from daemon.core.events import AnyEvent
 from daemon.core.recovery import checkpoint
 from daemon.core.step import Core
 from state.records import JournalLine, JournalType
@@ -57,6 +57,8 @@ class RunComparison:
         self._tape_seq = first.tape_seq
         self._answers = Answers(from_start=first.tape_seq == 0)
         self._unwritten: _Unwritten | None = None
+        self._lacks_start = False
+        """The run's first lines are not there: right only where its journal failed from the first."""
         self._has_ended = False
         """The journal has told the run's end, by the runtime: no decision may stand behind it."""
         self._doubtful: list[JournalLine] = []
@@ -86,7 +88,7 @@ class RunComparison:
                 break
         kinds = [line.type for line in began]
         if kinds[:1] != [JournalType.LEDGER_CHECKPOINT] or kinds[-1:] != [JournalType.RUN_STARTED]:
-            self._differ("the run does not begin with a ledger_checkpoint and a run_started")
+            self._lacks_start = True
         else:
             self._compare_checkpoint(began[0], self._book)
         return began
@@ -140,10 +142,12 @@ class RunComparison:
         complaint = self._answers.heard(event)
         if complaint is not None:
             self._differ(complaint, event=event)
-        self._date(is_last_chance=False)
-        journal_failed = isinstance(event, SinkFailed) and event.what == "journal"
+        self._date(self._book)
+        if self._lacks_start and not tells_of_the_journal(event):
+            self._differ("the run does not begin with a ledger_checkpoint and a run_started")
+        self._lacks_start = False
         unwritten, self._unwritten = self._unwritten, None
-        if unwritten is not None and (journal_failed or isinstance(unwritten.event, SinkFailed)):
+        if unwritten is not None and tells_of_the_journal(event):
             self.found.notes.append(f"{unwritten.words}: the journal had failed")
         elif unwritten is not None:
             self._missing(unwritten)
@@ -157,7 +161,7 @@ class RunComparison:
         row = by_the_runtime(line)
         if row is not None and row.type is JournalType.LEDGER_CHECKPOINT:
             self._undated.append(line)
-            self._date(is_last_chance=False)
+            self._date(self._book)
         elif row is None or row.where == "start":
             return False
         self.found.runtime_lines += 1
@@ -166,14 +170,14 @@ class RunComparison:
             self._death = str(line.data.get("detail"))
         return True
 
-    def _date(self, *, is_last_chance: bool) -> None:
+    def _date(self, book: Book, *, is_last_chance: bool = False) -> None:
         """Find the books that undated ledgers are of: this one, or else one that comes before the next decision."""
         while self._undated:
             line = self._undated[0]
-            if not is_last_chance and differing(line.data, checkpoint(self._book).data):
+            if not is_last_chance and differing(line.data, checkpoint(book).data):
                 return
             self._undated.popleft()
-            self._compare_checkpoint(line, self._book)
+            self._compare_checkpoint(line, book)
 
     def _compare(self, event: AnyEvent, before: Book, records: Sequence[Record]) -> None:
         """Hold the step's records against the lines that carry its number.
@@ -184,7 +188,7 @@ class RunComparison:
         while (line := self._lines.next) is not None and line.tape_seq is not None and line.tape_seq <= self._tape_seq:
             self._lines.take()
             opens = line.type is JournalType.LEDGER_CHECKPOINT
-            self._date(is_last_chance=True)
+            self._date(before, is_last_chance=True)
             for doubtful in self._doubtful:
                 self._differ(f"{_NO_RECORD}, and none that the runtime writes there", line=doubtful)
             self._doubtful.clear()
@@ -243,12 +247,16 @@ class RunComparison:
         """Go on from the file's own book: what came before it is on no tape any more."""
         lost = stretch.tape_seq - self._tape_seq
         self.found.notes.append(f"{lost} events after tape_seq {self._tape_seq} are on no tape any more")
+        if self._unwritten is not None:
+            self._missing(self._unwritten)
         self._book, self._tape_seq = stretch.book, stretch.tape_seq
         self._answers, self._unwritten = Answers(from_start=False), None
         self._skip_until(stretch.tape_seq, "a part of the run's tape is gone")
 
     def _skip_until(self, tape_seq: int, why: str) -> None:
-        missed: list[JournalLine] = []
+        missed = [*self._undated, *self._doubtful]
+        self._undated.clear()
+        self._doubtful.clear()
         while (line := self._lines.next) is not None and (line.tape_seq is None or line.tape_seq <= tape_seq):
             missed.append(line)
             self._lines.take()
@@ -274,7 +282,7 @@ class RunComparison:
             else:
                 beyond.append(line)
         if not is_running:
-            self._date(is_last_chance=False)
+            self._date(self._book)
             # A ledger of no book that the tape led to was written behind its end, too.
             self._judge_end(sorted([*self._undated, *beyond], key=lambda line: line.seq))
         return self.found
@@ -284,7 +292,7 @@ class RunComparison:
         if self.found.different and self._has_raised:
             return  # the tape was not read to its end
         unwritten = self._unwritten
-        if unwritten is not None and isinstance(unwritten.event, SinkFailed):
+        if unwritten is not None and tells_of_the_journal(unwritten.event):
             self.found.notes.append(f"{unwritten.words}: the journal had failed")
         elif unwritten is not None and (self._has_ended or beyond):
             self._missing(unwritten)

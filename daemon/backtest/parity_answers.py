@@ -15,6 +15,11 @@ from daemon.core.events import AnyEvent, ModifyBlocked, ModifySent, OrderBlocked
 _ANSWERS: Final = (OrderSent, OrderBlocked, ModifySent, ModifyBlocked)
 
 
+def tells_of_the_journal(event: AnyEvent) -> bool:
+    """Whether the event says that the journal has failed: the runtime ends the tape with it."""
+    return isinstance(event, SinkFailed) and event.what == "journal"
+
+
 class Owed(NamedTuple):
     """An answer that must come next."""
 
@@ -43,6 +48,7 @@ class Answers:
         self._owed: deque[Owed] = deque()
         self._running: dict[str, int] = {}
         self._left = False
+        self._is_last = False
 
     @property
     def owed(self) -> tuple[str, ...]:
@@ -56,8 +62,10 @@ class Answers:
 
     def heard(self, event: AnyEvent) -> str | None:
         """None where the event may come now, else why it may not."""
-        if self._left:
-            return "an event follows, although the core has asked to leave"
+        if self._left or self._is_last:
+            why = "the core has asked to leave" if self._left else "the tape of a failed journal ends"
+            return f"an event follows, although {why}"
+        self._is_last = tells_of_the_journal(event)
         if self._owed:
             return self._answered(event)
         if isinstance(event, _ANSWERS):
@@ -86,7 +94,7 @@ class Answers:
         if owed.is_met_by(event):
             self._owed.popleft()
             return None
-        if isinstance(event, SinkFailed) and event.what == "journal":
+        if tells_of_the_journal(event):
             return None  # the runtime tells of it before the answers of the same step
         self._owed.clear()
         return f"another event comes where {owed.words} must be the next one"

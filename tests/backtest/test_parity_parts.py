@@ -73,14 +73,26 @@ def test_a_change_is_answered_by_its_own_kind() -> None:
         assert (answers.heard(answer) is None) == fits
 
 
-def test_answers_come_depth_first_and_a_failed_journal_goes_before_them() -> None:
+FAILED = SinkFailed(ts_us=0, what="journal", error="full")
+
+
+def test_answers_come_depth_first() -> None:
     answers = Answers(from_start=True)
     answers.asked([place("a"), place("b")])
-    assert answers.heard(SinkFailed(ts_us=0, what="journal", error="full")) is None
     assert answers.heard(SENT) is None
     answers.asked([place("c")])
     assert answers.heard(OrderSent(ts_us=0, order_ref="c", latency_ms=0.0)) is None
     assert answers.heard(OrderSent(ts_us=0, order_ref="b", latency_ms=0.0)) is None
+
+
+def test_a_failed_journal_goes_before_an_answer_and_ends_the_tape() -> None:
+    answers = Answers(from_start=True)
+    answers.asked([place("a")])
+    assert answers.heard(FAILED) is None
+    assert "failed journal ends" in str(answers.heard(SENT))
+    answers = Answers(from_start=True)
+    assert answers.heard(SinkFailed(ts_us=0, what="history", error="full")) is None
+    assert answers.heard(Clock(ts_us=0)) is None
 
 
 def test_a_file_in_the_midst_of_a_run_may_begin_with_an_answer() -> None:
