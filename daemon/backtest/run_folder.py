@@ -98,7 +98,7 @@ class RunFolder:
             self._growing.replace(self.paths.decisions)
             for table, path in ((equity, self.paths.equity), (fills, self.paths.fills)):
                 temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-                pq.write_table(table, temporary)
+                pq.write_table(table, temporary, compression="zstd")
                 temporary.replace(path)
         except OSError as error:
             raise RunFolderError(f"cannot write {self.paths.folder}: {error.strerror or error}") from error

@@ -54,6 +54,7 @@ def straddle(*, contracts: float = 100_000.0, volatility: float = 0.2, **more: A
         "gates__guard__risk__max_daily_loss_usd": 1e12,
         "gates__guard__risk__max_drawdown_pct": 100.0,
         "execution__session_edge_s": 0.0,
+        "daemon__reconcile_every_s": 3600.0,
     }
     profile: Profile = scalper_profile(
         legs=legs, simulator=Simulator(cash_usd=1e7, positions=held), **{**settings, **more}
