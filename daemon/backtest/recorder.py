@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from daemon.backtest.leap.rows import REFUSALS, LeapRows, unpacked
+from daemon.backtest.leap.rows import CODES, REFUSALS, Buffers, LeapRows, unpacked
 from daemon.backtest.leg_costs import LegCosts
 from daemon.backtest.oddities import Oddities
 from daemon.backtest.tables import EQUITY, FILLS, NO_WORD, ROW_GROUP, DecisionColumns, HedgeOrder, Rows
@@ -30,6 +30,7 @@ from state.records import JournalType, PnlParts
 from state.statistics.digest import DayPart, Fill
 
 _NAN = math.nan
+_UNSEEN = -2
 
 
 class Exposure(msgspec.Struct, kw_only=True):
@@ -78,6 +79,9 @@ class Recorder:
         self._orders: dict[str, HedgeOrder] = {}
         self._fill_rows: dict[str, int] = {}
         """exec_key -> row of `fills`."""
+        self._code_words = np.full(CODES, _UNSEEN, np.int32)
+        self._refusal_words = np.full(len(REFUSALS), _UNSEEN, np.int32)
+        """As leaps tell codes and refusals -> number of the word."""
         self._row_rank = 0
         self._row_us = -1
         self._session: Session | None = None
@@ -168,6 +172,7 @@ class Recorder:
         if len(self.columns) >= ROW_GROUP:
             self._hand_over_finished(after)
         found, columns, words = rows.columns(), self.columns, self.columns.words
+        self._learn(rows, found)
         self.columns.extend(
             {
                 "ts_us": found.ts_us,
@@ -177,10 +182,10 @@ class Recorder:
                 "own_shares": np.full(len(rows), rows.own_shares),
                 "option_value_usd": found.option_value_usd,
                 "option_cost_usd": np.full(len(rows), self.legs.cost_usd(after)),
-                "state_code": _numbered(found.code, lambda code: words.number(unpacked(code).text)),
+                "state_code": self._code_words[found.code],
                 "daemon_state": np.full(len(rows), words.number(rows.daemon_state)),
                 "needed": found.needed,
-                "refused": _numbered(found.refused, lambda place: words.number(REFUSALS[place])),
+                "refused": self._refusal_words[found.refused],
                 "measured": found.measured,
                 "limit": found.limit,
             }
@@ -188,6 +193,22 @@ class Recorder:
         self._row_us, self._row_rank = columns.ts_us[-1], int(columns.needed[-1])
         net = columns.net_delta_shares[-1]
         self.net_delta_shares = None if math.isnan(net) else net
+
+    def _learn(self, rows: LeapRows, found: Buffers) -> None:
+        """Number words that are new in the order in which row after row would have brought them."""
+        words = self.columns.words
+        new: list[tuple[int, int, str | None, int]] = [(0, 0, rows.session, -1), (0, 2, rows.daemon_state, -1)]
+        for order, known, values in ((1, self._code_words, found.code), (3, self._refusal_words, found.refused)):
+            places = np.flatnonzero(known[values] == _UNSEEN)
+            for value in dict.fromkeys(values[places].tolist()):
+                text = unpacked(value).text if order == 1 else REFUSALS[value]
+                new.append((int(np.argmax(values == value)), order, text, value))
+        for _, order, text, value in sorted(new, key=lambda each: each[:2]):
+            number = words.number(text)
+            if order == 1:
+                self._code_words[value] = number
+            elif order == 3:
+                self._refusal_words[value] = number
 
     def _session_now(self, book: Book) -> Session | None:
         session = self._session
@@ -394,12 +415,6 @@ def fills_of(rows: Rows) -> list[Fill]:
         )
         for ts_us, _, order_ref, exec_key, side, quantity, price, mid, slippage_usd, _ in rows.rows
     ]
-
-
-def _numbered(values: NDArray[Any], number: Callable[[int], int]) -> NDArray[np.int32]:
-    """Each value by its number, asked for once."""
-    found, places = np.unique(values, return_inverse=True)
-    return np.array([number(int(value)) for value in found], dtype=np.int32)[places]
 
 
 def _part(values: Any, rows: int) -> NDArray[Any]:

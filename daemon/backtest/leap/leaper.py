@@ -63,21 +63,26 @@ class Leaper:
 
     def _go(self, start: Entry, block: QuoteColumns) -> int:
         before, now, place, why = self._player.book, start.standing, 0, NOTE
-        book, account = before, None
+        book, account, told = before, None, start.standing
+        row = self._row
         while why == NOTE:
-            if self._row + 2 > ROOM:
-                self._buffers, self._row = buffers(ROOM), 0
+            if row == self._row and row + 2 > ROOM:
+                self._buffers, self._row, row = buffers(ROOM), 0, 0
             was = now
             now, place, row, why = leap(
                 block.ts_us, block.bid, block.ask, place, start.terms, start.legs, was, self._room,
-                self._buffers, self._row,
+                self._buffers, row,
             )  # fmt: skip
-            if now.quotes == was.quotes and now.probes == was.probes:
+            if (now.quotes, now.probes) == (told.quotes, told.probes):
                 break
             if now.reports != was.reports:
-                account = self._account_told(book, now)
+                known = before.account_values_usd if account is None else account.values_usd
+                account = self._account_told(known, before.underlying, now)
+                if why == NOTE and (now.minute, now.checkpoint_us) == (told.minute, told.checkpoint_us):
+                    continue
             book = landed(before, start, now, self._room, last=_last(block, place), account=account)
-            self._tell(start, was, now, row, book)
+            self._tell(start, told, now, row, book)
+            told = now
         self.ends[WHYS[why]] += 1
         if book is not before:
             self._land(book, now, place)
@@ -100,10 +105,10 @@ class Leaper:
         )
         return entry(self._fixed, book, self._room, moments)
 
-    def _account_told(self, book: Book, now: Standing) -> Account:
-        """What the venue would have told of the account at the newest quote."""
-        values_usd = self._player.venue.account_at(book.underlying, now.bid, now.ask, now.account_us)
-        return Account({**book.account_values_usd, **values_usd}, now.account_us)
+    def _account_told(self, known_usd: dict[str, float], stock: str, now: Standing) -> Account:
+        """What is known of the account once the venue has told its values at the newest quote."""
+        values_usd = self._player.venue.account_at(stock, now.bid, now.ask, now.account_us)
+        return Account({**known_usd, **values_usd}, now.account_us)
 
     def _tell(self, start: Entry, was: Standing, now: Standing, row: int, book: Book) -> None:
         """Hand over the rows of this part, and what its last moment has to tell, in the core's order."""

@@ -65,6 +65,10 @@ def code_of(option: int, delta: int, movement: int, liquidity: int) -> int:
     return ((option * 5 + delta) * 6 + movement) * 4 + liquidity
 
 
+CODES = code_of(len(OptionCode), 0, 0, 0)
+"""So many numbers there are."""
+
+
 def liquidity_of(code: int) -> int:
     """L of such a number."""
     return code % 4

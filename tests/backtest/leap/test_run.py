@@ -36,6 +36,13 @@ def played(scenario: Scenario, *, fast: bool, model: VenueModel | None = None) -
     return run_backtest(profile, GammaScalper, feed, model=chosen, out=None, fast=fast)
 
 
+def words(result: Result) -> list[str]:
+    """The dictionary of the decision table's words, in the order in which they came."""
+    column = result.decisions.column("state_code")
+    found: list[str] = column.chunk(column.num_chunks - 1).dictionary.to_pylist()
+    return found
+
+
 def told(summary: Summary) -> Summary:
     """What a run says, but for how it went."""
     return msgspec.structs.replace(summary, path="core", seconds=0.0, created_ts="")
@@ -47,6 +54,7 @@ def test_a_run_with_leaps_leaves_the_same_tables(model: VenueModel) -> None:
     slow, fast = played(scenario, fast=False, model=model), played(scenario, fast=True, model=model)
     assert (slow.summary.path, fast.summary.path) == ("core", "leap")
     assert fast.decisions.equals(slow.decisions)
+    assert words(fast) == words(slow)
     assert fast.equity.equals(slow.equity)
     assert fast.fills.equals(slow.fills)
     assert fast.fills.num_rows > 3
