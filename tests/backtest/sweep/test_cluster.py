@@ -1,5 +1,6 @@
 """The same sweep on a Dask cluster of this machine: two worker processes, loopback only, equal cell by cell."""
 
+import json
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from distributed import LocalCluster
 
+from cli.app import run as run_command
 from config.loader import load_profile
 from config.schema import Profile
 from daemon.backtest.sweep.cluster import ClusterPool
@@ -109,3 +111,22 @@ def test_no_scheduler_there_is_one_line() -> None:
         address = f"tcp://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(PoolError, match="no Dask scheduler answers"):
             ClusterPool(address, GammaScalper, connect_within_s=0.5)
+
+
+@pytest.mark.nightly
+def test_the_command_gives_the_same_on_a_cluster(
+    tmp_path: Path, cluster: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BIFROST_ROOT", str(tmp_path / "var"))
+    profile = write_profile(tmp_path)
+    words = ["sweep", "run", "--profile", str(profile), "--data", DATA, "--json", "--method", "random", "--trials", "4"]
+    words += ["--search", f"{THRESHOLD}=5:25", "--search", f"{COOLDOWN}=30:3600:log"]
+    told = []
+    for where in (["--workers", "2", "--name", "here"], ["--scheduler", cluster, "--name", "there"]):
+        capfd.readouterr()
+        assert run_command([*words, *where]) == 0
+        told.append(json.loads(capfd.readouterr().out))
+    here, there = told
+    assert here["cells"] == there["cells"]
+    assert here["recommendation"] == there["recommendation"]
+    assert here["standing"] == there["standing"] == "finished"
