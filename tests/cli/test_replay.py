@@ -6,8 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from state.journal import JournalWriter
+from state.journal_reader import read_journal
 from state.layout import DeskPaths
 from state.tape_folder import tape_files
 from tests.backtest.synthetic_day import SyntheticDay, small_files
@@ -202,3 +205,21 @@ def test_a_desk_that_runs_is_compared_up_to_what_lay_there(cli: Cli, root: Path)
         answer = replay(cli, root, "--date", DATE)
     assert answer.code == 0, answer.out
     assert "the run goes on" in answer.out
+
+
+def test_a_run_that_was_killed_before_its_tape_began_is_no_difference(cli: Cli, root: Path) -> None:
+    """Its first lines are in the journal, and half a checkpoint is all of its tape."""
+    paths = paths_of(root)
+    lines = list(read_journal(paths.journal))
+    start = [line for line in lines if line.run_id == lines[-1].run_id and line.tape_seq is None][:2]
+    writer = JournalWriter(paths.journal, wall_us=lambda: 1_800_000_000_000_000)
+    opened = writer.open()
+    seqs = range(opened.head_seq + 1, opened.head_seq + 3)
+    writer.append(
+        [msgspec.structs.replace(line, seq=seq, run_id="run-9") for seq, line in zip(seqs, start, strict=True)]
+    )
+    writer.close()
+    (paths.tape / "run-9-0001.jsonl").write_bytes(b'{"schema":1,"desk":"de')
+    answer = replay(cli, root, "--date", DATE)
+    assert answer.code == 0, answer.out
+    assert "run-9-0001.jsonl, line 1" in answer.out

@@ -125,6 +125,8 @@ def assert_so_far(scenario: Scenario, *, is_running: bool, stale_ms: float | Non
 
 def _events(paths: DeskPaths, run_id: str) -> Iterator[AnyEvent]:
     for path in tape_files(paths.tape, run_id):
+        if b"\n" not in path.read_bytes():
+            continue  # killed while it wrote the first line: no event came after it
         for event in read_events(path):
             yield _EVENT.decode(event.event)
 
