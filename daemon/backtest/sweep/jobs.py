@@ -79,7 +79,9 @@ def _played(job: Job, strategy_of: StrategyOf, started_s: float) -> Trial:
     feed = _FEEDS.take(key)
     if feed is None:
         feed = open_feed(job.spec, job.base, base=Path.cwd(), root=job.root)
-    result = run_backtest(job.cell, strategy_of, feed, model=job.model, out=None, overrides=job.params)
+    result = run_backtest(
+        job.cell, strategy_of, feed, model=job.model, out=None, overrides=job.params, keep_decisions=False
+    )
     summary = result.summary
     if summary.status != "finished":
         return job.failed(summary.problem or summary.status, summary.seconds)

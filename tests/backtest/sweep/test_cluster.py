@@ -79,7 +79,8 @@ def test_the_cluster_gives_what_this_process_gives(tmp_path: Path, cluster: str)
 @pytest.mark.nightly
 def test_a_larger_sweep_with_folds_too(tmp_path: Path, cluster: str) -> None:
     profile = write_profile(tmp_path)
-    plan = plan_for(profile, f"{THRESHOLD}=5:25:5", f"{COOLDOWN}=30,600,1800", folds=3, ratio=2, data="synthetic:7:10")
+    search = (f"{THRESHOLD}=5:25:5", f"{COOLDOWN}=30,3600")
+    plan = plan_for(profile, *search, folds=2, ratio=2, data="synthetic:7:4")
     compare(tmp_path, cluster, plan, profile, GammaScalper)
 
 
