@@ -73,6 +73,12 @@ def backtest(
     commission_usd_share: ShareCommissionOption = None,
     commission_minimum_usd: MinimumCommissionOption = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Also write report.html.")] = True,
+    event_by_event: Annotated[
+        bool,
+        typer.Option(
+            "--event-by-event", help="Without the compiled stretches between decisions; the result is the same."
+        ),
+    ] = False,
     priority: PriorityOption = "normal",
     root: RootOption = None,
     as_json: JsonOption = False,
@@ -113,11 +119,12 @@ def backtest(
                 overrides=overrides,
                 title=title,
                 progress=progress,
+                fast=not event_by_event,
             )
     except RunFolderError as error:
         raise CommandError(str(error), ExitCode.USAGE) from error
     except KeyboardInterrupt:
-        complain("bifrost: interrupted before the first price")
+        complain("bifrost: interrupted")
         return INTERRUPTED
     if report and result.summary.status == "finished":
         _write_report(paths)
