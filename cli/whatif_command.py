@@ -9,6 +9,7 @@ import typer
 from cli.backtest_options import (
     INTERRUPTED,
     DataOption,
+    EachStepOption,
     ExtraSpreadOption,
     LatencyOption,
     MinimumCommissionOption,
@@ -61,6 +62,7 @@ def whatif(
     extra_spread_usd: ExtraSpreadOption = None,
     latency_ms: LatencyOption = None,
     partial_fill_shares: SlicesOption = None,
+    partial_fill_each_step: EachStepOption = None,
     commission_usd_share: ShareCommissionOption = None,
     commission_minimum_usd: MinimumCommissionOption = None,
     zone: Annotated[str, typer.Option("--zone", metavar="NAME", help="Of the times shown.")] = "America/New_York",
@@ -88,6 +90,7 @@ def whatif(
         "extra_spread_usd": extra_spread_usd,
         "latency_ms": latency_ms,
         "partial_fill_shares": partial_fill_shares,
+        "partial_fill_each_step": partial_fill_each_step,
         "commission_usd_share": commission_usd_share,
         "commission_minimum_usd": commission_minimum_usd,
     }

@@ -70,10 +70,11 @@ def model_sentences(model: VenueModel) -> tuple[str, ...]:
         if not model.latency_ms
         else f"Orders meet the market {model.latency_ms:g} ms after their decision."
     )
+    each = ", one each market step" if model.partial_fill_each_step else ""
     slices = (
         "Orders fill at once and whole."
         if model.partial_fill_shares is None
-        else f"Orders fill in slices of at most {model.partial_fill_shares:g} shares."
+        else f"Orders fill in slices of at most {model.partial_fill_shares:g} shares{each}."
     )
     shown = " Limit orders get no more than the size shown." if model.fill_displayed_size else ""
     commission = (

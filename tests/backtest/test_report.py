@@ -17,6 +17,7 @@ from daemon.backtest.feeds.opening import open_feed
 from daemon.backtest.report import page, write_report
 from daemon.backtest.report_axis import open_rows
 from daemon.backtest.report_chart import scale_of, ticks
+from daemon.backtest.report_words import model_sentences
 from daemon.backtest.run import run_backtest
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
 from state.runs.folder import BacktestPaths
@@ -115,6 +116,23 @@ def test_a_run_that_came_to_nothing_says_so_and_shows_what_was_odd(paths: Backte
     quiet = page(msgspec.structs.replace(summary, days=(), refused={}, findings=()), **empty)
     for words in ("No hedge was sent.", "Nothing was refused.", "No session has a P&amp;L.", "Nothing odd was met."):
         assert words in quiet
+
+
+def test_every_setting_of_the_venue_is_told_in_words() -> None:
+    plain = " ".join(model_sentences(VenueModel()))
+    assert "Orders fill at once and whole." in plain
+    changed = {
+        "extra_spread_usd": 0.03, "slippage_bps": 2.5, "latency_ms": 40.0, "partial_fill_shares": 7.0,
+        "partial_fill_each_step": True, "fill_displayed_size": True, "commission_usd_share": 0.011,
+        "commission_minimum_usd": 1.75, "commission_usd_contract": 0.85,
+    }  # fmt: skip
+    assert set(changed) == set(VenueModel.__struct_fields__)
+    whole = VenueModel(partial_fill_shares=7.0)
+    for name, value in changed.items():
+        before = whole if name == "partial_fill_each_step" else VenueModel()
+        told = " ".join(model_sentences(msgspec.structs.replace(before, **{name: value})))
+        assert told != " ".join(model_sentences(before)), name
+        assert isinstance(value, bool) or f"{value:g}" in told, name
 
 
 def test_a_table_that_is_missing_is_named(paths: BacktestPaths, tmp_path: Path) -> None:
