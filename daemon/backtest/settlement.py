@@ -9,6 +9,9 @@ A run over history says the same, once for each settlement, with the numbers tha
     expiry                 acknowledge the foreign shares as they are (also where exercised shares cancel out)
     anything else          nothing: the desk stays blocked, and the run's findings say so
 
+Where no leg is left, the own shares that are left hedge nothing: they are closed with a flatten, after which the desk
+stands paused, as live.
+
 Also once, at the start: shares of the underlying that the simulated account opens with are acknowledged as foreign,
 because a new desk hedges nothing before that. Profiles that want them hedged declare no such position.
 """
@@ -17,7 +20,7 @@ from typing import Literal
 
 from daemon.backtest.player import Player
 from daemon.core.book import Book
-from daemon.core.events import BookRequest
+from daemon.core.events import BookRequest, Control, ControlFile
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import expected_position
 from state.runs.records import Finding
@@ -33,7 +36,7 @@ class Settlement:
         self._found: list[Finding] = []
         self._requests = 0
         self._unsettled: frozenset[str] = frozenset()
-        self._flat = False
+        self._over = False
 
     def findings(self) -> tuple[Finding, ...]:
         """What was settled, and what could not be; complete once the run has ended."""
@@ -76,7 +79,7 @@ class Settlement:
             if left != 0:
                 exercised = leg in explanation.exercised
                 self._add("expired_inside", _words(before, leg, left, exercised=exercised), before, leg)
-        self._say_if_flat(player.book)
+        self._end_if_over(player)
 
     def _request(self, player: Player, command: Literal["adopt", "acknowledge"], shares: float, reason: str) -> None:
         self._requests += 1
@@ -101,13 +104,20 @@ class Settlement:
             text = f"{', '.join(sorted(stuck))} changed and could not be settled: {why}; nothing is hedged from here on"
             self._add("position_unexplained", text, book, None)
 
-    def _say_if_flat(self, book: Book) -> None:
-        if self._flat or any(held != 0 for held in book.ledger.leg_quantities.values()):
+    def _end_if_over(self, player: Player) -> None:
+        """With no leg left there is nothing to hedge: what is left of the hedge is closed, as the runbook says."""
+        book = player.book
+        if self._over or any(held != 0 for held in book.ledger.leg_quantities.values()):
             return
-        self._flat = True
+        self._over = True
         own = book.ledger.own_shares
-        rest = f"{own:+g} own shares stay and move the result" if own != 0 else "no own share is left"
+        rest = f"the {own:+g} own shares are closed with a flatten" if own != 0 else "no own share is left"
         self._add("no_legs_left", f"all legs have been settled: nothing is hedged from here on, {rest}", book, None)
+        if own != 0:
+            now_us = player.time.now_us()
+            flatten = ControlFile(name="flatten", since_us=now_us, age_ms=0.0, by=BY, reason="all legs are settled")
+            player.emit(Control(ts_us=now_us, files=(flatten,)))
+            player.drain()
 
     def _add(self, code: str, text: str, book: Book, instrument: str | None) -> None:
         self._found.append(Finding(code=code, text=text, instrument=instrument, first_ts=iso_from_us(book.ts_us)))

@@ -122,12 +122,17 @@ def test_a_half_day_is_the_last_trading_day() -> None:
     assert_agrees(curve)
 
 
-def test_all_legs_gone_is_said_and_the_shares_stay_in_the_result() -> None:
-    profile = desk([("C", 70.0, SATURDAY, 10.0), ("P", 70.0, SATURDAY, 10.0)])
-    player, settlement, _, curve = run(profile, {FRIDAY: (70.0, 70.6), MONDAY: (70.6, 69.0)})
+@pytest.mark.parametrize("close", [70.6, 68.0])
+def test_all_legs_gone_closes_the_shares(close: float) -> None:
+    profile = desk([("C", 70.0, SATURDAY, 10.0), ("P", 70.0, SATURDAY, 7.0)])
+    player, settlement, orders, curve = run(profile, {FRIDAY: (70.0, close), MONDAY: (70.6, 69.0), TUESDAY: (69, 75)})
     assert [found.code for found in settlement.findings()] == ["expired_inside", "expired_inside", "no_legs_left"]
-    own = player.book.ledger.own_shares
-    assert (f"{own:+g} own shares stay" if own else "no own share is left") in settlement.findings()[-1].text
+    assert "own shares are closed with a flatten" in settlement.findings()[-1].text
+    assert player.book.ledger.own_shares == 0
+    assert player.book.account_positions.get("TWX", 0.0) == 0
+    assert orders.sent[-1][0] < curve[-8][0]  # on the Monday
+    assert player.book.control.pause is not None
+    assert not player.book.ledger.halts
     assert_agrees(curve)
 
 

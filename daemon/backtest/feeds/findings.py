@@ -38,6 +38,8 @@ SENTENCES = {
 """Code -> what was counted: and what became of it."""
 
 
+ROUTINE = frozenset({"outside_session", "empty_side", "outlived", "no_bid", "no_ask", "sentinel"})
+"""What recordings of options are full of; the rest deserves the first look."""
 LEVEL_CHANGE = 0.2
 """A first mid this far (as a part) from the last one of the session before is a `price_level`."""
 
@@ -49,7 +51,7 @@ class _Row(msgspec.Struct):
 
 
 class Findings:
-    """Collects; the rows come out in the order in which each kind was met first."""
+    """Collects; the rows come out in the order in which each kind was met first, what is routine behind the rest."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str | None], _Row] = {}
@@ -67,8 +69,9 @@ class Findings:
             row.count += count
 
     def rows(self) -> tuple[Finding, ...]:
-        """As the summary of a run holds them."""
-        return tuple(_finding(code, instrument, row) for (code, instrument), row in self._rows.items())
+        """As the summary of a run holds them; what every recording has comes last."""
+        found = sorted(self._rows.items(), key=lambda each: each[0][0] in ROUTINE)
+        return tuple(_finding(code, instrument, row) for (code, instrument), row in found)
 
 
 def _finding(code: str, instrument: str | None, row: _Row) -> Finding:
