@@ -9,16 +9,17 @@ search they are the nearest in the unit cube (each key from its low to its high,
 A key with words instead of numbers (market, limit) has no order: only cells with the same word are neighbours.
 """
 
-import math
+import itertools
 import statistics
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 
+from state.runs.axes import place
 from state.runs.objectives import Better
-from state.runs.records import Searched, SweepPlan, Trial
+from state.runs.records import SweepPlan, Trial
 from state.runs.trials import Cell, cells
 
 Word = Literal["plateau", "spike", "below", "alone", "failed"]
@@ -28,10 +29,6 @@ KEPT_PCT = 50.0
 _FEWEST = 2
 """Neighbours that a verdict needs."""
 _TOLERANCE = 1e-9
-_MANY_WHOLE_NUMBERS = 10_000
-
-Point = tuple[float | None, ...]
-"""A cell's place, a coordinate for each key; None for a key without order."""
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,16 +67,14 @@ def judge(plan: SweepPlan, trials: Iterable[Trial]) -> tuple[Judged, ...]:
     if not good:
         return tuple(_failed(cell) for cell in field)
     middle = statistics.median(cell.objective for cell in good if cell.objective is not None)
-    places = {cell.number: place(plan, cell.params) for cell in good}
-    on_grid = plan.method == "grid"
+    around = _adjacent(plan, good) if plan.method == "grid" else _nearest(plan, good)
     better = Better(maximise=plan.maximise)
     found = []
     for cell in field:
         if cell.objective is None:
             found.append(_failed(cell))
             continue
-        near = _adjacent(cell, good, places, plan) if on_grid else _nearest(cell, good, places, plan)
-        found.append(_judged(cell, cell.objective, near, middle, better))
+        found.append(_judged(cell, cell.objective, around[cell.number], middle, better))
     return tuple(found)
 
 
@@ -103,84 +98,41 @@ def recommend(plan: SweepPlan, judged: Iterable[Judged]) -> Recommendation | Non
     return Recommendation(best=best, robust=order[0], why=_why(plan, best, order[0]))
 
 
-def place(plan: SweepPlan, params: Mapping[str, Any]) -> Point:
-    """Where a cell lies: on a grid by rank, else in the unit cube. The order of the keys is the plan's."""
-    return tuple(_coordinate(searched, params.get(searched.key), plan.method == "grid") for searched in plan.searched)
+def _adjacent(plan: SweepPlan, good: Sequence[Cell]) -> dict[int, list[Cell]]:
+    """Number of a grid's cell -> the cells one step away in any of its keys."""
+    at = {_site(plan, cell): cell for cell in good}
+    found = {}
+    for site, cell in at.items():
+        steps = [(value - 1, value, value + 1) if isinstance(value, float) else (value,) for value in site]
+        near = (at.get(other) for other in itertools.product(*steps) if other != site)
+        found[cell.number] = sorted((each for each in near if each is not None), key=lambda each: each.number)
+    return found
 
 
-@lru_cache(maxsize=256)
-def axis(searched: Searched) -> tuple[Any, ...]:
-    """The values of a key that is searched value by value (a list, or bounds with a step); empty for a continuous one.
-
-    With `log` the step is a factor: 1 to 16 by 2 is 1, 2, 4, 8, 16. Whole numbers without a step are walked one by one
-    unless there are so many that nobody would.
-    """
-    if searched.values:
-        return searched.values
-    if searched.low is None or searched.high is None:
-        return ()
-    few = searched.integer and not searched.log and searched.high - searched.low < _MANY_WHOLE_NUMBERS
-    step = 1.0 if searched.step is None and few else searched.step
-    if step is None:
-        return ()
-    if searched.log:
-        count = math.floor(math.log(searched.high / searched.low) / math.log(step) + _TOLERANCE) + 1
-        raw = [searched.low * step**place for place in range(count)]
-    else:
-        count = math.floor((searched.high - searched.low) / step + _TOLERANCE) + 1
-        raw = [searched.low + step * place for place in range(count)]
-    return tuple(round(value) if searched.integer else float(f"{value:.12g}") for value in raw)
+def _site(plan: SweepPlan, cell: Cell) -> tuple[Any, ...]:
+    """A rank (a float) for each key with an order, the word itself (in a tuple of one) for the others."""
+    found = zip(plan.searched, place(plan, cell.params), strict=True)
+    return tuple((cell.params.get(searched.key),) if rank is None else rank for searched, rank in found)
 
 
-def is_number(value: object) -> bool:
-    """Whether a value of a key has an order: true and false have none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _coordinate(searched: Searched, value: Any, by_rank: bool) -> float | None:
-    values = axis(searched)
-    if not is_number(value) or not all(is_number(each) for each in values):
-        return None
-    if by_rank:
-        return float(sorted(values).index(value)) if value in values else None
-    low = min(values) if searched.low is None else searched.low
-    high = max(values) if searched.high is None else searched.high
-    if high <= low:
-        return 0.0
-    if searched.log and low > 0:
-        return math.log(value / low) / math.log(high / low)
-    return float((value - low) / (high - low))
-
-
-def _words(plan: SweepPlan, params: Mapping[str, Any], point: Point) -> tuple[Any, ...]:
-    return tuple(params.get(each.key) for each, at in zip(plan.searched, point, strict=True) if at is None)
-
-
-def _adjacent(cell: Cell, good: list[Cell], places: Mapping[int, Point], plan: SweepPlan) -> list[Cell]:
-    here = places[cell.number]
-    return [
-        other
-        for other in good
-        if other.number != cell.number
-        and _words(plan, other.params, places[other.number]) == _words(plan, cell.params, here)
-        and all(a is None or b is None or abs(a - b) <= 1 for a, b in zip(here, places[other.number], strict=True))
-    ]
-
-
-def _nearest(cell: Cell, good: list[Cell], places: Mapping[int, Point], plan: SweepPlan) -> list[Cell]:
-    """As many as a cell of a grid has at its faces and two more: 2 x keys + 2."""
-    here = places[cell.number]
-    alike = [
-        (_distance(here, places[other.number]), other.number, other)
-        for other in good
-        if other.number != cell.number
-        and _words(plan, other.params, places[other.number]) == _words(plan, cell.params, here)
-    ]
-    return [other for _, _, other in sorted(alike, key=lambda each: each[:2])[: 2 * len(here) + 2]]
-
-
-def _distance(a: Point, b: Point) -> float:
-    return math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b, strict=True) if x is not None and y is not None))
+def _nearest(plan: SweepPlan, good: Sequence[Cell]) -> dict[int, list[Cell]]:
+    """Number of a cell -> the nearest with the same words, as many as a grid's cell has at its faces and two more."""
+    alike: dict[tuple[Any, ...], list[tuple[Cell, list[float]]]] = {}
+    for cell in good:
+        site = _site(plan, cell)
+        words = tuple(value for value in site if not isinstance(value, float))
+        alike.setdefault(words, []).append((cell, [value for value in site if isinstance(value, float)]))
+    most = 2 * len(plan.searched) + 2
+    found = {}
+    for group in alike.values():
+        points = np.array([point for _, point in group], dtype=float).reshape(len(group), -1)
+        numbers = np.array([cell.number for cell, _ in group])
+        for row, (cell, _) in enumerate(group):
+            apart = ((points - points[row]) ** 2).sum(axis=1)
+            apart[row] = np.inf
+            order = np.lexsort((numbers, apart))[: min(most, len(group) - 1)]
+            found[cell.number] = [group[int(each)][0] for each in order]
+    return found
 
 
 def _judged(cell: Cell, objective: float, near: list[Cell], middle: float, better: Better) -> Judged:

@@ -21,7 +21,7 @@ from optuna.trial import Trial, TrialState, create_trial
 
 from daemon.backtest.sweep.searchers import Asked, rounded
 from daemon.backtest.sweep.space import cell_count
-from state.runs.neighbourhood import axis, is_number
+from state.runs.axes import axis, is_number
 from state.runs.records import Searched, SweepPlan
 
 _REASKS = 20

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from daemon.backtest.sweep.space import cell_count
-from state.runs.neighbourhood import axis
+from state.runs.axes import axis
 from state.runs.records import Searched, SweepPlan
 
 _REDRAWS = 100

@@ -8,7 +8,7 @@ from typing import Any
 
 from config.searchable import Searchable, SearchKeyError, searchable
 from config.yaml_tree import Node, UnreadableError, parse_profile_text
-from state.runs.neighbourhood import axis
+from state.runs.axes import axis
 from state.runs.records import Searched
 
 MOST_CELLS = 1_000_000

@@ -4,7 +4,7 @@ import pytest
 
 from config.searchable import SearchKeyError, searchable, searchable_keys
 from daemon.backtest.sweep.space import SpaceError, cell_count, parse_search
-from state.runs.neighbourhood import axis
+from state.runs.axes import axis
 from tests.support.sweeping import BAND, COOLDOWN, COUNT, ORDER_TYPE
 
 

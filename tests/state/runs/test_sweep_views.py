@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from state.runs.axes import place
 from state.runs.heat_map import heat_map
-from state.runs.neighbourhood import judge, place, ranked, recommend
+from state.runs.neighbourhood import judge, ranked, recommend
 from state.runs.objectives import is_added_up, objective_names, objective_of, per_session
 from state.runs.records import Searched, SweepPlan, Trial
 from state.runs.trials import cells
