@@ -14,6 +14,7 @@ from cockpit.runs.backtest_list import Wanted
 from cockpit.runs.children import Job
 from cockpit.runs.store import Kind, RunStore
 from cockpit.tables import Table
+from daemon.backtest.feeds.findings import SENTENCES
 from state.runs.files import UnreadableError
 from state.runs.folder import backtest_paths
 from state.runs.reading import RunLook, list_backtests
@@ -207,3 +208,8 @@ def test_a_page_hears_of_its_own_jobs_while_they_are_news(tmp_path: Path) -> Non
     assert heard("backtest", 3600) == [4]
     write_progress(backtest_paths(tmp_path, "begun"), status="interrupted", pid=5)
     assert heard("backtest", 3600) == []  # it has a run by now, and the run is shown
+
+
+@pytest.mark.parametrize("reader", [EN, ZH], ids=["en", "zh"])
+def test_every_kind_of_finding_has_its_words(reader: Reader) -> None:
+    assert {code for code in SENTENCES if reader.words.find(f"backtests.codes.{code}") is None} == set()
