@@ -93,7 +93,9 @@ def _span(parts: "tuple[TapePart, ...]") -> str:
             newest = newest_event(part.path)
             moments += [] if newest is None else [newest[1].ts_us]
     told = [iso_from_us(moment)[:10] for moment in moments if moment > 0]
-    return f"{min(told)} to {max(told)}" if told else ""
+    if not told:
+        return ""
+    return min(told) if min(told) == max(told) else f"{min(told)} to {max(told)}"
 
 
 def _reaching_into(parts: "list[TapePart]", day: "Day", recorded: Recorded) -> "list[TapePart]":

@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from daemon.backtest.parity_day import DayParity
     from daemon.backtest.parity_found import Difference, RunParity, Uncovered
 
-_SHOWN_FIELDS = 12
+_SHOWN = 20
+_NAMES = ("type", "order_ref", "side", "quantity", "price", "status", "reason", "state_code")
+"""The fields that tell a reader which line it is."""
 _WIDEST = 44
 _DOCS = "docs/backtest.md, Replay"
 
@@ -17,8 +19,13 @@ def print_found(found: "DayParity", *, title: str, seconds: float) -> None:
     """The verdict first, then the first difference, then the runs and what is to be known of them."""
     verdict, colour = _verdict(found)
     say(f"{title}: {coloured(verdict, colour)}")
-    differences = f"{found.different:,} difference{'' if found.different == 1 else 's'}"
-    counted = f"{found.events:,} events, {found.lines:,} journal lines, {len(found.runs):,} runs, {differences}"
+    numbers = (
+        (found.events, "event"),
+        (found.lines, "journal line"),
+        (len(found.runs), "run"),
+        (found.different, "difference"),
+    )
+    counted = ", ".join(f"{number:,} {name}{'' if number == 1 else 's'}" for number, name in numbers)
     say(f"{counted} ({seconds:.1f} s, {_pace(found, seconds):,} events/s)")
     first = found.first_difference
     if first is not None:
@@ -70,28 +77,20 @@ def _print_difference(first: "Difference") -> None:
     event = "" if first.event is None else f", on {first.event}"
     say(f"first difference: run {first.run_id}, {at}, {iso_from_us(first.ts_us)}{event}")
     say(f"  {first.what}; see {_DOCS}")
-    if first.fields:
-        rows = [(each.path, _short(each.recorded), _short(each.replayed), "*") for each in first.fields]
-    else:
-        rows = []
-    shown, left = rows[:_SHOWN_FIELDS], len(rows) - _SHOWN_FIELDS
-    line = first.recorded or first.replayed
-    if line is not None:
-        names = ("seq", "type", "order_ref", "side", "quantity", "price", "status", "reason", "state_code")
-        differ = {row[0] for row in rows}
-        same = [
-            (name, _short((first.recorded or {}).get(name)), _short((first.replayed or {}).get(name)), " ")
-            for name in names
-            if name not in differ and line.get(name) is not None
-        ]
-        if not (first.recorded and first.replayed) and not rows:
-            same = [(name, one, other, "*") for name, one, other, _ in same]
-        elif first.recorded and not first.replayed:
-            same = [(name, one, "", " ") for name, one, _, _ in same]
-        shown = same + shown
-    _print_columns(shown)
-    if left > 0:
-        say(f"  and {left} more fields; --json has them all")
+    rows = _rows(first)
+    _print_columns(rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        say(f"  and {len(rows) - _SHOWN} more fields; --json has them all")
+
+
+def _rows(first: "Difference") -> list[tuple[str, str, str, str]]:
+    """What names the line, then what differs, marked; of a line that only one side has, all is marked."""
+    one, other = first.recorded or {}, first.replayed or {}
+    differ = {each.path for each in first.fields}
+    mark = " " if first.fields else "*"
+    named = [name for name in _NAMES if name not in differ and (name in one or name in other)]
+    rows = [(name, _short(one.get(name)), _short(other.get(name)), mark) for name in named]
+    return rows + [(each.path, _short(each.recorded), _short(each.replayed), "*") for each in first.fields]
 
 
 def _print_columns(rows: list[tuple[str, str, str, str]]) -> None:

@@ -139,9 +139,6 @@ class RunComparison:
 
     def _judge_before(self, event: AnyEvent) -> None:
         """What the coming of this event proves about those before it."""
-        complaint = self._answers.heard(event)
-        if complaint is not None:
-            self._differ(complaint, event=event)
         self._date(self._book)
         if self._lacks_start and not tells_of_the_journal(event):
             self._differ("the run does not begin with a ledger_checkpoint and a run_started")
@@ -151,6 +148,9 @@ class RunComparison:
             self.found.notes.append(f"{unwritten.words}: the journal had failed")
         elif unwritten is not None:
             self._missing(unwritten)
+        complaint = self._answers.heard(event)
+        if complaint is not None:
+            self._differ(complaint, event=event)
         while (line := self._lines.next) is not None and line.tape_seq is None:
             self._lines.take()
             if not self._is_of_runtime(line):
@@ -300,7 +300,7 @@ class RunComparison:
             self.found.notes.append(f"{unwritten.words}: the daemon was killed before they were written")
         if beyond:
             self._uncover(beyond, "the tape ended before: its disk failed, or a power cut (it is not synced)")
-        elif not (self._has_ended or self._answers.has_left or self._day_is_over):
+        elif not (self._has_ended or self._answers.has_left or self._day_is_over or self.found.different):
             self.found.notes.append("the run has no end of its own: it was killed, or its machine went down")
 
     # --- writing down ----------------------------------------------------------------------------
