@@ -15,11 +15,13 @@ from tests.cli.conftest import Cli, Desk
 RUNNING = ["up", "daemon", "supervise", "simulator", "cockpit", "passwd", "test"]
 ASKING = ["status", "top", "ops", "why", "verify", "profile", "doctor", "maintain"]
 COMMANDING = ["stop", "start", "pause", "resume", "flatten", "reset", "book", "salvage"]
-COMMANDS = [*RUNNING, *ASKING, *COMMANDING]
+HISTORY = ["backtest", "replay", "stats", "sweep", "whatif"]
+COMMANDS = [*RUNNING, *ASKING, *COMMANDING, *HISTORY]
 SUBCOMMANDS = [
     *COMMANDS,
     *(f"profile {each}" for each in ("list", "show", "validate")),
     *(f"book {each}" for each in ("adopt", "release", "acknowledge")),
+    *(f"sweep {each}" for each in ("run", "list", "show", "make-profile")),
 ]
 ABOUT_A_DESK = [
     "status",
