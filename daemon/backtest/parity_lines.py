@@ -67,7 +67,7 @@ def expected_line(record: Record, after: Book, *, tape_seq: int | None, like: Jo
 
     Taken from `like` is what a replay cannot repeat: the line's number, and two readings of the machine's clock.
     """
-    fields = msgspec.structs.asdict(record)
+    fields = record.line_fields()
     if like is not None:
         fields["latency_ms"] = like.latency_ms
     line = JournalLine(

@@ -31,7 +31,15 @@ class Record(Effect, frozen=True, kw_only=True, tag="record"):
     reason: str | None = None
     state_code: str | None = None
     latency_ms: float | None = None
-    data: dict[str, Any] | None = None
+    data: Any = None
+    """A dict of plain values; or a struct, which is made plain only where somebody writes it down."""
+
+    def line_fields(self) -> dict[str, Any]:
+        """By the names of `JournalLine`, with plain `data`."""
+        fields = msgspec.structs.asdict(self)
+        if isinstance(self.data, msgspec.Struct):
+            fields["data"] = msgspec.to_builtins(self.data)
+        return fields
 
 
 class PlaceOrder(Effect, frozen=True, kw_only=True, tag="place_order"):

@@ -54,8 +54,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     flatten_done_us: int | None = None
 
     def record(self) -> Record:
-        """The line that holds it."""
-        return Record(type=JournalType.LEDGER_CHECKPOINT, status="checkpoint", data=msgspec.to_builtins(self))
+        """The line that holds it. A whole ledger is large: a backtest, which journals nothing, never makes it plain."""
+        return Record(type=JournalType.LEDGER_CHECKPOINT, status="checkpoint", data=self)
 
 
 def checkpoint(book: Book) -> Record:

@@ -123,7 +123,7 @@ class JournalSink:
                 desk=self._desk,
                 run_id=self._run_id,
                 tape_seq=tape_seq,
-                **msgspec.structs.asdict(record),
+                **record.line_fields(),
             )
             for offset, record in enumerate(records)
         ]
@@ -136,7 +136,7 @@ class JournalSink:
 
     def _fall_back(self, records: Sequence[Record], ts_us: int) -> None:
         for record in records:
-            fields = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not None}
+            fields = {name: value for name, value in record.line_fields().items() if value is not None}
             line = _as_text({"ts": iso_from_us(ts_us), **fields})
             say(f"bifrost: not journaled: {line}")
             _log.critical("not_journaled", record=line)

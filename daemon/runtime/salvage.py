@@ -148,7 +148,7 @@ def _opening_lines(paths: DeskPaths, plan: Plan, *, by: str, why: str, wall_us: 
             wall_ts=wall_ts,
             desk=paths.desk,
             run_id=run_id,
-            **msgspec.structs.asdict(record),
+            **record.line_fields(),
         )
         for number, record in enumerate(records, start=1)
     ]

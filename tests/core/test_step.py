@@ -503,6 +503,17 @@ def test_a_checkpoint_and_what_follows_recover_the_same_ledger() -> None:
     assert set(fresh.orders) == {open_ref}
 
 
+def test_a_checkpoint_is_written_down_as_plain_values_and_as_the_very_same_bytes() -> None:
+    driver = Driver().connect()
+    driver.order("BUY", 50)
+    record = checkpoint(driver.book)
+    plain = record.line_fields()["data"]
+    assert plain["ledger"]["next_order"] == 2
+    assert list(plain["orders"]) == ["desk.ab12.1"]
+    assert msgspec.json.encode(plain) == msgspec.json.encode(record.data)
+    assert {**record.line_fields(), "data": None} == {**msgspec.structs.asdict(record), "data": None}
+
+
 def _as_line(driver: Driver) -> JournalLine:
     driver._journal(checkpoint(driver.book))
     return driver.lines[-1]
