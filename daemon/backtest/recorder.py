@@ -8,45 +8,28 @@ else the last. A moment that sends a second hedge (the rest of a capped one) has
 import math
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
-from numpy.typing import NDArray
 
+from daemon.backtest.closed_days import ClosedDays
+from daemon.backtest.exposure import Exposure
 from daemon.backtest.leap.rows import CODES, REFUSALS, Buffers, LeapRows, unpacked
 from daemon.backtest.leg_costs import LegCosts
 from daemon.backtest.oddities import Oddities
 from daemon.backtest.tables import EQUITY, FILLS, NO_WORD, ROW_GROUP, DecisionColumns, HedgeOrder, Rows
 from daemon.core.attribution import Parts, parts
-from daemon.core.book import Book
+from daemon.core.book import Book, DayView
 from daemon.core.effects import AnyEffect, Exit, PlaceOrder, Record, Sample
 from daemon.core.events import AnyEvent, Session
-from daemon.core.pnl_parts import pnl_parts
+from daemon.core.ledger import Ledger
 from daemon.core.step import Stepped
 from daemon.core.strategy import Seen
-from state.records import JournalType, PnlParts
-from state.statistics.digest import DayPart, Fill
+from state.records import JournalType
+from state.statistics.digest import Fill
 
 _NAN = math.nan
 _UNSEEN = -2
-
-
-class Exposure(msgspec.Struct, kw_only=True):
-    """Sums over decision moments, for what is said of a whole run."""
-
-    moments: int = 0
-    needed: int = 0
-    hedged: int = 0
-    refused: Counter[str] = msgspec.field(default_factory=Counter)
-    known: int = 0
-    """Moments with a net delta."""
-    abs_delta_sum: float = 0.0
-    abs_delta_most: float = 0.0
-    abs_own_most: float = 0.0
-    states: Counter[str] = msgspec.field(default_factory=Counter)
-    """State code -> moments of open sessions with a known delta."""
 
 
 class Recorder:
@@ -60,11 +43,7 @@ class Recorder:
         self.exposure = Exposure()
         self.equity = Rows(EQUITY)
         self.fills = Rows(FILLS)
-        self.days: dict[str, DayPart] = {}
-        """Session date -> the day as the desk's own history would state it."""
-        self.refusals_of: dict[str, int] = {}
-        """Session date -> new refusals."""
-        self.commissions_of: dict[str, float] = {}
+        self.closed = ClosedDays()
         self.legs = LegCosts()
         self.oddities = Oddities()
         self.new_refusals: Counter[str] = Counter()
@@ -95,7 +74,7 @@ class Recorder:
         if self.first_us is None:
             self.first_us = book.ts_us
         if book.ledger is not before.ledger and book.ledger.day != before.ledger.day and before.ledger.day:
-            self._close_day(before)
+            self.closed.close(before, self.equity.rows)
             self.legs.day_rolled()
         if book.ledger.leg_quantities is not before.ledger.leg_quantities:
             self.legs.moved(before, book)
@@ -111,8 +90,8 @@ class Recorder:
         book = self.book
         if book is not None and book.ledger.day and book.day.pnl is not None:
             if not self.equity.rows or self.equity.rows[-1][0] != book.ts_us:
-                self._sample(book)
-            self._close_day(book)
+                self._sample(book.ts_us, book, book.day, self.net_delta_shares)
+            self.closed.close(book, self.equity.rows)
         if len(self.columns):
             self._hand_over(len(self.columns))
 
@@ -159,14 +138,22 @@ class Recorder:
             seen.limit,
         )
 
-    def leapt(self, rows: LeapRows, after: Book, effects: tuple[AnyEffect, ...]) -> None:
+    def leapt(self, rows: LeapRows, after: Book) -> None:
         """Write down decision moments that came as columns (`daemon.backtest.leap`); none of them sent anything."""
         self.book = after
         self.events += rows.events
         if len(rows):
             self._take_rows(rows, after)
-        for effect in effects:
-            self._note(effect, after, -1)
+        for note in rows.notes:
+            if note.is_sample:
+                day = DayView(
+                    marks={after.underlying: note.spot},
+                    pnl=note.pnl,
+                    equity_usd=note.equity_usd,
+                    drawdown_pct=note.drawdown_pct,
+                    attribution=note.attribution,
+                )
+                self._sample(note.ts_us, after, day, note.net_delta_shares)
 
     def _take_rows(self, rows: LeapRows, after: Book) -> None:
         if len(self.columns) >= ROW_GROUP:
@@ -225,7 +212,7 @@ class Recorder:
                 handler(self, effect, book, row)
         elif isinstance(effect, Sample):
             if effect.kind == "minute":
-                self._sample(book)
+                self._sample(book.ts_us, book, book.day, self.net_delta_shares)
         elif isinstance(effect, PlaceOrder):
             self.hedges += 1
             order = HedgeOrder(order_ref=effect.order_ref, side=effect.side, quantity_shares=effect.quantity)
@@ -271,22 +258,23 @@ class Recorder:
 
     # Minutes and days
 
-    def _sample(self, book: Book) -> None:
-        day, ledger = book.day, book.ledger
-        split = day_parts(book)
+    def _sample(self, ts_us: int, book: Book, day: DayView, net_delta_shares: float | None) -> None:
+        """A row of the equity curve: the ledger is the book's, the figures are those of `day`."""
+        ledger = book.ledger
+        split = day_parts(ledger, day)
         if day.pnl is None or split is None:
             return
         total = day.pnl.total_usd
         self.equity.rows.append(
             (
-                book.ts_us,
+                ts_us,
                 ledger.day or None,
                 day.marks.get(book.underlying),
                 day.equity_usd,
                 ledger.earlier_pnl_usd + total,
                 total,
                 day.drawdown_pct,
-                self.net_delta_shares,
+                net_delta_shares,
                 ledger.own_shares,
                 split.delta_usd,
                 split.gamma_usd,
@@ -300,37 +288,6 @@ class Recorder:
             )
         )
 
-    def _close_day(self, book: Book) -> None:
-        """Keep the last word of the day that `book` still stands in."""
-        ledger, pnl = book.ledger, book.day.pnl
-        split: PnlParts | None = pnl_parts(book)
-        rows = self._rows_of(ledger.day)
-        self.days[ledger.day] = DayPart(
-            day=ledger.day,
-            is_session=True,
-            first_us=rows[0][0] if rows else book.ts_us,
-            last_us=book.ts_us,
-            minutes=len(rows),
-            first_equity_usd=rows[0][3] if rows else None,
-            equity_usd=book.day.equity_usd,
-            daily_pnl_usd=None if pnl is None else pnl.total_usd,
-            drawdown_pct=max((row[6] for row in rows if row[6] is not None), default=None),
-            parts=split,
-            traded_usd=ledger.traded_usd,
-            hedges=ledger.hedges_today,
-        )
-        self.refusals_of[ledger.day] = sum(ledger.refused_today.values())
-        self.commissions_of[ledger.day] = ledger.commission_usd
-
-    def _rows_of(self, day: str) -> list[tuple[Any, ...]]:
-        """The day's minutes: they are the newest ones."""
-        found: list[tuple[Any, ...]] = []
-        for row in reversed(self.equity.rows):
-            if row[1] != day:
-                break
-            found.append(row)
-        return found[::-1]
-
     # Row groups
 
     def _hand_over_finished(self, book: Book) -> None:
@@ -342,27 +299,11 @@ class Recorder:
             self._hand_over(rows)
 
     def _hand_over(self, rows: int) -> None:
-        self._count(rows)
+        self.exposure.count(self.columns, rows)
         gone = [order.order_ref for row, order in self.columns.orders.items() if row < rows]
         self._sink(self.columns.take(rows))
         for ref in gone:
             self._orders.pop(ref, None)
-
-    def _count(self, rows: int) -> None:
-        columns, sums, texts = self.columns, self.exposure, self.columns.words.texts
-        delta, own = _part(columns.net_delta_shares, rows), _part(columns.own_shares, rows)
-        known = ~np.isnan(delta)
-        sums.moments += rows
-        sums.needed += int(np.count_nonzero(_part(columns.needed, rows)))
-        sums.hedged += sum(row < rows for row in columns.orders)
-        sums.known += int(np.count_nonzero(known))
-        sums.abs_delta_sum += float(np.abs(delta[known]).sum())
-        sums.abs_delta_most = max(sums.abs_delta_most, float(np.abs(delta[known]).max(initial=0.0)))
-        sums.abs_own_most = max(sums.abs_own_most, float(np.abs(own).max(initial=0.0)))
-        refused = _part(columns.refused, rows)
-        sums.refused.update(_counted(refused[refused != NO_WORD], texts))
-        inside = known & (_part(columns.session, rows) != NO_WORD)
-        sums.states.update(_counted(_part(columns.state_code, rows)[inside], texts))
 
 
 _RECORDS: dict[JournalType, Callable[[Recorder, Record, Book, int], None]] = {
@@ -383,13 +324,13 @@ _ODD: dict[JournalType, str] = {
 }
 
 
-def day_parts(book: Book) -> Parts | None:
+def day_parts(ledger: Ledger, day: DayView) -> Parts | None:
     """The day's P&L by where it came from, unrounded; None while anything held has no price."""
-    pnl, ledger = book.day.pnl, book.ledger
+    pnl = day.pnl
     if pnl is None:
         return None
     return parts(
-        book.day.attribution,
+        day.attribution,
         stock_usd=pnl.stock_usd,
         legs_usd=pnl.legs_usd,
         slippage_usd=ledger.slippage_usd,
@@ -415,12 +356,3 @@ def fills_of(rows: Rows) -> list[Fill]:
         )
         for ts_us, _, order_ref, exec_key, side, quantity, price, mid, slippage_usd, _ in rows.rows
     ]
-
-
-def _part(values: Any, rows: int) -> NDArray[Any]:
-    return np.array(memoryview(values)[:rows])
-
-
-def _counted(numbers: NDArray[Any], texts: list[str]) -> dict[str, int]:
-    counts = np.bincount(numbers, minlength=len(texts)) if numbers.size else ()
-    return {texts[number]: int(count) for number, count in enumerate(counts) if count}

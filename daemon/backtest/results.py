@@ -25,7 +25,7 @@ def figures_of(recorder: Recorder) -> Figures | None:
     if book is None or book.day.pnl is None or book.day.equity_usd is None or book.ledger.base_equity_usd is None:
         return None
     pnl_usd = book.ledger.earlier_pnl_usd + book.day.pnl.total_usd
-    days = trading_days(recorder.days)
+    days = trading_days(recorder.closed.parts)
     returns = [day.return_pct for day in days if day.return_pct is not None]
     falls = drawdowns(
         np.array(recorder.equity.column("ts_us"), dtype=np.int64),
@@ -73,11 +73,11 @@ def day_rows(recorder: Recorder) -> tuple[DayRow, ...]:
             pnl_usd=day.pnl_usd,
             equity_usd=_told(day.equity_usd),
             hedges=day.hedges or 0,
-            refusals=recorder.refusals_of[day.day],
+            refusals=recorder.closed.refusals[day.day],
             slippage_usd=0.0 if day.parts is None or day.parts.slippage_usd is None else day.parts.slippage_usd,
-            commission_usd=_told(recorder.commissions_of[day.day]),
+            commission_usd=_told(recorder.closed.commissions_usd[day.day]),
         )
-        for day in trading_days(recorder.days)
+        for day in trading_days(recorder.closed.parts)
         if day.pnl_usd is not None and day.equity_usd is not None
     )
 

@@ -255,7 +255,7 @@ class _Run:
             spec=feed.spec,
             description=feed.description,
             hash=feed.data_hash,
-            sessions=len(recorder.days),
+            sessions=len(recorder.closed.parts),
             steps=self._steps,
             events=recorder.events,
             first_ts=None if first_us is None else iso_from_us(first_us),

@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from daemon.backtest.tables import DECISIONS
+from daemon.backtest.tables import DECISIONS, ROW_GROUP
 from state.atomic import replace_file
 from state.runs.folder import BacktestPaths
 from state.runs.records import SCHEMA_VERSION, Progress, Status, Summary
@@ -85,7 +85,7 @@ class RunFolder:
         try:
             if self._writer is None:
                 self._writer = _writer(self._growing)
-            self._writer.write_batch(batch)
+            self._writer.write_batch(batch, row_group_size=ROW_GROUP)
         except OSError as error:
             raise RunFolderError(f"cannot write {self._growing}: {error.strerror or error}") from error
 
