@@ -267,3 +267,19 @@ def test_a_leg_that_grew_is_no_exercise() -> None:
 
 def test_a_jump_that_the_contracts_do_not_make_is_not_called_an_exercise() -> None:
     assert explain(account((100, 560), {"C70": (10, 5)})).cause == "unknown"
+
+
+def test_what_ended_in_the_money_is_taken_before_what_did_not() -> None:
+    seen = account((0, 1000), {"C80": (10, 0), "C70": (10, 0)}, ts_us=EXPIRY_US or 0)
+    assert explain(msgspec.structs.replace(seen, settled_at=75.0)).exercised == ("C70",)
+    assert explain(msgspec.structs.replace(seen, settled_at=None)).exercised == ("C80",)  # nothing tells them apart
+
+
+def test_exercised_shares_may_cancel_out() -> None:
+    seen = account((300, 300), {"C70": (10, 0), "C80": (-10, 0), "P60": (5, 0)}, ts_us=EXPIRY_US or 0, own=300)
+    both = explain(msgspec.structs.replace(seen, settled_at=90.0))
+    assert (both.cause, both.exercised) == ("assignment", ("C70", "C80"))
+    assert "P60 expired" in both.text
+    assert both.command.startswith("./bifrost book acknowledge --desk d --shares 0 ")
+    neither = explain(msgspec.structs.replace(seen, settled_at=65.0))
+    assert (neither.cause, neither.exercised) == ("expiry", ())
