@@ -74,7 +74,12 @@ class TicksFeed:
     def __init__(self, ticks: Ticks, profile: Profile) -> None:
         self.spec = self.description = f"{len(ticks.ts_us):,} quote ticks, four a second"
         self.data_hash = hashlib.sha256(ticks.bid.tobytes()).hexdigest()
-        self.market = TicksMarket(ticks, profile)
+        self._ticks, self._profile = ticks, profile
+        self.rewind()
+
+    def rewind(self) -> None:
+        """A market before its first tick."""
+        self.market = TicksMarket(self._ticks, self._profile)
 
     def findings(self) -> tuple[Finding, ...]:
         """Nothing is odd in what was made."""
