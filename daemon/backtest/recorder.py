@@ -119,12 +119,16 @@ class Recorder:
         elif len(columns) >= ROW_GROUP:
             self._hand_over_finished(book)
         self._row_us, self._row_rank = book.ts_us, rank
-        self.net_delta_shares = net = seen.net_delta_shares
-        spot = book.day.marks.get(book.underlying)
+        self.net_delta_shares = seen.net_delta_shares
+        return self._append(book, seen)
+
+    def _append(self, book: Book, seen: Seen) -> int:
+        columns, net, spot = self.columns, seen.net_delta_shares, book.day.marks.get(book.underlying)
         words = columns.words
+        session = self._session_now(book)
         return columns.add(
             book.ts_us,
-            NO_WORD if (session := self._session_now(book)) is None else words.number(session.date),
+            NO_WORD if session is None else words.number(session.date),
             _NAN if spot is None else spot,
             _NAN if net is None else net,
             book.ledger.own_shares,
@@ -137,6 +141,16 @@ class Recorder:
             seen.measured,
             seen.limit,
         )
+
+    def _row_of_close(self, book: Book) -> int:
+        """The row of an order that no decision wished for, a flatten's: this moment's, or one of its own."""
+        last = len(self.columns) - 1
+        if last >= 0 and self._row_us == book.ts_us and last not in self.columns.orders:
+            return last
+        self._row_us = book.ts_us
+        code = "" if last < 0 else self.columns.words.texts[self.columns.state_code[last]]
+        seen = Seen(net_delta_shares=self.net_delta_shares, mid=None, state_code=code, needed=False)
+        return self._append(book, seen)
 
     def leapt(self, rows: LeapRows, after: Book) -> None:
         """Write down decision moments that came as columns (`daemon.backtest.leap`); none of them sent anything."""
@@ -217,8 +231,8 @@ class Recorder:
             self.hedges += 1
             order = HedgeOrder(order_ref=effect.order_ref, side=effect.side, quantity_shares=effect.quantity)
             self._orders[effect.order_ref] = order
-            if row >= 0:
-                self.columns.orders[row] = order
+            self.columns.orders[row if row >= 0 else self._row_of_close(book)] = order
+            self._row_rank = 2  # a row with an order is amended no more
         elif isinstance(effect, Exit):
             self.oddities.note("core_left", effect.reason, book.ts_us)
 

@@ -292,3 +292,19 @@ def test_a_run_may_keep_no_decisions_and_says_the_same() -> None:
     assert kept.decisions.num_rows == dropped.summary.decisions > 60
     assert dropped.summary.figures == kept.summary.figures
     assert dropped.equity.equals(kept.equity)
+
+
+def test_shares_that_are_closed_after_the_last_leg_have_a_row_too(tmp_path: Path) -> None:
+    from tests.backtest.test_settlement import FRIDAY, MONDAY, SATURDAY, THURSDAY, desk
+
+    profile = desk([("C", 70.0, SATURDAY, 10.0)])
+    loaded = msgspec.structs.replace(straddle(), profile=profile)
+    feed = ExpiringFeed("TWX", profile.legs, {THURSDAY: (70.0, 71.0), FRIDAY: (71.0, 69.0), MONDAY: (69.5, 71.0)})
+    result = run_backtest(loaded, GammaScalper, feed, model=VenueModel(), out=paths(tmp_path))
+    assert "no_legs_left" in [each.code for each in result.summary.findings]
+    rows = result.decisions.to_pylist()
+    assert rows[-1]["own_shares"] == 0.0
+    traded = sum((1 if row["side"] == "BUY" else -1) * row["filled_shares"] for row in rows if row["hedged"])
+    assert traded == 0.0
+    assert sum(row["filled_shares"] for row in rows if row["hedged"]) > 100
+    assert recompute(paths(tmp_path).folder) == 0
