@@ -75,7 +75,8 @@ def make_ticks(job: Job, opens_us: list[int]) -> Ticks:
 
 def save(path: Path, job: Job, ticks: Ticks) -> None:
     """For the peers' processes."""
-    np.savez(path, ts_us=ticks.ts_us, bid=ticks.bid, ask=ticks.ask, **{k: np.array(v) for k, v in asdict(job).items()})
+    fields: dict[str, Any] = {name: np.array(value) for name, value in asdict(job).items()}
+    np.savez(path, ts_us=ticks.ts_us, bid=ticks.bid, ask=ticks.ask, **fields)
 
 
 def load(path: Path) -> tuple[Job, Ticks]:
