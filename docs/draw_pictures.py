@@ -236,6 +236,45 @@ def draw_login(page: Page, wanted: set[str], root: Path) -> None:
         camera.take("login")
 
 
+FOUR_LEGS = """extends: demo
+legs:
+  - {right: call, strike: 100, expiry: 2027-12-17}
+  - {right: put, strike: 100, expiry: 2027-12-17}
+  - {right: call, strike: 110, expiry: 2027-12-17}
+  - {right: put, strike: 90, expiry: 2027-12-17}
+greeks: {volatility: 0.25}
+gates:
+  state: {market: {stale_ts_threshold_ms: 180000, vol_window_min: 30}}
+  intent: {hedge: {cooldown_seconds: 300, min_price_move_pct: 0.1}}
+  guard: {risk: {max_drawdown_pct: 90, max_daily_loss_usd: 200000}}
+simulator:
+  synthetic: {step_s: 60, volatility: 0.25, volatility_of_volatility: 0.3, jumps_per_day: 0.3}
+  positions:
+    - {quantity: 10, right: call, strike: 100, expiry: 2027-12-17}
+    - {quantity: 10, right: put, strike: 100, expiry: 2027-12-17}
+    - {quantity: -5, right: call, strike: 110, expiry: 2027-12-17}
+    - {quantity: -5, right: put, strike: 90, expiry: 2027-12-17}
+"""
+
+
+def draw_report(page: Page, wanted: set[str], root: Path) -> None:
+    """The report of a year by the minute with four legs, made here (some minutes), on a wide screen and on a phone."""
+    if wanted and not wanted & {"report", "report-phone-dark"}:
+        return
+    profile, out = root / "four_legs.yaml", root / "four_legs"
+    profile.write_text(FOUR_LEGS, encoding="utf-8")
+    words = ("--profile", str(profile), "--data", "synthetic:7:252", "--title", "A year by the minute, four legs")
+    command = [sys.executable, "-P", "-m", "cli", "backtest", *words, "--out", str(out)]
+    subprocess.run(command, check=True, cwd=CHECKOUT, stdout=subprocess.DEVNULL)
+    for name, size, scheme in (("report", (1280, 1500), "light"), ("report-phone-dark", (390, 1500), "dark")):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto((out / "report.html").as_uri())
+        page.locator("#equity .draw").first.hover(position={"x": 200, "y": 60})
+        page.screenshot(path=FOLDER / f"{name}.png")
+        print(f"drawn: {name}")
+
+
 def draw_top(system: System, wanted: set[str]) -> None:
     """`bifrost top`, as a terminal of 110 columns prints it."""
     if not wanted or "top" in wanted:
@@ -269,6 +308,7 @@ def main() -> int:
             draw_shell_bot(camera, system)
             draw_trouble(camera, system)
         draw_login(page, wanted, folder / "door")
+        draw_report(page, wanted, folder)
         browser.close()
     return 0
 
