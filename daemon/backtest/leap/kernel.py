@@ -26,7 +26,7 @@ from daemon.backtest.leap.state import (
     GREEKS,
     JUMP,
     LIMIT,
-    NOTE,
+    NOTES,
     QUOTE,
     SILENCE,
     TIME,
@@ -78,6 +78,40 @@ def _write(
 _write = compiled(_write)
 
 
+def _note(
+    room: Scratch,
+    notes: int,
+    ts_us: int,
+    is_late: bool,
+    is_new: bool,
+    spot: float,
+    unrealised_usd: float,
+    legs_usd: float,
+    equity_usd: float,
+    drawdown_pct: float,
+    delta_usd: float,
+    gamma_usd: float,
+    theta_usd: float,
+    net: float,
+) -> None:
+    """Keep what a checkpoint (`is_late`) or a minute's sample (`is_new`) at this moment tells."""
+    room.noted_us[notes] = ts_us
+    room.noted_late[notes] = is_late
+    room.noted_new[notes] = is_new
+    room.noted[notes, 0] = spot
+    room.noted[notes, 1] = unrealised_usd
+    room.noted[notes, 2] = legs_usd
+    room.noted[notes, 3] = equity_usd
+    room.noted[notes, 4] = drawdown_pct
+    room.noted[notes, 5] = delta_usd
+    room.noted[notes, 6] = gamma_usd
+    room.noted[notes, 7] = theta_usd
+    room.noted[notes, 8] = net
+
+
+_note = compiled(_note)
+
+
 def _leap(
     ts: NDArray[np.int64],
     bids: NDArray[np.float64],
@@ -96,14 +130,14 @@ def _leap(
         start_us, earlier_sum, path, buckets, closes, ring, values, option_delta, gamma, option_usd, unrealised_usd,
         legs_usd, equity_usd, drawdown_pct, peak_usd, point_us, point_spot, point_delta, point_gamma, point_theta,
         delta_usd, gamma_usd, theta_usd, code, trading, refused, bad, wide_us, extreme_us, minute, checkpoint_us,
-        written_peak_usd, account_us, quotes, pointed, reports,
+        written_peak_usd, account_us, account_place, quotes, pointed, reports, notes,
     ) = now  # fmt: skip
     why = END
     count = legs.sign.shape[0]
     capacity = rows.ts_us.shape[0]
     while place < ts.shape[0]:
         tick_us, new_bid, new_ask = ts[place], bids[place], asks[place]
-        if row + 2 > capacity:
+        if row + 2 > capacity or notes + 2 > NOTES:
             why = FULL
             break
         # The feed's probe, where it is due before this quote; other timers and the clock are the core's.
@@ -133,12 +167,16 @@ def _leap(
             ts_us = probed_us = due_us
             probes += 1
             probe_due_us = due_us + terms.probe_us
-            if ts_us - checkpoint_us >= CHECKPOINT_US or ts_us // MINUTE_US != minute:
-                if ts_us - checkpoint_us >= CHECKPOINT_US:
-                    checkpoint_us, written_peak_usd = ts_us, peak_usd
+            is_late, is_new = ts_us - checkpoint_us >= CHECKPOINT_US, ts_us // MINUTE_US != minute
+            if is_late or is_new:
+                _note(
+                    room, notes, ts_us, is_late, is_new, mid, unrealised_usd, legs_usd, equity_usd, drawdown_pct,
+                    delta_usd, gamma_usd, theta_usd, net,
+                )  # fmt: skip
+                notes += 1
                 minute = ts_us // MINUTE_US
-                why = NOTE
-                break
+            if is_late:
+                checkpoint_us, written_peak_usd = ts_us, peak_usd
             continue
         if tick_us <= ts_us or not (0.0 < new_bid <= new_ask < math.inf):
             why = QUOTE
@@ -242,26 +280,27 @@ def _leap(
         option_delta, gamma, spread_pct = new_delta, new_gamma, new_spread
         unrealised_usd, legs_usd = new_unrealised, new_legs_usd
         equity_usd, drawdown_pct, peak_usd = new_equity, new_drawdown, new_peak
+        is_late, is_new = ts_us - checkpoint_us >= CHECKPOINT_US, ts_us // MINUTE_US != minute
+        if is_late or is_new:
+            _note(
+                room, notes, ts_us, is_late, is_new, mid, unrealised_usd, legs_usd, equity_usd, drawdown_pct,
+                delta_usd, gamma_usd, theta_usd, net,
+            )  # fmt: skip
+            notes += 1
+            minute = ts_us // MINUTE_US
+        if is_late:
+            checkpoint_us, written_peak_usd = ts_us, peak_usd
+        if ts_us - account_us >= terms.account_every_us:
+            account_us, account_place = ts_us, place
+            reports += 1
         quotes += 1
         place += 1
-        if ts_us - checkpoint_us >= CHECKPOINT_US:
-            checkpoint_us, written_peak_usd = ts_us, peak_usd
-            why = NOTE
-        if ts_us // MINUTE_US != minute:
-            minute = ts_us // MINUTE_US
-            why = NOTE
-        if ts_us - account_us >= terms.account_every_us:
-            account_us = ts_us
-            reports += 1
-            why = NOTE
-        if why != END:
-            break
     after = Standing(
         ts_us, quote_us, feed_seen, probe_due_us, probes, probed_us, bid, ask, mid, spread_pct, bucket, bucket_sum,
         start_us, earlier_sum, path, buckets, closes, ring, values, option_delta, gamma, option_usd, unrealised_usd,
         legs_usd, equity_usd, drawdown_pct, peak_usd, point_us, point_spot, point_delta, point_gamma, point_theta,
         delta_usd, gamma_usd, theta_usd, code, trading, refused, bad, wide_us, extreme_us, minute, checkpoint_us,
-        written_peak_usd, account_us, quotes, pointed, reports,
+        written_peak_usd, account_us, account_place, quotes, pointed, reports, notes,
     )  # fmt: skip
     return after, place, row, why
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from daemon.backtest.leap.rows import REFUSALS, unpacked
-from daemon.backtest.leap.state import STATES, Scratch, Standing
+from daemon.backtest.leap.rows import REFUSALS, Note, unpacked
+from daemon.backtest.leap.state import STATES, Scratch, Standing, Terms
 from daemon.backtest.leap.terms import BAD_NAMES, Entry
 from daemon.core.attribution import Attribution, Point
 from daemon.core.black_scholes import OptionGreeks
@@ -158,3 +158,39 @@ def _day(before: Book, start: Entry, now: Standing, room: Scratch) -> DayView:
         checkpoint_us=now.checkpoint_us,
         written_peak_usd=_known(now.written_peak_usd),
     )
+
+
+def notes_of(terms: Terms, book: Book, now: Standing, room: Scratch) -> tuple[Note, ...]:
+    """What the noted moments of a leap tell; `book` is the one behind it."""
+    vega_usd = book.day.attribution.vega_usd
+    return tuple(
+        [
+            Note(
+                ts_us=ts_us,
+                is_checkpoint=is_late,
+                is_sample=is_new,
+                spot=spot,
+                pnl=DayPnl(
+                    realised_usd=terms.realised_usd,
+                    unrealised_usd=unrealised_usd,
+                    legs_usd=legs_usd,
+                    commission_usd=terms.commission_usd,
+                ),
+                equity_usd=equity_usd,
+                drawdown_pct=drawdown_pct,
+                attribution=Attribution(
+                    delta_usd=delta_usd, gamma_usd=gamma_usd, theta_usd=theta_usd, vega_usd=vega_usd
+                ),
+                net_delta_shares=net,
+            )
+            for ts_us, is_late, is_new, (
+                spot, unrealised_usd, legs_usd, equity_usd, drawdown_pct, delta_usd, gamma_usd, theta_usd, net,
+            ) in zip(
+                room.noted_us[: now.notes].tolist(),
+                room.noted_late[: now.notes].tolist(),
+                room.noted_new[: now.notes].tolist(),
+                room.noted[: now.notes].tolist(),
+                strict=True,
+            )
+        ]
+    )  # fmt: skip

@@ -7,14 +7,12 @@ from typing import Protocol
 from config.schema import Profile
 from daemon.backtest.leap.columns import ColumnarMarket, QuoteColumns
 from daemon.backtest.leap.kernel import leap
-from daemon.backtest.leap.landing import Account, landed
+from daemon.backtest.leap.landing import Account, landed, notes_of
 from daemon.backtest.leap.rows import LeapRows, buffers
-from daemon.backtest.leap.state import FAR_US, NOTE, WHYS, Standing, scratch
+from daemon.backtest.leap.state import FAR_US, WHYS, Standing, scratch
 from daemon.backtest.leap.terms import Entry, Fixed, Moments, entry
 from daemon.backtest.player import Player
 from daemon.core.book import Book
-from daemon.core.effects import AnyEffect, Sample
-from daemon.core.recovery import checkpoint
 
 ROOM = 1 << 16
 """Rows of one set of buffers."""
@@ -25,10 +23,10 @@ _PROBE = "feed"
 class LeapListener(Protocol):
     """Who writes down decision moments that come as columns."""
 
-    def leapt(self, rows: LeapRows, after: Book, effects: tuple[AnyEffect, ...]) -> None:
-        """So many moments have passed; `after` is the book at the last of them, `effects` what that one has to tell.
+    def leapt(self, rows: LeapRows, after: Book) -> None:
+        """So many moments have passed; `after` is the book at the last of them.
 
-        The effects are checkpoints and minute samples; transitions of the trading machine follow from the rows.
+        Beside rows and notes a leap has no effects but transitions of the trading machine, which follow from the rows.
         """
         ...
 
@@ -62,31 +60,20 @@ class Leaper:
         return self._go(start, block)
 
     def _go(self, start: Entry, block: QuoteColumns) -> int:
-        before, now, place, why = self._player.book, start.standing, 0, NOTE
-        book, account, told = before, None, start.standing
-        row = self._row
-        while why == NOTE:
-            if row == self._row and row + 2 > ROOM:
-                self._buffers, self._row, row = buffers(ROOM), 0, 0
-            was = now
-            now, place, row, why = leap(
-                block.ts_us, block.bid, block.ask, place, start.terms, start.legs, was, self._room,
-                self._buffers, row,
-            )  # fmt: skip
-            if (now.quotes, now.probes) == (told.quotes, told.probes):
-                break
-            if now.reports != was.reports:
-                known = before.account_values_usd if account is None else account.values_usd
-                account = self._account_told(known, before.underlying, now)
-                if why == NOTE and (now.minute, now.checkpoint_us) == (told.minute, told.checkpoint_us):
-                    continue
-            book = landed(before, start, now, self._room, last=_last(block, place), account=account)
-            self._tell(start, told, now, row, book)
-            told = now
+        if self._row + 2 > ROOM:
+            self._buffers, self._row = buffers(ROOM), 0
+        before = self._player.book
+        now, taken, row, why = leap(
+            block.ts_us, block.bid, block.ask, 0, start.terms, start.legs, start.standing, self._room,
+            self._buffers, self._row,
+        )  # fmt: skip
         self.ends[WHYS[why]] += 1
-        if book is not before:
-            self._land(book, now, place)
-        return place
+        if now.quotes or now.probes:
+            account = None if now.account_place < 0 else self._account_told(before, block, now)
+            book = landed(before, start, now, self._room, last=_last(block, taken), account=account)
+            self._land(book, now, taken)
+            self._tell(start, now, row, book)
+        return int(taken)
 
     def _entry(self, book: Book) -> Entry | None:
         legs = len(book.strategy.legs)
@@ -105,18 +92,14 @@ class Leaper:
         )
         return entry(self._fixed, book, self._room, moments)
 
-    def _account_told(self, known_usd: dict[str, float], stock: str, now: Standing) -> Account:
-        """What is known of the account once the venue has told its values at the newest quote."""
-        values_usd = self._player.venue.account_at(stock, now.bid, now.ask, now.account_us)
-        return Account({**known_usd, **values_usd}, now.account_us)
+    def _account_told(self, book: Book, block: QuoteColumns, now: Standing) -> Account:
+        """What is known of the account once the venue has told its values for the last time in this leap."""
+        bid, ask = float(block.bid[now.account_place]), float(block.ask[now.account_place])
+        values_usd = self._player.venue.account_at(book.underlying, bid, ask, now.account_us)
+        return Account({**book.account_values_usd, **values_usd}, now.account_us)
 
-    def _tell(self, start: Entry, was: Standing, now: Standing, row: int, book: Book) -> None:
-        """Hand over the rows of this part, and what its last moment has to tell, in the core's order."""
-        effects: list[AnyEffect] = []
-        if now.checkpoint_us != was.checkpoint_us:
-            effects.append(checkpoint(book))
-        if now.minute != was.minute:
-            effects.append(Sample(kind="minute"))
+    def _tell(self, start: Entry, now: Standing, row: int, book: Book) -> None:
+        """Hand over the rows, and what some of their moments have to tell."""
         rows = LeapRows(
             buffers=self._buffers,
             start=self._row,
@@ -124,10 +107,11 @@ class Leaper:
             session=start.session.date,
             daemon_state=book.daemon_state.value,
             own_shares=book.ledger.own_shares,
-            events=now.quotes + now.probes + now.reports - was.quotes - was.probes - was.reports,
+            events=now.quotes + now.probes + now.reports,
+            notes=notes_of(start.terms, book, now, self._room) if now.notes else (),
         )
         self._row = row
-        self._listener.leapt(rows, book, tuple(effects))
+        self._listener.leapt(rows, book)
 
     def _land(self, book: Book, now: Standing, taken: int) -> None:
         """Player, venue and market as the core's own steps would have left them."""

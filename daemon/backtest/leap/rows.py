@@ -6,6 +6,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from daemon.core.attribution import Attribution
+from daemon.core.pnl import DayPnl
 from daemon.strategies.gamma_scalper.classifier import (
     Codes,
     DeltaCode,
@@ -94,6 +96,22 @@ def unpacked(code: int) -> Codes:
     )
 
 
+class Note(NamedTuple):
+    """One moment of a leap with something to be told beside its row: a checkpoint's time, or a minute's sample."""
+
+    ts_us: int
+    is_checkpoint: bool
+    """The core journals its ledger here."""
+    is_sample: bool
+    spot: float
+    pnl: DayPnl
+    equity_usd: float
+    drawdown_pct: float
+    attribution: Attribution
+    """The day's sums; no point."""
+    net_delta_shares: float
+
+
 class LeapRows(msgspec.Struct, frozen=True, kw_only=True):
     """The decision moments of one leap, in order; `ts_us` strictly increases, from the last decision before it on."""
 
@@ -106,6 +124,9 @@ class LeapRows(msgspec.Struct, frozen=True, kw_only=True):
     own_shares: float
     events: int
     """What the core would have decided or absorbed: quotes, and firings of the feed's probe."""
+
+    notes: tuple[Note, ...] = ()
+    """In order of time."""
 
     def __len__(self) -> int:
         return self.stop - self.start

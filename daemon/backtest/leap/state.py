@@ -11,13 +11,15 @@ from daemon.strategies.gamma_scalper.trading_fsm import TradingState
 FAR_US = 2**62
 """A time that never comes."""
 RING = BUCKETS + 1
+NOTES = 512
+"""Room for so many checkpoints and minute samples of one leap."""
 STATES = tuple(TradingState)
 """The kernel counts trading states by their place here."""
 
 CLEAN, WIDE, EXTREME = 0, 1, 2
 """Which data reason held at the last look: none, `spread_wide`, `spread_extreme`; as the code L counts them."""
 
-END, TIME, QUOTE, JUMP, GREEKS, LIMIT, HEDGE, REFUSAL, TABLE, SILENCE, FULL, NOTE = range(12)
+END, TIME, QUOTE, JUMP, GREEKS, LIMIT, HEDGE, REFUSAL, TABLE, SILENCE, FULL = range(11)
 """Why a leap ended:
 
 | why | |
@@ -32,10 +34,9 @@ END, TIME, QUOTE, JUMP, GREEKS, LIMIT, HEDGE, REFUSAL, TABLE, SILENCE, FULL, NOT
 | REFUSAL | a hedge begins to be refused, or to be by another rule |
 | TABLE | the trading machine has no answer |
 | SILENCE | so long without a quote that the clock ticks, or that the feed's probe finds something |
-| FULL | no room for more rows |
-| NOTE | the moment just taken has something to be told: a checkpoint, a minute's sample, the account's values |
+| FULL | no room for more rows or notes |
 """
-WHYS = ("end", "time", "quote", "jump", "greeks", "limit", "hedge", "refusal", "table", "silence", "full", "note")
+WHYS = ("end", "time", "quote", "jump", "greeks", "limit", "hedge", "refusal", "table", "silence", "full")
 
 
 class Terms(NamedTuple):
@@ -158,12 +159,16 @@ class Standing(NamedTuple):
     """The peak in the newest checkpoint; NaN before one."""
     account_us: int
     """When the account's values were told last."""
+    account_place: int
+    """The quote at which that was, its place in the block; -1 where not in this leap."""
     quotes: int
     """Taken in this leap."""
     pointed: int
     """Of them, how many moved the attribution's point."""
     reports: int
     """How often the account's values were told in this leap."""
+    notes: int
+    """Moments of this leap with a checkpoint or a minute's sample."""
 
 
 class Legs(NamedTuple):
@@ -200,6 +205,11 @@ class Scratch(NamedTuple):
     point_vegas: NDArray[np.float64]
     partials: NDArray[np.float64]
     steps: NDArray[np.float64]
+    noted_us: NDArray[np.int64]
+    noted_late: NDArray[np.bool_]
+    noted_new: NDArray[np.bool_]
+    noted: NDArray[np.float64]
+    """NOTES x 9: what each noted moment tells, as `kernel._note` writes it."""
 
 
 def scratch(legs: int) -> Scratch:
@@ -212,4 +222,8 @@ def scratch(legs: int) -> Scratch:
         point_vegas=np.zeros(legs),
         partials=np.zeros(2 * RING),
         steps=np.zeros(RING),
+        noted_us=np.zeros(NOTES, np.int64),
+        noted_late=np.zeros(NOTES, np.bool_),
+        noted_new=np.zeros(NOTES, np.bool_),
+        noted=np.zeros((NOTES, 9)),
     )

@@ -366,6 +366,8 @@ def _standing(  # noqa: PLR0917 -- book and room in, one tuple out
     option_usd = 0.0
     for number in legs.valued:
         option_usd += legs.shares[number] * day.marks[state.legs[number].instrument]
+    if day.pnl is None or day.equity_usd is None or day.drawdown_pct is None:
+        return None
     bad = state.last_bad
     return Standing(
         ts_us=book.ts_us,
@@ -390,10 +392,10 @@ def _standing(  # noqa: PLR0917 -- book and room in, one tuple out
         option_delta=option.delta_shares,
         gamma=option.gamma,
         option_usd=float(option_usd),
-        unrealised_usd=0.0,
-        legs_usd=0.0,
-        equity_usd=0.0,
-        drawdown_pct=0.0,
+        unrealised_usd=day.pnl.unrealised_usd,
+        legs_usd=day.pnl.legs_usd,
+        equity_usd=day.equity_usd,
+        drawdown_pct=day.drawdown_pct,
         peak_usd=ledger.peak_equity_usd,
         point_us=point.ts_us,
         point_spot=point.spot,
@@ -413,7 +415,9 @@ def _standing(  # noqa: PLR0917 -- book and room in, one tuple out
         checkpoint_us=day.checkpoint_us,
         written_peak_usd=math.nan if day.written_peak_usd is None else day.written_peak_usd,
         account_us=moments.account_us,
+        account_place=-1,
         quotes=0,
         pointed=0,
         reports=0,
+        notes=0,
     )

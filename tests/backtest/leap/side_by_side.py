@@ -11,17 +11,20 @@ import msgspec
 from config.schema import Profile
 from daemon.backtest.assembly import assemble
 from daemon.backtest.leap.leaper import Leaper
-from daemon.backtest.leap.rows import REFUSALS, LeapRows, unpacked
+from daemon.backtest.leap.rows import REFUSALS, LeapRows, Note, unpacked
 from daemon.backtest.player import Player
-from daemon.core.book import Book
-from daemon.core.effects import AnyEffect, Record, StartTimer
+from daemon.core.book import Book, DayView
+from daemon.core.effects import Record, Sample, StartTimer
 from daemon.core.events import AnyEvent
 from daemon.core.step import Stepped
 from daemon.strategies.gamma_scalper.classifier import DeltaCode
 from daemon.strategies.gamma_scalper.deciding import refusal_trigger
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
 from daemon.strategies.gamma_scalper.trading_fsm import TRADING, TradingState, TradingTrigger
+from state.records import JournalType
 from tests.support.tick_market import TickMarket
+
+CHECKPOINT = "the ledger is journaled"
 
 
 class Moment(NamedTuple):
@@ -56,6 +59,10 @@ class Log:
         self.effects: list[tuple[int, str]] = []
         self.transitions: list[tuple[int, str, str, str]] = []
         """(ts, from, trigger, state code) of the trading machine."""
+        self.checkpoints: dict[int, str] = {}
+        """Place in `effects` -> the whole ledger; of a leap's checkpoints the time alone is told."""
+        self.samples: list[tuple[object, ...]] = []
+        """What each minute's sample is made of."""
         self.events = 0
         self.trading = TradingState.BOOT
 
@@ -80,19 +87,38 @@ class Log:
         for effect in after.effects:
             if isinstance(effect, StartTimer) and effect.key == "feed":
                 continue  # compared by the timers themselves
-            if isinstance(effect, Record) and (effect.data or {}).get("machine") == TRADING.name:
-                data = effect.data or {}
+            data = effect.data if isinstance(effect, Record) and isinstance(effect.data, dict) else {}
+            if isinstance(effect, Record) and data.get("machine") == TRADING.name:
                 self.transitions.append((book.ts_us, data["from"], data["trigger"], effect.state_code or ""))
+            elif isinstance(effect, Record) and effect.type == JournalType.LEDGER_CHECKPOINT:
+                self.checkpoints[len(self.effects)] = repr(effect)
+                self.effects.append((book.ts_us, CHECKPOINT))
             else:
                 self.effects.append((book.ts_us, repr(effect)))
+                if isinstance(effect, Sample) and effect.kind == "minute":
+                    net = None if after.decision is None or after.decision.seen is None else after.decision.seen
+                    day = book.day
+                    self._sample(
+                        book.ts_us,
+                        day.marks.get(book.underlying),
+                        day,
+                        None if net is None else net.net_delta_shares,
+                    )
         self.trading = book.strategy.trading
+
+    def _sample(self, ts_us: int, spot: float | None, day: DayView | Note, net: float | None) -> None:
+        sums = day.attribution
+        parts = (sums.delta_usd, sums.gamma_usd, sums.theta_usd, sums.vega_usd)
+        self.samples.append(
+            (ts_us, bits(spot), repr(day.pnl), bits(day.equity_usd), bits(day.drawdown_pct), parts, net)
+        )
 
     def _add(self, moment: Moment) -> None:
         if self.moments and self.moments[-1].ts_us == moment.ts_us:
             self.moments.pop()
         self.moments.append(moment)
 
-    def leapt(self, rows: LeapRows, after: Book, effects: tuple[AnyEffect, ...]) -> None:
+    def leapt(self, rows: LeapRows, after: Book) -> None:
         self.events += rows.events
         columns = rows.columns()
         assert rows.stop - rows.start <= rows.events
@@ -117,7 +143,12 @@ class Log:
             )
             self._move(ts_us, codes.text, _trigger(codes.d, refused))
         assert self.trading is after.strategy.trading
-        self.effects.extend((after.ts_us, repr(effect)) for effect in effects)
+        for note in rows.notes:
+            if note.is_checkpoint:
+                self.effects.append((note.ts_us, CHECKPOINT))
+            if note.is_sample:
+                self.effects.append((note.ts_us, repr(Sample(kind="minute"))))
+                self._sample(note.ts_us, note.spot, note, note.net_delta_shares)
 
     def _move(self, ts_us: int, code: str, trigger: TradingTrigger) -> None:
         """The machine's records follow from the rows: a leap does not write them."""
@@ -218,6 +249,9 @@ def compare(scenario: Scenario) -> Compared:
         assert ours == theirs
     assert len(slow_log.moments) == len(fast_log.moments)
     assert slow_log.effects == fast_log.effects
+    assert slow_log.samples == fast_log.samples
+    for place, text in fast_log.checkpoints.items():
+        assert slow_log.checkpoints[place] == text
     assert slow_log.transitions == fast_log.transitions
     assert slow_log.events == fast_log.events
     return Compared(
