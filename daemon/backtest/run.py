@@ -242,10 +242,12 @@ class _Run:
             problem=problem,
         )
         equity, fills = recorder.equity.table(), recorder.fills.table()
+        recorder.equity.rows.clear()
         if self._folder is not None:
             self._folder.end(summary, equity, fills, self._text())
             return Result(summary, equity=equity, fills=fills, decisions=self._folder.paths)
         decisions = pa.Table.from_batches(self._batches, schema=DECISIONS)
+        self._batches.clear()  # player and venue know each other: what they hold lives until the collector comes by
         return Result(summary, equity=equity, fills=fills, decisions=decisions)
 
     def _data(self) -> DataInfo:
