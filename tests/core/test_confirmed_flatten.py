@@ -128,8 +128,7 @@ def test_no_number_of_a_lost_order_is_given_again() -> None:
     own(first, -100)
     recovered = recover(first.lines)
     checkpoint = opening_records(recovered, newest_number=41, facts={}, detail="")[0]
-    assert checkpoint.data is not None
-    assert checkpoint.data["ledger"]["next_order"] == 42 + LOST_NUMBERS
+    assert checkpoint.data.ledger.next_order == 42 + LOST_NUMBERS
 
 
 def test_an_order_of_lost_lines_that_still_works_is_cancelled() -> None:
