@@ -116,10 +116,11 @@ def advanced(before: Attribution, point: Point) -> Attribution:
     move = point.spot - start.spot
     years = (point.ts_us - start.ts_us) / US_PER_YEAR
     vega = before.vega_usd
-    for leg, volatility in point.volatilities.items():
-        was = start.volatilities.get(leg)
-        if was is not None and was != volatility:
-            vega += start.vegas[leg] * (volatility - was)
+    if point.volatilities != start.volatilities:  # with a fixed volatility never
+        for leg, volatility in point.volatilities.items():
+            was = start.volatilities.get(leg)
+            if was is not None and was != volatility:
+                vega += start.vegas[leg] * (volatility - was)
     return Attribution(
         point=point,
         delta_usd=before.delta_usd + start.delta_shares * move,

@@ -49,6 +49,9 @@ VolatilityName = Literal["fixed", "implied", "ib"]
 """Where a leg's volatility comes from."""
 
 
+_INFINITE = math.inf  # bound once: a quote's sides and a leg's greeks are held against it at every tick
+
+
 class LegState(msgspec.Struct, frozen=True, kw_only=True):
     """One leg. Prices are per share. `priced_*` is the newest two-sided mid with the underlying's price then."""
 
@@ -205,10 +208,10 @@ class LegPricer:
         # What no option can break; a NaN fails every comparison, so none of this ever reaches a sum.
         if (
             -1.0 <= found.delta <= 1.0
-            and 0.0 <= found.gamma < math.inf
-            and 0.0 <= found.vega < math.inf
-            and 0.0 <= found.price < math.inf
-            and -math.inf < found.theta_usd_year < math.inf
+            and 0.0 <= found.gamma < _INFINITE
+            and 0.0 <= found.vega < _INFINITE
+            and 0.0 <= found.price < _INFINITE
+            and -_INFINITE < found.theta_usd_year < _INFINITE
         ):
             return found
         return None
@@ -241,9 +244,12 @@ class LegPricer:
 
 def two_sided_mid(quote: QuoteState | None) -> float | None:
     """Half way between bid and ask; None unless both are finite, positive and not crossed."""
-    if quote is None or quote.bid is None or quote.ask is None or not 0.0 < quote.bid <= quote.ask < math.inf:
+    if quote is None:
         return None
-    return (quote.bid + quote.ask) / 2
+    bid, ask = quote.bid, quote.ask
+    if bid is None or ask is None or not 0.0 < bid <= ask < _INFINITE:
+        return None
+    return (bid + ask) / 2
 
 
 def quantity_of(leg: LegState, book: Book) -> float:

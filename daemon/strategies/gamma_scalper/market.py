@@ -51,6 +51,9 @@ def efficiency_ratio(mid: float, first: float, last: float, path: float) -> floa
     return min(abs(mid - first) / whole, 1.0) if whole > 0.0 else math.nan
 
 
+_replace = msgspec.structs.replace  # bound once: it is called at every tick
+
+
 class MarketWindow(msgspec.Struct, frozen=True, kw_only=True):
     """What the last `vol_window_min` minutes of mids leave behind. Sums are of squared log returns."""
 
@@ -97,18 +100,7 @@ class Market:
             return MarketWindow(mid=mid, start_us=ts_us, bucket=bucket, closes=(mid,), gap_us=ts_us, gap_pct=jump)
         log_return = math.log(mid / previous)
         if bucket == window.bucket:
-            return MarketWindow(
-                mid=mid,
-                start_us=window.start_us,
-                bucket=bucket,
-                bucket_sum=window.bucket_sum + log_return * log_return,
-                earlier=window.earlier,
-                earlier_sum=window.earlier_sum,
-                closes=window.closes,
-                path=window.path,
-                gap_us=window.gap_us,
-                gap_pct=window.gap_pct,
-            )
+            return _replace(window, mid=mid, bucket_sum=window.bucket_sum + log_return * log_return)
         skipped = min(bucket - window.bucket - 1, BUCKETS)
         earlier = (*window.earlier, window.bucket_sum, *(0.0,) * skipped)[-(BUCKETS - 1) :]
         closes = (*window.closes, previous, *(previous,) * skipped)[-BUCKETS:]

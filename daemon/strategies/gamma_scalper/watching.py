@@ -17,7 +17,7 @@ from daemon.core.events import (
 from daemon.core.instruments import TOLERANCE
 from daemon.strategies.gamma_scalper.finding import found_options
 from daemon.strategies.gamma_scalper.legs import LegPricer, adopted_leg, declared_legs, two_sided_mid
-from daemon.strategies.gamma_scalper.market import Market
+from daemon.strategies.gamma_scalper.market import Market, MarketWindow
 from daemon.strategies.gamma_scalper.scalper_state import Doubt, ScalperState
 
 FOREVER_US = 2**62
@@ -138,9 +138,7 @@ class Watcher:
             )
         else:
             market = self.market.absorb(state.market, mid, book.ts_us)
-        if market is not state.market:
-            state = msgspec.structs.replace(state, market=market)
-        return self._revalue(state, book, mid)
+        return self._revalue(state, book, mid, market)
 
     def _last_close(self, state: ScalperState, previous_close: float | None, ts_us: int) -> float | None:
         """What a session's first mid is compared with: the venue's word, else the last mid of the session before.
@@ -166,7 +164,10 @@ class Watcher:
             return Doubt(mid=mid, since_us=ts_us)
         return None if ts_us - before.since_us >= CONFIRM_US else before
 
-    def _revalue(self, state: ScalperState, book: Book, spot: float | None) -> ScalperState:
+    def _revalue(
+        self, state: ScalperState, book: Book, spot: float | None, market: MarketWindow | None = None
+    ) -> ScalperState:
+        """The state with its legs valued at this price; with `market`, that is taken in at the same time."""
         ts_us = book.ts_us
         legs, unpaired = state.legs, state.unpaired
         # While the underlying's price is in doubt, options may be quoted at a level that is not its last one.
@@ -187,6 +188,7 @@ class Watcher:
             legs = tuple([self.pricer.sourced(leg, aged_us) for leg in legs])
         return msgspec.structs.replace(
             state,
+            market=state.market if market is None else market,
             legs=legs,
             unpaired=unpaired,
             spot=spot,
