@@ -13,7 +13,7 @@ from daemon.core.effects import Sample
 from daemon.core.holdings import Holdings, multipliers
 from daemon.core.ledger import Ledger, foreign_traded
 from daemon.core.orders import cancel_in_flight
-from daemon.core.pnl import day_pnl, drawdown_pct, equity_usd, settled_legs_usd
+from daemon.core.pnl import DayPnl, day_pnl, drawdown_pct, equity_usd, settled_legs_usd
 from daemon.core.recovery import checkpoint
 from daemon.core.strategy import Mark
 from daemon.core.turn import Turn
@@ -44,10 +44,26 @@ def roll(turn: Turn) -> None:
     attribution = new_day(turn.book.day.attribution)
     turn.put(
         day=msgspec.structs.replace(
-            turn.book.day, loss_since_us=None, drawdown_since_us=None, attribution=attribution, guessed=guessed
+            turn.book.day,
+            loss_since_us=None,
+            drawdown_since_us=None,
+            attribution=attribution,
+            guessed=guessed,
+            pnl=_begun(turn),
         )
     )
     write_checkpoint(turn)
+
+
+def _begun(turn: Turn) -> DayPnl | None:
+    """The new day's P&L before anything is priced in it: yesterday's is in the ledger now and must not count twice."""
+    book = turn.book
+    if book.day.pnl is None:
+        return None
+    held = _holdings(turn, book.strategy)
+    if held is None:
+        return None
+    return day_pnl(book.ledger, book.day.marks, held.contracts, held.multipliers, book.underlying)
 
 
 def _folded(turn: Turn) -> Ledger:

@@ -64,3 +64,24 @@ def test_a_new_day_begins_at_yesterdays_close_modelled_or_not() -> None:
     option_quote(desk, 2.0)
     desk.quote()
     assert opening(desk) == begun
+
+
+def test_yesterdays_result_counts_once_before_anything_is_priced_in_the_new_day() -> None:
+    """The day may roll on an event without a price; its first minute is sampled then."""
+    desk = started()
+    option_quote(desk, 2.0)
+    desk.quote()
+    option_quote(desk, 2.5)
+    desk.tick()
+    desk.quote()
+    evening = desk.book.day
+    assert evening.pnl is not None
+    assert abs(evening.pnl.total_usd) > 1
+    desk.now_us = SESSIONS[1].open_us + SECOND
+    desk.feed(Clock(ts_us=desk.now_us))
+    day, ledger = desk.book.day, desk.book.ledger
+    assert ledger.day == SESSIONS[1].date
+    assert day.pnl is not None
+    assert day.pnl.total_usd == pytest.approx(0.0, abs=1e-9)
+    assert day.equity_usd == evening.equity_usd
+    assert ledger.earlier_pnl_usd == pytest.approx(evening.pnl.total_usd)
