@@ -8,6 +8,7 @@ anew.
 import hashlib
 import math
 import random
+import shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,8 @@ import platformdirs
 
 _SOURCES = ("core/*.py", "strategies/gamma_scalper/*.py", "backtest/leap/*.py")
 _SAMPLES = 4000
+KEPT = 6
+"""So many versions of the compiled code are kept, some megabytes each."""
 _CACHE_KEY = "CACHE_DIR"
 """Numba asks for it once for each function, when that is decorated."""
 
@@ -38,9 +41,17 @@ def cache_folder() -> Path | None:
         probe = folder / ".writable"
         probe.touch()
         probe.unlink()
+        _forget_old(folder)
     except OSError:
         return None
     return folder
+
+
+def _forget_old(folder: Path) -> None:
+    """Remove what was compiled of other sources long ago: all but the newest folders."""
+    others = sorted((each for each in folder.parent.iterdir() if each != folder), key=lambda each: each.stat().st_mtime)
+    for old in others[: -KEPT + 1]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def compiled(function: Callable[..., Any], **names: Any) -> Any:

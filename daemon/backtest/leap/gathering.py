@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from daemon.backtest.leap.columns import QuoteColumns
+from daemon.backtest.leap.columns import ColumnarMarket, QuoteColumns
 from daemon.core.events import Session
 from daemon.venues.feeds.errors import FeedError
 from daemon.venues.simulated.model import Market, MarketStep, SimContract
@@ -22,13 +22,14 @@ class _Read(NamedTuple):
 
 
 class GatheredMarket:
-    """Implements `ColumnarMarket` around another market.
+    """Implements `ColumnarMarket` around another market, which may give columns of its own for some of its steps.
 
     What is wrong with the data further on is raised where it lies: the steps before it are given first.
     """
 
     def __init__(self, market: Market) -> None:
         self._market = market
+        self._columnar = market if isinstance(market, ColumnarMarket) else None
         self._stock = next(each.instrument for each in market.contracts if each.kind == "stock")
         self._read: deque[_Read] = deque()
         self._columns: QuoteColumns | None = None
@@ -50,6 +51,9 @@ class GatheredMarket:
     def upcoming(self) -> QuoteColumns | None:
         """The plain steps that lie ahead; None where the next is not plain."""
         if self._columns is None:
+            own = None if self._read or self._columnar is None else self._columnar.upcoming()
+            if own is not None:
+                return own
             self._columns, self._taken = self._gathered(), 0
         columns, taken = self._columns, self._taken
         if columns is None or taken >= len(columns.ts_us):
@@ -59,6 +63,9 @@ class GatheredMarket:
 
     def skip(self, count: int) -> None:
         """Pass over so many of them."""
+        if self._columns is None and self._columnar is not None:
+            self._columnar.skip(count)
+            return
         for _ in range(count):
             self._read.popleft()
         self._drop(count)
@@ -84,6 +91,8 @@ class GatheredMarket:
                 break
             plain.append(read.step)
         while len(plain) == len(self._read) < BLOCK:
+            if plain and self._columnar is not None and self._columnar.upcoming() is not None:
+                break  # from here on it has columns of its own
             try:
                 found = self._one()
             except FeedError as problem:

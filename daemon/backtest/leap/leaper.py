@@ -2,7 +2,9 @@
 
 import math
 from collections import Counter
-from typing import Protocol
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
 
 from config.schema import Profile
 from daemon.backtest.leap.columns import ColumnarMarket, QuoteColumns
@@ -64,8 +66,8 @@ class Leaper:
             self._buffers, self._row = buffers(ROOM), 0
         before = self._player.book
         now, taken, row, why = leap(
-            block.ts_us, block.bid, block.ask, 0, start.terms, start.legs, start.standing, self._room,
-            self._buffers, self._row,
+            _frozen(block.ts_us), _frozen(block.bid), _frozen(block.ask), 0,
+            start.terms, start.legs, start.standing, self._room, self._buffers, self._row,
         )  # fmt: skip
         self.ends[WHYS[why]] += 1
         if now.quotes or now.probes:
@@ -124,6 +126,13 @@ class Leaper:
         player.time.market_stamp(now.ts_us)
         player.book = book
         self.quotes += taken
+
+
+def _frozen(column: NDArray[Any]) -> NDArray[Any]:
+    """A view that cannot be written to: the kernel is compiled once, for such columns."""
+    view = column.view()
+    view.flags.writeable = False
+    return view
 
 
 def _last(block: QuoteColumns, taken: int) -> float | None:

@@ -22,8 +22,8 @@ DIFFERS = Finding(
 
 
 def columnar(market: Market) -> ColumnarMarket:
-    """The market itself where it can give columns, else one that gathers them from it."""
-    return market if isinstance(market, ColumnarMarket) else GatheredMarket(market)
+    """The market with its plain steps as columns: its own, or gathered."""
+    return GatheredMarket(market)
 
 
 class Leaps:

@@ -1,6 +1,7 @@
 """What the kernel does beside the core's own functions: exact sums, codes as numbers, where machine code is kept."""
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,22 @@ def test_without_a_folder_to_write_to_it_compiles_all_the_same(tmp_path: Path, m
         assert compiling.compiled(_twice)(2.5) == 5.0
     finally:
         compiling.cache_folder.cache_clear()
+
+
+def test_code_of_old_sources_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(9):
+        old = tmp_path / "leap" / f"old {number}"
+        old.mkdir(parents=True)
+        os.utime(old, (number, number))
+    monkeypatch.setattr(compiling.platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path))
+    compiling.cache_folder.cache_clear()
+    try:
+        found = compiling.cache_folder()
+    finally:
+        compiling.cache_folder.cache_clear()
+    assert found is not None
+    left = sorted(each.name for each in (tmp_path / "leap").iterdir())
+    assert left == sorted([found.name, *(f"old {number}" for number in range(4, 9))])
 
 
 def _twice(value: float) -> float:

@@ -22,13 +22,6 @@ from tests.backtest.leap.side_by_side import FeedOf, Scenario, compare
 from tests.support.tick_market import TickMarket
 
 
-class Unbroken(TickMarket):
-    """The same ticks from a market that knows nothing of columns."""
-
-    upcoming = None  # type: ignore[assignment]
-    skip = None  # type: ignore[assignment]
-
-
 def played(scenario: Scenario, *, fast: bool, model: VenueModel | None = None) -> Result:
     profile = LoadedProfile(profile=scenario.profile, path=Path("calm.yaml"), hash="0" * 64, sources=())
     feed = FeedOf(scenario.market(), scenario.clock_every_ms)
@@ -87,12 +80,18 @@ def test_a_gathered_market_leaps_and_decides_alike() -> None:
     assert found.leapt > 0.9 * found.ticks
 
 
+def without_columns(market: TickMarket) -> TickMarket:
+    """The market, knowing nothing of columns any more."""
+    market.upcoming = market.skip = None  # type: ignore[assignment,method-assign]
+    assert not isinstance(market, ColumnarMarket)
+    return market
+
+
 class Counting(GatheredMarket):
     """A gathered market that says where it is, as the comparison asks."""
 
     def __init__(self, market: TickMarket) -> None:
-        market.upcoming = market.skip = None  # type: ignore[assignment,method-assign] # it shall not be asked
-        super().__init__(market)
+        super().__init__(without_columns(market))
         self.place = 0
         self._length = len(market)
 
@@ -122,7 +121,8 @@ def test_what_is_wrong_further_on_is_raised_where_it_lies() -> None:
     times = np.arange(20, dtype=np.int64) * 1_000_000 + 10**15
     prices = np.full(20, 50.0)
     session = Session(date="2001-09-09", open_us=0, close_us=2 * 10**15)
-    market = GatheredMarket(Damaged(calm_scenario(1).market().contracts, (session,), times, prices, prices + 0.01))
+    torn = Damaged(calm_scenario(1).market().contracts, (session,), times, prices, prices + 0.01)
+    market = GatheredMarket(without_columns(torn))
     ahead = market.upcoming()
     assert ahead is not None
     assert len(ahead.ts_us) == 10
