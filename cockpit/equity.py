@@ -264,15 +264,7 @@ def _layout(span: Range, limit_pct: float | None, reader: Reader) -> dict[str, A
         keep=span,
         legend=True,
         hovermode="x unified",
-        xaxis=figures.axis(
-            reader.say("charts.time_axis", zone=reader.zone_name),
-            type="date",
-            anchor="y2",
-            tickformatstops=figures.TIME_TICKS,
-            tickangle=0,
-            nticks=7,
-            hoverformat=f"%Y-%m-%d %H:%M:%S {reader.zone_name}",
-        ),
+        xaxis=figures.time_axis(reader, hover="%Y-%m-%d %H:%M:%S", anchor="y2"),
         yaxis=figures.axis(reader.say("charts.equity.equity_axis"), domain=[0.38, 1], tickformat=",.0f"),
         yaxis2=figures.axis(
             reader.say("charts.equity.drawdown_axis"),

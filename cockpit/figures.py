@@ -121,6 +121,19 @@ FEW = 31
 LEAST_PLACES = 10
 
 
+def time_axis(reader: Reader, *, hover: str, **more: Any) -> dict[str, Any]:
+    """An axis of moments on the reader's clock; `hover` is how a point says its time, as in strftime."""
+    return axis(
+        reader.say("charts.time_axis", zone=reader.zone_name),
+        type="date",
+        tickformatstops=TIME_TICKS,
+        tickangle=0,
+        nticks=7,
+        hoverformat=f"{hover} {reader.zone_name}",
+        **more,
+    )
+
+
 def day_axis(count: int) -> dict[str, Any]:
     """The axis of `count` days or weeks: one place each while there are few, to scale beyond that."""
     if count <= FEW:

@@ -4,8 +4,7 @@ The address is the question: `run=ID` is one run; `compare=ID,ID` stands above t
 """
 
 import html
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from urllib.parse import quote
 
 import streamlit as st
@@ -122,7 +121,7 @@ def _one(run: RunLook | None, runs: Sequence[RunLook], reader: Reader) -> None:
     if run is None:
         st.text(reader.say("backtests.gone"))
         return
-    _head(run, reader)
+    run_parts.head(run, reader)
     if run.standing == "running":
         run_parts.jobs("backtest", runs, reader, form=None)
     if run.summary is None:
@@ -134,18 +133,6 @@ def _one(run: RunLook | None, runs: Sequence[RunLook], reader: Reader) -> None:
     _details(run, run.summary, reader)
     go_on = wordings.go_on(run, context.current().shell)
     st.text(reader.say("backtests.again", command=go_on))
-
-
-def _head(run: RunLook, reader: Reader) -> None:
-    """Title, standing, and what is wrong with it together with the command that goes on."""
-    said = f"{html.escape(run.title)} · {html.escape(wordings.standing(run, reader))}"
-    st.html(f'<h2 style="margin: 0; font-size: 1.25rem; overflow-wrap: anywhere">{said}</h2>')
-    trouble = wordings.trouble(run, reader)
-    if trouble:
-        st.html(f'<p role="status" style="margin: 0">▲ {html.escape(trouble)}</p>')
-    go_on = wordings.go_on(run, context.current().shell)
-    if run.standing in ("interrupted", "failed") and go_on:
-        st.text(reader.say("backtests.go_on", command=go_on))
 
 
 def _files(paths: BacktestPaths, reader: Reader) -> None:
@@ -168,7 +155,7 @@ def _figures(run: RunLook, summary: Summary, reader: Reader) -> None:
     asked = [("run", run.run_id)]
     left, right = st.columns([2, 3])
     with left:
-        _show("figures", run, plain(backtest_tables.figures_table(summary, reader)))
+        run_parts.show("figures", run, plain(backtest_tables.figures_table(summary, reader)))
     with right:
         run_parts.chart("equity", "/api/runs/figure/equity", asked, height=400)
     left, right = st.columns(2)
@@ -176,7 +163,7 @@ def _figures(run: RunLook, summary: Summary, reader: Reader) -> None:
         run_parts.chart("attribution", "/api/runs/figure/attribution", asked, height=340)
     with right:
         run_parts.chart("refusals", "/api/runs/figure/refusals", asked, height=300)
-    told = _show("days", run, plain(backtest_tables.day_table(summary, reader)))
+    told = run_parts.show("days", run, plain(backtest_tables.day_table(summary, reader)))
     if told is not None:
         run_parts.preset(day=str(told["key"]), moments="all", rule="")
 
@@ -225,13 +212,9 @@ def _decisions(paths: BacktestPaths, summary: Summary, reader: Reader) -> None:
 
 
 def _details(run: RunLook, summary: Summary, reader: Reader) -> None:
-    _show("findings", run, plain(backtest_tables.findings_table(summary, reader)))
+    run_parts.show("findings", run, plain(backtest_tables.findings_table(summary, reader)))
     left, right = st.columns(2)
     with left:
-        _show("model", run, plain(backtest_tables.model_table(summary, reader)))
+        run_parts.show("model", run, plain(backtest_tables.model_table(summary, reader)))
     with right:
-        _show("origin", run, plain(backtest_tables.origin_table(run, summary, reader)))
-
-
-def _show(name: str, run: RunLook, told: Mapping[str, Any]) -> dict[str, Any] | None:
-    return run_parts.table(f"{name}-{run.run_id}", told)
+        run_parts.show("origin", run, plain(backtest_tables.origin_table(run, summary, reader)))

@@ -1,5 +1,6 @@
 """What the pages of backtests and sweeps share: their elements, pages of a table, and the form that starts a run."""
 
+import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ from cockpit import components, context
 from cockpit.access.page import page_token
 from cockpit.pages import frame
 from cockpit.reader import Reader
+from cockpit.runs import wordings
 from cockpit.runs.live import version_of
 from cockpit.runs.store import Kind
 from config.loader import profile_names
@@ -95,6 +97,23 @@ def table(name: str, told: Mapping[str, Any]) -> dict[str, Any] | None:
     )
     followed: dict[str, Any] | None = found.follow
     return followed
+
+
+def show(name: str, run: RunLook, told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """`table` for one of a run's tables: another run's has another place in the page."""
+    return table(f"{name}-{run.run_id}", told)
+
+
+def head(run: RunLook, reader: Reader) -> None:
+    """Title, standing, and what is wrong with it together with the command that goes on."""
+    said = f"{html.escape(run.title)} · {html.escape(wordings.standing(run, reader))}"
+    st.html(f'<h2 style="margin: 0; font-size: 1.25rem; overflow-wrap: anywhere">{said}</h2>')
+    trouble = wordings.trouble(run, reader)
+    if trouble:
+        st.html(f'<p role="status" style="margin: 0">▲ {html.escape(trouble)}</p>')
+    go_on = wordings.go_on(run, context.current().shell)
+    if run.standing in ("interrupted", "failed") and go_on:
+        st.text(reader.say("backtests.go_on", command=go_on))
 
 
 def chart(name: str, path: str, asked: Sequence[tuple[str, str]], *, height: int) -> None:

@@ -5,14 +5,13 @@ The address is the question: `sweep=ID`, the keys of the heat map (`x`, `y`), an
 
 import html
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import streamlit as st
 
 from cockpit import context
 from cockpit.pages import frame, run_parts
 from cockpit.reader import Reader
-from cockpit.runs import sweep_advice, sweep_tables, wordings
+from cockpit.runs import sweep_advice, sweep_tables
 from cockpit.runs.store import store
 from cockpit.runs.sweep_reading import SweepSeen, seen
 from cockpit.tables import plain
@@ -44,7 +43,7 @@ def _one(run: RunLook | None, runs: Sequence[RunLook], reader: Reader) -> None:
     if run is None:
         st.text(reader.say("sweeps.gone"))
         return
-    _head(run, reader)
+    run_parts.head(run, reader)
     if run.standing == "running":
         run_parts.jobs("sweep", runs, reader, form=None)
     if run.plan is None:
@@ -56,25 +55,15 @@ def _one(run: RunLook | None, runs: Sequence[RunLook], reader: Reader) -> None:
     _charts(run, sweep, reader)
     left, right = st.columns(2)
     with left:
-        _show("advice", run, plain(sweep_advice.table(sweep, reader)))
+        run_parts.show("advice", run, plain(sweep_advice.table(sweep, reader)))
     with right:
-        _show("plan", run, plain(sweep_tables.plan_table(run, sweep.plan, reader)))
+        run_parts.show("plan", run, plain(sweep_tables.plan_table(run, sweep.plan, reader)))
     if sweep.plan.folds:
         run_parts.chart("folds", "/api/sweeps/figure/folds", _asked(run, sweep), height=330)
-        _show("folds", run, plain(sweep_tables.folds_table(sweep, reader)))
-    _show("cells", run, plain(sweep_tables.cells_table(sweep, reader)))
+        run_parts.show("folds", run, plain(sweep_tables.folds_table(sweep, reader)))
+    run_parts.show("cells", run, plain(sweep_tables.cells_table(sweep, reader)))
     if sweep.advice is not None:
         _make_profile(run, runs, sweep, reader)
-
-
-def _head(run: RunLook, reader: Reader) -> None:
-    said = f"{html.escape(run.title)} · {html.escape(wordings.standing(run, reader))}"
-    st.html(f'<h2 style="margin: 0; font-size: 1.25rem; overflow-wrap: anywhere">{said}</h2>')
-    trouble = wordings.trouble(run, reader)
-    if trouble:
-        st.html(f'<p role="status" style="margin: 0">▲ {html.escape(trouble)}</p>')
-    if run.standing in ("interrupted", "failed"):
-        st.text(reader.say("backtests.go_on", command=wordings.go_on(run, context.current().shell)))
 
 
 def _charts(run: RunLook, sweep: SweepSeen, reader: Reader) -> None:
@@ -154,7 +143,3 @@ def _make_profile(run: RunLook, runs: Sequence[RunLook], sweep: SweepSeen, reade
         ],
     }
     run_parts.jobs("sweep", runs, reader, form=form)
-
-
-def _show(name: str, run: RunLook, told: Any) -> dict[str, Any] | None:
-    return run_parts.table(f"{name}-{run.run_id}", told)

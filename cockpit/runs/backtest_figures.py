@@ -168,15 +168,7 @@ def _two_axes(reader: Reader, above: str, *, legend: bool) -> dict[str, Any]:
         height=360,
         legend=legend,
         hovermode="x unified",
-        xaxis=figures.axis(
-            reader.say("charts.time_axis", zone=reader.zone_name),
-            type="date",
-            anchor="y2",
-            tickformatstops=figures.TIME_TICKS,
-            tickangle=0,
-            nticks=7,
-            hoverformat=f"%Y-%m-%d %H:%M {reader.zone_name}",
-        ),
+        xaxis=figures.time_axis(reader, hover="%Y-%m-%d %H:%M", anchor="y2"),
         yaxis=figures.axis(above, domain=[0.36, 1], tickformat=",.0f"),
         yaxis2=figures.axis(reader.say("charts.equity.drawdown_axis"), domain=[0, 0.28], rangemode="tozero"),
     )
