@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from daemon.backtest.recorder import Recorder, fills_of
-from daemon.core.pnl import wear_per_10k
 from state.runs.records import AttributionUsd, DayRow, Figures, RatioValue
 from state.statistics.days import PARTS, TradingDay, attribution, trading_days
 from state.statistics.drawdowns import drawdowns
 from state.statistics.executions import hedges, sizes
-from state.statistics.measures import sharpe, sortino
+from state.statistics.measures import sharpe, sortino, wear
 
 _IN_BAND = re.compile(r"\bD0\b")
 _DECIMALS = 6
@@ -37,7 +36,7 @@ def figures_of(recorder: Recorder) -> Figures | None:
     exposure = recorder.exposure
     sharpe_ratio, sortino_ratio = sharpe(returns), sortino(returns)
     slippage = 0.0 if traded.slippage_usd is None else traded.slippage_usd
-    wear = wear_per_10k(pnl_usd, traded.value_usd)
+    worn_usd = wear([(pnl_usd, traded.value_usd)]).value
     inside = sum(exposure.states.values())
     in_band = sum(count for state, count in exposure.states.items() if _IN_BAND.search(state))
     return Figures(
@@ -57,7 +56,7 @@ def figures_of(recorder: Recorder) -> Figures | None:
         value_traded_usd=_told(traded.value_usd),
         slippage_usd=_told(slippage),
         slippage_bps=_told(slippage / traded.value_usd * 10_000) if traded.value_usd > 0 else None,
-        wear_per_10k_usd=None if wear is None else _told(wear),
+        wear_per_10k_usd=None if worn_usd is None else _told(worn_usd),
         mean_abs_net_delta_shares=_told(exposure.abs_delta_sum / exposure.known) if exposure.known else None,
         max_abs_net_delta_shares=exposure.abs_delta_most if exposure.known else None,
         max_abs_own_shares=exposure.abs_own_most,
