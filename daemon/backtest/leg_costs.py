@@ -68,8 +68,9 @@ class LegCosts:
         return self._cost_usd
 
     def day_rolled(self) -> None:
-        """The opening marks are yesterday's closing ones from here on: the cost stays what it was."""
+        """The opening marks are yesterday's closing ones from here on: the cost stays what it was, guessed or not."""
         self._is_first_day = False
+        self._provisional = frozenset()
 
     def moved(self, before: Book, after: Book) -> None:
         """Contracts came or left without an execution; where they were exercised, shares were paid for."""

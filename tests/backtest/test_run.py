@@ -308,3 +308,27 @@ def test_shares_that_are_closed_after_the_last_leg_have_a_row_too(tmp_path: Path
     assert traded == 0.0
     assert sum(row["filled_shares"] for row in rows if row["hedged"]) > 100
     assert recompute(paths(tmp_path).folder) == 0
+
+
+def test_legs_that_no_file_quotes_are_recomputed_over_days_and_no_minute_counts_yesterday_twice(
+    tmp_path: Path,
+) -> None:
+    """Their opening marks are the model's: a guess, which the next day's opening must not take the place of."""
+    lines = ["ts_us,bid,ask"]
+    price = 100.0
+    for day in (0, 1, 2):
+        for minute in range(1, 60, 4):
+            price += 0.11 * (-1) ** minute * (minute % 7) + 0.2
+            at_us = session().open_us + (day * 86_400 + minute * 60) * 1_000_000
+            lines.append(f"{at_us},{price - 0.01:.2f},{price + 0.01:.2f}")
+    (tmp_path / "quotes.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    loaded = straddle(contracts=10.0, **LIVELY)
+    feed = open_feed("csv:quotes.csv", loaded.profile, base=tmp_path)
+    result = run_backtest(loaded, GammaScalper, feed, model=VenueModel(), out=paths(tmp_path))
+    figures = result.summary.figures
+    assert figures is not None
+    assert figures.days == 3
+    assert len({row["option_cost_usd"] for row in result.decisions.to_pylist()}) == 1
+    assert recompute(paths(tmp_path).folder) == 0
+    for row in result.equity.to_pylist():
+        assert row["pnl_usd"] == pytest.approx(row["equity_usd"] - figures.base_equity_usd, abs=1e-6)
