@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from config.schema import Profile
 from daemon.backtest.leap.columns import ColumnarMarket, QuoteColumns
+from daemon.backtest.leap.fixed import Fixed
 from daemon.backtest.leap.kernel import leap
 from daemon.backtest.leap.landing import Account, landed, notes_of
 from daemon.backtest.leap.rows import LeapRows, buffers
 from daemon.backtest.leap.state import FAR_US, WHYS, Standing, scratch
-from daemon.backtest.leap.terms import Entry, Fixed, Moments, entry
+from daemon.backtest.leap.terms import Entry, Moments, entry
 from daemon.backtest.player import Player
 from daemon.core.book import Book
 

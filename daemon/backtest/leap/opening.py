@@ -64,8 +64,8 @@ class Leaps:
 
     def _begun(self) -> "Leaper | None":
         from daemon.backtest.leap.compiled import computes_alike  # noqa: PLC0415 -- see WORTH
+        from daemon.backtest.leap.fixed import RULES_AS_KNOWN  # noqa: PLC0415
         from daemon.backtest.leap.leaper import Leaper  # noqa: PLC0415
-        from daemon.backtest.leap.terms import RULES_AS_KNOWN  # noqa: PLC0415
 
         if not computes_alike():
             self.finding = DIFFERS

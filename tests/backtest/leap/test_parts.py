@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from daemon.backtest.leap import compiled as compiling
 from daemon.backtest.leap.arithmetic import exact_sum
+from daemon.backtest.leap.fixed import RULES_AS_KNOWN
 from daemon.backtest.leap.rows import packed, unpacked
-from daemon.backtest.leap.terms import RULES_AS_KNOWN
 from daemon.strategies.gamma_scalper.classifier import (
     Codes,
     DeltaCode,
