@@ -12,8 +12,9 @@ from cli.plain_tables import add, plural, section, show, table, usd
 from state.runs.records import DataInfo
 
 if TYPE_CHECKING:
+    from daemon.backtest.hedge_changes import HedgeRow
     from daemon.backtest.outcomes import Stretch
-    from daemon.backtest.whatif import Divergence, HedgeRow, WhatIf
+    from daemon.backtest.whatif import Divergence, WhatIf
 
 MOST = 20
 _COSTS = ("slippage_usd", "commission_usd")

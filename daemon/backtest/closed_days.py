@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from daemon.backtest.tables import EQUITY
+from daemon.backtest.schemas import EQUITY
 from daemon.core.book import Book
 from daemon.core.pnl_parts import pnl_parts
 from state.statistics.digest import DayPart

@@ -17,7 +17,8 @@ from daemon.backtest.exposure import Exposure
 from daemon.backtest.leap.rows import CODES, REFUSALS, Buffers, LeapRows, unpacked
 from daemon.backtest.leg_costs import LegCosts
 from daemon.backtest.oddities import Oddities
-from daemon.backtest.tables import EQUITY, FILLS, NO_WORD, ROW_GROUP, DecisionColumns, HedgeOrder, Rows
+from daemon.backtest.schemas import EQUITY, FILLS
+from daemon.backtest.tables import NO_WORD, ROW_GROUP, DecisionColumns, HedgeOrder, Rows
 from daemon.core.attribution import Parts, parts
 from daemon.core.book import Book, DayView
 from daemon.core.effects import AnyEffect, Exit, PlaceOrder, Record, Sample

@@ -22,8 +22,8 @@ from daemon.backtest.player import Player
 from daemon.backtest.recorder import Recorder
 from daemon.backtest.results import day_rows, figures_of, what_was_odd
 from daemon.backtest.run_folder import RunFolder, wall_us
+from daemon.backtest.schemas import DECISIONS
 from daemon.backtest.settlement import Settlement
-from daemon.backtest.tables import DECISIONS
 from daemon.core.strategy import Strategy
 from daemon.venues.feeds.errors import FeedError
 from daemon.venues.simulated.model import Market

@@ -15,7 +15,8 @@ import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from daemon.backtest.tables import DECISIONS, ROW_GROUP
+from daemon.backtest.schemas import DECISIONS
+from daemon.backtest.tables import ROW_GROUP
 from state.atomic import replace_file
 from state.runs.folder import BacktestPaths
 from state.runs.records import SCHEMA_VERSION, Progress, Status, Summary

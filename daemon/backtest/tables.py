@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from daemon.backtest.schemas import DECISIONS, TS
 from daemon.core.events import Side
 
 ROW_GROUP = 20_000
@@ -22,79 +23,6 @@ NO_WORD = -1
 """Stands for null in a column of words."""
 
 _NAN = math.nan
-_TS = pa.timestamp("us", tz="UTC")
-_WORD = pa.dictionary(pa.int32(), pa.string())
-
-DECISIONS = pa.schema(
-    [
-        ("ts", _TS),
-        ("ts_us", pa.int64()),
-        ("session", _WORD),
-        ("spot", pa.float64()),
-        ("net_delta_shares", pa.float64()),
-        ("own_shares", pa.float64()),
-        ("option_value_usd", pa.float64()),
-        ("option_cost_usd", pa.float64()),
-        ("state_code", _WORD),
-        ("daemon_state", _WORD),
-        ("needed", pa.bool_()),
-        ("hedged", pa.bool_()),
-        ("side", _WORD),
-        ("quantity_shares", pa.float64()),
-        ("filled_shares", pa.float64()),
-        ("price", pa.float64()),
-        ("commission_usd", pa.float64()),
-        ("order_ref", pa.string()),
-        ("refused", _WORD),
-        ("measured", pa.float64()),
-        ("limit", pa.float64()),
-        ("measured_text", pa.string()),
-        ("limit_text", pa.string()),
-    ]
-)
-EQUITY = pa.schema(
-    [
-        ("ts", _TS),
-        ("ts_us", pa.int64()),
-        ("session", _WORD),
-        *(
-            (name, pa.float64())
-            for name in (
-                "spot",
-                "equity_usd",
-                "pnl_usd",
-                "day_pnl_usd",
-                "drawdown_pct",
-                "net_delta_shares",
-                "own_shares",
-                "delta_usd",
-                "gamma_usd",
-                "theta_usd",
-                "vega_usd",
-                "other_usd",
-                "slippage_usd",
-                "commission_usd",
-                "traded_usd",
-            )
-        ),
-        ("hedges_today", pa.int64()),
-    ]
-)
-FILLS = pa.schema(
-    [
-        ("ts", _TS),
-        ("ts_us", pa.int64()),
-        ("session", _WORD),
-        ("order_ref", pa.string()),
-        ("exec_key", pa.string()),
-        ("side", _WORD),
-        ("quantity_shares", pa.float64()),
-        ("price", pa.float64()),
-        ("decision_mid", pa.float64()),
-        ("slippage_usd", pa.float64()),
-        ("commission_usd", pa.float64()),
-    ]
-)
 
 
 class Words:
@@ -249,7 +177,7 @@ class DecisionColumns:
             sides[row] = self.words.number(order.side)
         ts = _column(self.ts_us, rows, np.int64)
         columns = {
-            "ts": pa.array(ts).cast(_TS),
+            "ts": pa.array(ts).cast(TS),
             "ts_us": pa.array(ts),
             "session": self._word(self.session, rows),
             "spot": _floats(self.spot, rows),
@@ -298,7 +226,7 @@ class Rows:
         arrays = [
             _typed(list(values), field.type) for values, field in zip(columns, list(self._schema)[1:], strict=True)
         ]
-        return pa.Table.from_arrays([arrays[0].cast(_TS), *arrays], schema=self._schema)
+        return pa.Table.from_arrays([arrays[0].cast(TS), *arrays], schema=self._schema)
 
 
 def _typed(values: list[Any], kind: pa.DataType) -> pa.Array:

@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from daemon.backtest.hedge_changes import HedgeChange, HedgeRow, hedge_changes, hedge_rows
 from daemon.backtest.outcomes import Pair, Stretch, differing, is_refusal, outcomes, paired
 from state.runs.records import Figures, Summary
 from state.statistics.days import PARTS
 from state.statistics.past import Past
-from state.statistics.run_tables import numbers, refusal_stretches, sessions, source_of_tables, texts
+from state.statistics.run_tables import refusal_stretches, source_of_tables
 
 
 class RunTables(Protocol):
@@ -30,25 +31,6 @@ class RunTables(Protocol):
     def equity(self) -> pa.Table: ...  # noqa: D102
     @property
     def fills(self) -> pa.Table: ...  # noqa: D102
-
-
-class HedgeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One hedge of one run."""
-
-    ts_us: int
-    session: str
-    side: str | None
-    quantity_shares: float | None
-    price: float | None
-    """Average of its fills, USD; None where it did not fill."""
-    net_delta_shares: float | None
-
-
-class HedgeChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A hedge that both runs send at the same moment, with another side, quantity or price."""
-
-    base: HedgeRow
-    changed: HedgeRow
 
 
 class RuleCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +98,7 @@ def compare(base: RunTables, changed: RunTables) -> WhatIf:
     """Lay two runs side by side. Raises KeyError, ValueError for tables that are not a backtest's."""
     pair = paired(outcomes(base.decisions), outcomes(changed.decisions))
     stretches = differing(pair)
-    appeared, vanished, altered, same = _hedges(hedge_rows(base.decisions), hedge_rows(changed.decisions))
+    appeared, vanished, altered, same = hedge_changes(hedge_rows(base.decisions), hedge_rows(changed.decisions))
     altered_us = np.array([each.base.ts_us for each in altered], dtype=np.int64)
     unlike = (pair.base != pair.changed) | np.isin(pair.ts_us, altered_us)
     figures = base.summary.figures, changed.summary.figures
@@ -139,53 +121,6 @@ def compare(base: RunTables, changed: RunTables) -> WhatIf:
         first=_first(pair, unlike, base.decisions, changed.decisions),
         same_data=base.summary.data.hash == changed.summary.data.hash,
     )
-
-
-def hedge_rows(decisions: pa.Table) -> tuple[HedgeRow, ...]:
-    """The hedges of a run in order of time."""
-    sent = decisions.filter(decisions.column("hedged"))
-    columns = {name: numbers(sent, name) for name in ("quantity_shares", "price", "net_delta_shares")}
-    times, days, sides = numbers(sent, "ts_us", np.int64), sessions(sent), texts(sent, "side")
-    return tuple(
-        HedgeRow(
-            ts_us=int(times[row]),
-            session=days[row],
-            side=sides[row],
-            **{name: float(values[row]) if np.isfinite(values[row]) else None for name, values in columns.items()},
-        )
-        for row in range(sent.num_rows)
-    )
-
-
-def _hedges(
-    base: tuple[HedgeRow, ...], changed: tuple[HedgeRow, ...]
-) -> tuple[tuple[HedgeRow, ...], tuple[HedgeRow, ...], tuple[HedgeChange, ...], int]:
-    """Appeared, vanished, changed, and how many are the same; matched by their moment, and by order within it."""
-    old, new = _by_moment(base), _by_moment(changed)
-    altered = tuple(
-        HedgeChange(base=old[key], changed=new[key])
-        for key in sorted(old.keys() & new.keys())
-        if _differ(old, new, key)
-    )
-    same = len(old.keys() & new.keys()) - len(altered)
-    appeared = tuple(new[key] for key in sorted(new.keys() - old.keys()))
-    vanished = tuple(old[key] for key in sorted(old.keys() - new.keys()))
-    return appeared, vanished, altered, same
-
-
-def _by_moment(rows: tuple[HedgeRow, ...]) -> dict[tuple[int, int], HedgeRow]:
-    found: dict[tuple[int, int], HedgeRow] = {}
-    for row in rows:
-        number = 0
-        while (row.ts_us, number) in found:
-            number += 1
-        found[row.ts_us, number] = row
-    return found
-
-
-def _differ(old: dict[tuple[int, int], HedgeRow], new: dict[tuple[int, int], HedgeRow], key: tuple[int, int]) -> bool:
-    a, b = old[key], new[key]
-    return (a.side, a.quantity_shares, a.price) != (b.side, b.quantity_shares, b.price)
 
 
 def _attribution(base: Past, changed: Past) -> dict[str, float] | None:

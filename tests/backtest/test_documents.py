@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from daemon.backtest import tables
+from daemon.backtest import schemas
 from daemon.backtest.oddities import CODES
 from state.runs import records
 from state.runs.folder import BacktestPaths
 
 DOCS = Path(__file__).parents[2] / "docs"
 FORMAT = (DOCS / "file-format.md").read_text()
-TABLES = {"decisions": tables.DECISIONS, "equity": tables.EQUITY, "fills": tables.FILLS}
+TABLES = {"decisions": schemas.DECISIONS, "equity": schemas.EQUITY, "fills": schemas.FILLS}
 WRITTEN = (
     "Summary", "ProfileInfo", "DataInfo", "VenueModel", "Figures", "AttributionUsd", "RatioValue", "DayRow", "Finding",
     "Progress", "SweepPlan", "Searched", "Trial",
