@@ -6,7 +6,7 @@ Pure: a summary and a reader in, a figure out.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cockpit import figures, history_tables, wording
+from cockpit import activity_tables, figures, wording
 from cockpit.figures import Figure
 from cockpit.history_bars import ENOUGH, Limits, bars_in, bars_of, per_bar
 from cockpit.history_summary import Summary
@@ -57,7 +57,7 @@ def hedges(summary: Summary, reader: Reader, limits: Limits) -> Figure:
             annotations=notes,
         ),
         note=" · ".join(part for part in (sized, words) if part),
-        table=figures.twin(history_tables.hedge_table(summary, reader)),
+        table=figures.twin(activity_tables.hedge_table(summary, reader)),
     )
 
 
@@ -86,7 +86,7 @@ def hours(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
             xaxis=figures.places_axis(reader.say("charts.hours.axis"), len(found), least=7),
             yaxis=figures.count_axis(reader.say("charts.hedges.axis"), most),
         ),
-        table=figures.twin(history_tables.hour_table(summary, reader)),
+        table=figures.twin(activity_tables.hour_table(summary, reader)),
     )
 
 
@@ -117,7 +117,7 @@ def refusals(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
             yaxis=figures.axis("", type="category", autorange="reversed", fixedrange=True),
         ),
         note=reader.say("charts.refusals.note", n=f"{total:,d}"),
-        table=figures.twin(history_tables.refusal_table(summary, reader)),
+        table=figures.twin(activity_tables.refusal_table(summary, reader)),
     )
 
 
@@ -216,5 +216,5 @@ def _lines_figure(
             yaxis=figures.axis(unit, rangemode="tozero"),
         ),
         note=f"{said}{' · ' if note else ''}{note}",
-        table=figures.twin(history_tables.execution_table(summary, reader)),
+        table=figures.twin(activity_tables.execution_table(summary, reader)),
     )

@@ -5,8 +5,8 @@ Plain values, so that a program can read them: no thousands, a point, ISO times 
 
 from collections.abc import Callable, Iterable, Mapping
 
+from cockpit.activity_tables import execution_rows
 from cockpit.history_summary import Summary
-from cockpit.history_tables import execution_rows
 from state.statistics import rows
 
 
