@@ -5,6 +5,7 @@ blindness. The value stands in every cell of a table, and the two cells that mat
 """
 
 import statistics
+from collections.abc import Sequence
 from typing import Any, Final
 
 from cockpit import figures
@@ -22,6 +23,30 @@ _SPARSE: Final = 3
 """A search that draws its cells meets few values twice: a table of so many places per trial would be empty."""
 
 
+class _Scale:
+    """The colours of a map: as far to either side of the middle value as the farthest one lies."""
+
+    def __init__(self, values: Sequence[float], sweep: SweepSeen) -> None:
+        self.middle = statistics.median(values)
+        farthest = max(abs(value - self.middle) for value in values) or 1.0
+        self.low, self.high = self.middle - farthest, self.middle + farthest
+        ends = ("role:heatloss", "role:heatgain")
+        low, high = ends if sweep.plan.maximise else ends[::-1]
+        self.colours = [[0, low], [0.5, "role:heatzero"], [1, high]]
+        self.bar = {"title": {"text": sweep.plan.objective, "font": {"size": 12}}, "thickness": 10, "len": 0.9}
+
+
+def _alt(names: Sequence[str], values: Sequence[float], reader: Reader) -> str:
+    return reader.say(
+        "sweeps.charts.heat.alt",
+        x=names[0],
+        y=names[1],
+        low=sweep_tables.objective(min(values)),
+        middle=sweep_tables.objective(statistics.median(values)),
+        high=sweep_tables.objective(max(values)),
+    )
+
+
 def heat(sweep: SweepSeen, x_key: str, y_key: str, reader: Reader, *, fixed: dict[str, Any] | None = None) -> Figure:
     """The objective over two keys. `fixed`: values of the other keys; of those that are free the median is shown."""
     title = reader.say("sweeps.charts.heat.title", objective=sweep.plan.objective)
@@ -34,14 +59,13 @@ def heat(sweep: SweepSeen, x_key: str, y_key: str, reader: Reader, *, fixed: dic
         return _points(sweep, x_key, y_key, trials, reader)
     x = [sweep_tables.shown(value) for value in found.x_values]
     y = [sweep_tables.shown(value) for value in found.y_values]
-    middle, sign = statistics.median(values), 1 if sweep.plan.maximise else -1
-    farthest = max(abs(value - middle) for value in values) or 1.0
+    scale = _Scale(values, sweep)
+    names = [sweep_tables.short(key, sweep.plan) for key in (x_key, y_key)]
     marks = _marks(sweep, found)
     texts = [
         [_text(value, marks.get((row, column), "")) for column, value in enumerate(line)]
         for row, line in enumerate(found.objective)
     ]
-    ends = ("role:heatloss", "role:heatgain") if sign > 0 else ("role:heatgain", "role:heatloss")
     trace = {
         "type": "heatmap",
         "x": x,
@@ -52,32 +76,25 @@ def heat(sweep: SweepSeen, x_key: str, y_key: str, reader: Reader, *, fixed: dic
         "textfont": {"size": 12, "color": "role:ink"},
         "hovertemplate": "%{y} · %{x}: %{z:,.6g}<extra></extra>",
         "hoverongaps": False,
-        "zmin": middle - farthest,
-        "zmax": middle + farthest,
-        "colorscale": [[0, ends[0]], [0.5, "role:heatzero"], [1, ends[1]]],
-        "colorbar": {"title": {"text": sweep.plan.objective, "font": {"size": 12}}, "thickness": 10, "len": 0.9},
+        "zmin": scale.low,
+        "zmax": scale.high,
+        "colorscale": scale.colours,
+        "colorbar": scale.bar,
         "xgap": 2,
         "ygap": 2,
     }
     return Figure(
         title=title,
-        alt=reader.say(
-            "sweeps.charts.heat.alt",
-            x=sweep_tables.short(x_key, sweep.plan),
-            y=sweep_tables.short(y_key, sweep.plan),
-            low=sweep_tables.objective(min(values)),
-            middle=sweep_tables.objective(middle),
-            high=sweep_tables.objective(max(values)),
-        ),
+        alt=_alt(names, values, reader),
         data=(trace,),
         layout=figures.layout(
             reader,
             height=130 + 44 * len(y),
-            xaxis=figures.axis(sweep_tables.short(x_key, sweep.plan), type="category", showgrid=False, tickangle=0),
-            yaxis=figures.axis(sweep_tables.short(y_key, sweep.plan), type="category", showgrid=False, fixedrange=True),
+            xaxis=figures.axis(names[0], type="category", showgrid=False, tickangle=0),
+            yaxis=figures.axis(names[1], type="category", showgrid=False, fixedrange=True),
             shapes=[_frame(place, mark) for place, mark in marks.items()],
         ),
-        note=reader.say("sweeps.charts.heat.note", middle=sweep_tables.objective(middle)),
+        note=reader.say("sweeps.charts.heat.note", middle=sweep_tables.objective(scale.middle)),
         table=_heat_twin(found, sweep, reader),
     )
 
@@ -90,9 +107,7 @@ def _points(sweep: SweepSeen, x_key: str, y_key: str, trials: list[Trial], reade
     values = [each.objective for each in good if each.objective is not None]
     if not values:
         return figures.empty(title, reader.say("sweeps.no_result"))
-    middle, sign = statistics.median(values), 1 if sweep.plan.maximise else -1
-    farthest = max(abs(value - middle) for value in values) or 1.0
-    ends = ("role:heatloss", "role:heatgain") if sign > 0 else ("role:heatgain", "role:heatloss")
+    scale = _Scale(values, sweep)
     names = [sweep_tables.short(key, sweep.plan) for key in (x_key, y_key)]
     data: list[dict[str, Any]] = [
         {
@@ -106,29 +121,18 @@ def _points(sweep: SweepSeen, x_key: str, y_key: str, trials: list[Trial], reade
             "marker": {
                 "size": 14,
                 "color": values,
-                "cmin": middle - farthest,
-                "cmax": middle + farthest,
-                "colorscale": [[0, ends[0]], [0.5, "role:heatzero"], [1, ends[1]]],
+                "cmin": scale.low,
+                "cmax": scale.high,
+                "colorscale": scale.colours,
+                "colorbar": scale.bar,
                 "line": {"color": "role:axis", "width": 1},
-                "colorbar": {
-                    "title": {"text": sweep.plan.objective, "font": {"size": 12}},
-                    "thickness": 10,
-                    "len": 0.9,
-                },
             },
         },
         *chosen(sweep, reader, lambda judged: (judged.params.get(x_key), judged.params.get(y_key))),
     ]
     return Figure(
         title=title,
-        alt=reader.say(
-            "sweeps.charts.heat.alt",
-            x=names[0],
-            y=names[1],
-            low=sweep_tables.objective(min(values)),
-            middle=sweep_tables.objective(middle),
-            high=sweep_tables.objective(max(values)),
-        ),
+        alt=_alt(names, values, reader),
         data=tuple(data),
         layout=figures.layout(
             reader,
@@ -137,7 +141,7 @@ def _points(sweep: SweepSeen, x_key: str, y_key: str, trials: list[Trial], reade
             xaxis=figures.axis(names[0]),
             yaxis=figures.axis(names[1]),
         ),
-        note=reader.say("sweeps.charts.heat.points_note", middle=sweep_tables.objective(middle)),
+        note=reader.say("sweeps.charts.heat.points_note", middle=sweep_tables.objective(scale.middle)),
         table=figures.twin(sweep_tables.cells_table(sweep, reader)),
     )
 
