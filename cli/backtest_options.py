@@ -47,20 +47,26 @@ PositionOption = Annotated[
 ]
 SlippageOption = Annotated[
     float | None,
-    typer.Option("--slippage-bps", min=0, metavar="BPS", help="Market orders: worse than the touch by this. [0]"),
+    typer.Option(
+        "--slippage-bps", min=0, max=1_000, metavar="BPS", help="Market orders: worse than the touch by this. [0]"
+    ),
 ]
 ExtraSpreadOption = Annotated[
     float | None,
-    typer.Option("--extra-spread-usd", min=0, metavar="USD", help="Added to the stock's quoted spread. [0]"),
+    typer.Option("--extra-spread-usd", min=0, max=1_000, metavar="USD", help="Added to the stock's quoted spread. [0]"),
 ]
 LatencyOption = Annotated[
     float | None,
-    typer.Option("--latency-ms", min=0, metavar="MS", help="From the decision to the exchange. [0]"),
+    typer.Option("--latency-ms", min=0, max=3_600_000, metavar="MS", help="From the decision to the exchange. [0]"),
 ]
 SlicesOption = Annotated[
     float | None,
     typer.Option(
-        "--partial-fill-shares", min=1, metavar="SHARES", help="Orders fill in slices of at most so many. [whole]"
+        "--partial-fill-shares",
+        min=1,
+        max=1e9,
+        metavar="SHARES",
+        help="Orders fill in slices of at most so many. [whole]",
     ),
 ]
 EachStepOption = Annotated[
@@ -69,11 +75,11 @@ EachStepOption = Annotated[
 ]
 ShareCommissionOption = Annotated[
     float | None,
-    typer.Option("--commission-usd-share", min=0, metavar="USD", help="Commission of each share. [0.005]"),
+    typer.Option("--commission-usd-share", min=0, max=1_000, metavar="USD", help="Commission of each share. [0.005]"),
 ]
 MinimumCommissionOption = Annotated[
     float | None,
-    typer.Option("--commission-minimum-usd", min=0, metavar="USD", help="Least commission of an order. [1]"),
+    typer.Option("--commission-minimum-usd", min=0, max=1_000, metavar="USD", help="Least commission of an order. [1]"),
 ]
 TitleOption = Annotated[str, typer.Option("--title", metavar="TEXT", help="For people, in lists and reports.")]
 PriorityOption = Annotated[

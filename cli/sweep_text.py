@@ -121,7 +121,9 @@ def _folds(table: "FoldTable") -> Iterator[str]:
         )
     if table.out_sum is not None:
         what = "sum" if table.is_by_session else "mean"
-        yield f"{what} out of sample, each fold with the cell that was best in its sample: {table.out_sum:,.6g}"
+        told = sum(row.out_total is not None for row in table.rows)
+        of = "each fold" if told == len(table.rows) else f"{told} of {len(table.rows)} folds"
+        yield f"{what} out of sample, {of} with the cell that was best in its sample: {table.out_sum:,.6g}"
 
 
 def _figure(value: float | None) -> str:

@@ -50,7 +50,8 @@ class RunFolder:
         paths = self.paths
         try:
             paths.folder.mkdir(parents=True, exist_ok=True)
-            if any(each.exists() for each in (paths.summary, paths.decisions)) or self._of_another():
+            is_taken = not self._claimed() and self._of_another()
+            if is_taken or any(each.exists() for each in (paths.summary, paths.decisions)):
                 raise RunFolderError(f"{paths.folder} holds a run already: choose another --name or --out")
         except OSError as error:
             raise RunFolderError(f"cannot write {paths.folder}: {error.strerror or error}") from error
@@ -118,6 +119,14 @@ class RunFolder:
         with suppress(OSError):
             self.paths.progress.unlink(missing_ok=True)
             self.paths.folder.rmdir()
+
+    def _claimed(self) -> bool:
+        """Whether the folder was nobody's and is ours now: of two runs that begin at once one alone makes this file."""
+        try:
+            os.close(os.open(self.paths.progress, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
+        except FileExistsError:
+            return False
+        return True
 
     def _of_another(self) -> bool:
         try:

@@ -14,7 +14,7 @@ import pytest
 from daemon.backtest import recorder
 from daemon.backtest.feeds.opening import open_feed
 from daemon.backtest.run import Result, run_backtest
-from daemon.backtest.run_folder import RunFolderError
+from daemon.backtest.run_folder import RunFolder, RunFolderError
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
 from daemon.venues.feeds.errors import FeedError
 from daemon.venues.simulated.model import SimQuote
@@ -102,6 +102,29 @@ def test_another_run_is_never_written_over(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="holds a run already"):
         over(straddle(), path(3), out=paths(tmp_path))
     assert paths(tmp_path).summary.read_bytes() == before
+
+
+def test_of_two_runs_that_begin_at_once_under_one_name_one_alone_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one looks while the first has looked and not yet written."""
+    plain = RunFolder.tell
+    refused: list[str] = []
+
+    def other_comes_first(folder: RunFolder, *told: Any, **more: Any) -> None:
+        if not refused:
+            refused.append("not refused")
+            with monkeypatch.context() as of_another:
+                of_another.setattr("os.getpid", lambda: 4_000_000)
+                with pytest.raises(RunFolderError, match="holds a run already"):
+                    RunFolder(paths(tmp_path)).begin("the other")
+                refused[:] = ["refused"]
+        plain(folder, *told, **more)
+
+    monkeypatch.setattr(RunFolder, "tell", other_comes_first)
+    over(straddle(), path(3), out=paths(tmp_path))
+    assert refused == ["refused"]
+    assert summary_of(paths(tmp_path)).status == "finished"
 
 
 def test_row_groups_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

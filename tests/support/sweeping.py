@@ -25,6 +25,7 @@ COOLDOWN = "gates.intent.hedge.cooldown_seconds"
 THRESHOLD = "gates.state.delta.threshold_hedge_shares"
 BAND = "gates.state.delta.epsilon_band"
 ORDER_TYPE = "execution.order_type"
+LOSS = "gates.guard.risk.max_daily_loss_usd"
 COUNT = "gates.guard.risk.max_daily_hedge_count"
 PROFILE = """
 extends: demo

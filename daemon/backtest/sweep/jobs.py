@@ -4,6 +4,7 @@ Everything travels by value: the profile with the cell's keys in it, the model, 
 itself is read where the trial runs.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -20,9 +21,11 @@ from daemon.backtest.run import run_backtest
 from daemon.core.strategy import Strategy
 from daemon.venues.feeds.errors import FeedError
 from state.runs.objectives import objective_of
-from state.runs.records import Trial, VenueModel
+from state.runs.records import Summary, Trial, VenueModel
 
 StrategyOf = Callable[[Profile], Strategy]
+STOPPED = frozenset({"halted", "core_left", "position_unexplained"})
+"""Findings of a run that decided nothing any more before its data ended."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,8 +95,7 @@ def _played(job: Job, strategy_of: StrategyOf, started_s: float) -> Trial:
             summary.seconds,
         )
     _FEEDS.give_back(key, feed)
-    objective = objective_of(summary.figures, job.objective)
-    days = 0 if summary.figures is None else summary.figures.days
+    objective, problem = _compared(summary, job)
     return Trial(
         number=job.number,
         fold=job.fold,
@@ -103,9 +105,26 @@ def _played(job: Job, strategy_of: StrategyOf, started_s: float) -> Trial:
         figures=summary.figures,
         refused=summary.refused,
         seconds=round(time.monotonic() - started_s, 3),
-        problem=None if objective is not None else f"{job.objective} cannot be said of {days} days",
+        problem=problem,
         data_hash=summary.data.hash,
     )
+
+
+def _compared(summary: Summary, job: Job) -> tuple[float | None, str | None]:
+    """The number by which the cell is compared, and why there is none.
+
+    What a desk earns after it stopped deciding is the market's, not the cell's: such a cell must not be chosen. Out of
+    sample nothing is chosen, and what following the choice came to is told whatever it did.
+    """
+    if job.sample != "out":
+        stopped = next((each.text for each in summary.findings if each.code in STOPPED), None)
+        if stopped is not None:
+            return None, f"not compared: {stopped}"
+    objective = objective_of(summary.figures, job.objective)
+    if objective is None or not math.isfinite(objective):
+        days = 0 if summary.figures is None else summary.figures.days
+        return None, f"{job.objective} cannot be said of {days} days"
+    return objective, None
 
 
 class _OpenFeeds:

@@ -8,12 +8,13 @@ progress.json   replaced at most twice a second while the sweep goes on, and at 
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from daemon.backtest.run_folder import PROGRESS_EVERY_S, wall_us
-from state.atomic import replace_file
+from state.atomic import replace_file, write_all
 from state.runs.files import SUMMARY_BYTES, UnreadableError
 from state.runs.folder import SweepPaths
 from state.runs.reading import decode
@@ -74,9 +75,12 @@ class ResultsFolder:
 
     def append(self, trial: Trial) -> None:
         """One trial has ended."""
+        size = os.fstat(self._descriptor).st_size
         try:
-            os.write(self._descriptor, msgspec.json.encode(trial) + b"\n")
+            write_all(self._descriptor, msgspec.json.encode(trial) + b"\n")
         except OSError as error:
+            with suppress(OSError):  # a full disk takes a part and then refuses: no torn line before the next one
+                os.ftruncate(self._descriptor, size)
             raise SweepFolderError(f"cannot write {self._paths.results}: {error.strerror or error}") from error
 
     def tell(self, done: float, text: str, *, status: Status = "running") -> None:

@@ -1,5 +1,7 @@
 """A sweep from its first trial to its last: in this process, with and without interruptions."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from state.runs.folder import SweepPaths, sweep_paths
 from state.runs.reading import look_at_sweep
 from state.runs.records import SweepPlan, Trial
 from state.runs.trials import read_trials
-from tests.support.sweeping import BAND, COOLDOWN, THRESHOLD, InlinePool, cells_of, plan_for, write_profile
+from tests.support.sweeping import BAND, COOLDOWN, LOSS, THRESHOLD, InlinePool, cells_of, plan_for, write_profile
 
 
 @pytest.fixture
@@ -164,6 +166,45 @@ def test_a_sweep_without_any_result_has_failed_and_says_why(profile: Path, paths
     outcome = play(ResultsFolder.new(sweep_paths(paths.folder.parent.parent, "few"), few), profile)
     assert outcome.status == "failed"
     assert "sharpe cannot be said of 1 days" in outcome.text
+
+
+def test_a_desk_that_halts_is_not_compared_but_told_where_nothing_is_chosen(profile: Path, paths: SweepPaths) -> None:
+    """What it earns behind the halt is the market's: with luck more than any cell that hedged."""
+    plan = plan_for(profile, f"{LOSS}=1,25000", folds=1, ratio=1, data="synthetic:7:2")
+    outcome = play(ResultsFolder.new(paths, plan), profile)
+    found = {(trial.params[LOSS], trial.sample): trial for trial in outcome.trials}
+    halted = found[1.0, "in"]
+    assert halted.objective is None
+    assert halted.figures is not None
+    assert (halted.problem or "").startswith(
+        "not compared: the desk halted and hedged no more from then on: daily_loss"
+    )
+    assert found[25000.0, "in"].objective is not None
+    assert found[1.0, "out"].objective is not None
+    assert outcome.status == "finished"
+
+
+def test_a_line_that_the_disk_took_in_part_is_taken_back(
+    profile: Path, paths: SweepPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = ResultsFolder.new(paths, plan_for(profile, f"{COOLDOWN}=30,60"))
+    trial = Trial(number=0, fold=None, sample="all", params={COOLDOWN: 30.0}, objective=1.0, figures=None)
+    folder.append(trial)
+    plain, taken = os.write, iter([20])
+
+    def nearly_full(descriptor: int, line: bytes) -> int:
+        room = next(taken, None)
+        if room is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return plain(descriptor, line[:room])
+
+    monkeypatch.setattr(os, "write", nearly_full)
+    with pytest.raises(SweepFolderError, match="No space left"):
+        folder.append(msgspec.structs.replace(trial, number=1))
+    monkeypatch.undo()
+    folder.append(msgspec.structs.replace(trial, number=2))
+    folder.close()
+    assert [each.number for each in read_trials(paths.results)] == [0, 2]
 
 
 def test_folders_that_cannot_be_written_or_gone_on_with(profile: Path, paths: SweepPaths, tmp_path: Path) -> None:
