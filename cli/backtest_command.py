@@ -124,7 +124,7 @@ def backtest(
     except RunFolderError as error:
         raise CommandError(str(error), ExitCode.USAGE) from error
     except KeyboardInterrupt:
-        complain("bifrost: interrupted")
+        complain("bifrost: interrupted before the first price; there is nothing to keep")
         return INTERRUPTED
     if report and result.summary.status == "finished":
         _write_report(paths)
@@ -136,6 +136,11 @@ def backtest(
         say(report_text(result.summary, paths))
     if result.summary.problem is not None:
         complain(f"bifrost: {result.summary.problem}")
+    if result.summary.status == "interrupted":
+        complain(
+            f"bifrost: interrupted; what was played is kept in {paths.folder}. A run does not go on: "
+            "start it anew under another name"
+        )
     return _EXITS[result.summary.status]
 
 

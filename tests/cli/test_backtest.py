@@ -45,7 +45,7 @@ def test_a_run_is_told_calmly_and_left_in_its_folder(cli: Cli, root: Path) -> No
     assert (answer.code, answer.err) == (0, "")
     found = only_run(root)
     for line in ("a quiet day: finished", "gates.intent.hedge.cooldown_seconds=600", "P&L", "  gamma", "  commission",
-                 "drawdown", "Sharpe", "refused by", "cooldown", f"report: {found.report}"):  # fmt: skip
+                 "drawdown", "Sharpe", "by cooldown", f"report: {found.report}"):  # fmt: skip
         assert line in answer.out
     assert found.report.stat().st_size > 10_000
     assert pq.read_table(found.decisions).num_rows > 380
