@@ -17,8 +17,9 @@ from daemon.backtest.exposure import Exposure
 from daemon.backtest.leap.rows import CODES, REFUSALS, Buffers, LeapRows, unpacked
 from daemon.backtest.leg_costs import LegCosts
 from daemon.backtest.oddities import Oddities
-from daemon.backtest.schemas import EQUITY, FILLS
-from daemon.backtest.tables import NO_WORD, ROW_GROUP, DecisionColumns, HedgeOrder, Rows
+from daemon.backtest.own_orders import OwnOrders
+from daemon.backtest.schemas import EQUITY
+from daemon.backtest.tables import NO_WORD, ROW_GROUP, DecisionColumns, Rows
 from daemon.core.attribution import Parts, parts
 from daemon.core.book import Book, DayView
 from daemon.core.effects import AnyEffect, Exit, PlaceOrder, Record, Sample
@@ -27,7 +28,6 @@ from daemon.core.ledger import Ledger
 from daemon.core.step import Stepped
 from daemon.core.strategy import Seen
 from state.records import JournalType
-from state.statistics.digest import Fill
 
 _NAN = math.nan
 _UNSEEN = -2
@@ -43,7 +43,7 @@ class Recorder:
         self.columns = DecisionColumns()
         self.exposure = Exposure()
         self.equity = Rows(EQUITY)
-        self.fills = Rows(FILLS)
+        self.orders = OwnOrders()
         self.closed = ClosedDays()
         self.legs = LegCosts()
         self.oddities = Oddities()
@@ -56,9 +56,6 @@ class Recorder:
         """The newest."""
         self.net_delta_shares: float | None = None
         self._sink = sink
-        self._orders: dict[str, HedgeOrder] = {}
-        self._fill_rows: dict[str, int] = {}
-        """exec_key -> row of `fills`."""
         self._code_words = np.full(CODES, _UNSEEN, np.int32)
         self._refusal_words = np.full(len(REFUSALS), _UNSEEN, np.int32)
         """As leaps tell codes and refusals -> number of the word."""
@@ -230,9 +227,7 @@ class Recorder:
                 self._sample(book.ts_us, book, book.day, self.net_delta_shares)
         elif isinstance(effect, PlaceOrder):
             self.hedges += 1
-            order = HedgeOrder(order_ref=effect.order_ref, side=effect.side, quantity_shares=effect.quantity)
-            self._orders[effect.order_ref] = order
-            self.columns.orders[row if row >= 0 else self._row_of_close(book)] = order
+            self.columns.orders[row if row >= 0 else self._row_of_close(book)] = self.orders.placed(effect)
             self._row_rank = 2  # a row with an order is amended no more
         elif isinstance(effect, Exit):
             self.oddities.note("core_left", effect.reason, book.ts_us)
@@ -247,24 +242,10 @@ class Recorder:
             self.columns.refused[row] = self.columns.words.number(reason)
 
     def _on_fill(self, record: Record, book: Book, row: int) -> None:  # noqa: ARG002 -- one shape for all
-        data = record.data if record.data is not None else {}
-        quantity, price = record.quantity or 0.0, record.price or 0.0
-        order = self._orders.get(record.order_ref or "")
-        if order is not None:
-            order.filled_shares += quantity
-            order.value_usd += quantity * price
-        self._fill_rows[data["exec_key"]] = len(self.fills.rows)
-        facts = (record.order_ref, data["exec_key"], record.side, quantity, price, data["decision_mid"])
-        self.fills.rows.append((book.ts_us, book.ledger.day, *facts, data["slippage_usd"], 0.0))
+        self.orders.filled(record, book)
 
     def _on_commission(self, record: Record, book: Book, row: int) -> None:  # noqa: ARG002 -- one shape for all
-        usd = record.price or 0.0
-        order = self._orders.get(record.order_ref or "")
-        if order is not None:
-            order.commission_usd += usd
-        place = self._fill_rows.get("" if record.data is None else record.data["exec_key"])
-        if place is not None:
-            self.fills.rows[place] = (*self.fills.rows[place][:-1], usd)
+        self.orders.paid(record)
 
     def _on_oddity(self, record: Record, book: Book, row: int) -> None:  # noqa: ARG002 -- one shape for all
         detail = None if record.data is None else record.data.get("detail")
@@ -317,8 +298,7 @@ class Recorder:
         self.exposure.count(self.columns, rows)
         gone = [order.order_ref for row, order in self.columns.orders.items() if row < rows]
         self._sink(self.columns.take(rows))
-        for ref in gone:
-            self._orders.pop(ref, None)
+        self.orders.forget(gone)
 
 
 _RECORDS: dict[JournalType, Callable[[Recorder, Record, Book, int], None]] = {
@@ -352,22 +332,3 @@ def day_parts(ledger: Ledger, day: DayView) -> Parts | None:
         commission_usd=pnl.commission_usd,
         restated_usd=ledger.restated_usd,
     )
-
-
-def fills_of(rows: Rows) -> list[Fill]:
-    """The fills as the statistics know them."""
-    return [
-        Fill(
-            ts_us=ts_us,
-            order_ref=order_ref,
-            exec_key=exec_key,
-            revision=1,
-            side=side,
-            quantity=quantity,
-            price=price,
-            equity_usd=None,
-            decision_mid=mid,
-            slippage_usd=slippage_usd,
-        )
-        for ts_us, _, order_ref, exec_key, side, quantity, price, mid, slippage_usd, _ in rows.rows
-    ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from daemon.backtest.recorder import Recorder, fills_of
+from daemon.backtest.recorder import Recorder
 from state.runs.records import AttributionUsd, DayRow, Figures, RatioValue
 from state.statistics.days import PARTS, TradingDay, attribution, trading_days
 from state.statistics.drawdowns import drawdowns
@@ -32,7 +32,7 @@ def figures_of(recorder: Recorder) -> Figures | None:
         most=max(1, len(recorder.equity.rows)),
         shallowest_pct=0.0,
     )
-    traded = sizes(hedges(fills_of(recorder.fills)))
+    traded = sizes(hedges(recorder.orders.as_digest()))
     exposure = recorder.exposure
     sharpe_ratio, sortino_ratio = sharpe(returns), sortino(returns)
     slippage = 0.0 if traded.slippage_usd is None else traded.slippage_usd

@@ -241,7 +241,7 @@ class _Run:
             path=self._path,
             problem=problem,
         )
-        equity, fills = recorder.equity.table(), recorder.fills.table()
+        equity, fills = recorder.equity.table(), recorder.orders.fills.table()
         recorder.equity.rows.clear()
         if self._folder is not None:
             self._folder.end(summary, equity, fills, self._text())
