@@ -27,6 +27,9 @@ KEPT: Final = 8
 """Ended jobs that are remembered, so that a page can say how they ended."""
 _LAST_BYTES: Final = 4096
 _LAST_LINES: Final = 6
+_END: Final = signal.SIGTERM
+"""Ends a run as Ctrl-C does, and cannot have been switched off: what a shell starts behind `&` ignores SIGINT, and so
+would every child of such a cockpit."""
 _END_WITHIN_S: Final = 20.0
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -110,7 +113,7 @@ class Children:
             if found is None:
                 return False
             with suppress(ProcessLookupError):
-                found[0].send_signal(signal.SIGINT)
+                found[0].send_signal(_END)
             return True
 
     def interrupt_run(self, run: RunLook) -> bool:
@@ -123,12 +126,12 @@ class Children:
         with self._lock:
             for child, _ in self._running.values():
                 if child.pid == run.progress.pid:
-                    child.send_signal(signal.SIGINT)
+                    child.send_signal(_END)
                     return True
         if not is_alive(run.progress, self._look):
             return False
         try:
-            os.kill(run.progress.pid, signal.SIGINT)
+            os.kill(run.progress.pid, _END)
         except OSError:
             return False
         return True
@@ -140,7 +143,7 @@ class Children:
             children = [child for child, _ in self._running.values()]
         for child in children:
             with suppress(ProcessLookupError):
-                child.send_signal(signal.SIGINT)
+                child.send_signal(_END)
         for child in children:
             try:
                 child.wait(_END_WITHIN_S)
