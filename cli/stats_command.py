@@ -87,8 +87,10 @@ def stats(
         say(_nothing(chosen, run, source))
         return ExitCode.DONE
     from cli.stats_text import print_past
+    from state.runs.caveats import caveat_text, caveats
 
-    print_past(past, _title(chosen, run, summary), grouping, where, is_run=run is not None)
+    told = () if summary is None else tuple(caveat_text(each) for each in caveats(summary))
+    print_past(past, _title(chosen, run, summary), grouping, where, is_run=run is not None, caveats=told)
     return ExitCode.DONE
 
 

@@ -37,11 +37,15 @@ _PARTS = (
 )
 
 
-def print_past(past: "Past", title: str, by: "Grouping", zone: ZoneInfo, *, is_run: bool) -> None:
-    """Everything, most important first; there is at least one day."""
+def print_past(
+    past: "Past", title: str, by: "Grouping", zone: ZoneInfo, *, is_run: bool, caveats: Sequence[str] = ()
+) -> None:
+    """Everything, most important first; there is at least one day. `caveats` must be read before the figures."""
     days = past.days
     span = days[0].day if len(days) == 1 else f"{days[0].day} to {days[-1].day}"
     say(coloured(f"{_one_line(title)}: {len(days)} {plural(len(days), 'day', 'days')}, {span}", "bold"))
+    for caveat in caveats:
+        say(coloured(_one_line(caveat), "yellow"))
     _figures(past)
     _attribution(past)
     if by != "hour":

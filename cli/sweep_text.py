@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.output import coloured
+from state.runs.caveats import halted_trials
 from state.runs.neighbourhood import judge, ranked, recommend
 from state.runs.walk_forward import fold_table
 
@@ -51,7 +52,7 @@ def show_text(plan: "SweepPlan", trials: "Sequence[Trial]", standing: str, *, be
     if not trials:
         lines.append("no trial has ended yet; the cells will stand here as they come")
         return "\n".join(lines)
-    lines += [*_cells(plan, cells, best), *_failures(trials)]
+    lines += [*_cells(plan, cells, best), *_failures(trials), *_halts(trials)]
     if plan.folds:
         lines += ["", *_folds(fold_table(plan, trials))]
     found = recommend(plan, cells)
@@ -105,6 +106,18 @@ def _failures(trials: "Sequence[Trial]") -> Iterator[str]:
             counted.setdefault(trial.problem, []).append(trial.number)
     for problem, numbers in counted.items():
         yield f"{len(numbers)} failed, cell {numbers[0]} first: {problem}"
+
+
+def _halts(trials: "Sequence[Trial]") -> Iterator[str]:
+    """A cell whose desk halted is not judged by what was varied."""
+    numbers = halted_trials(trials)
+    if numbers:
+        named = ", ".join(str(each) for each in numbers[:8]) + (" ..." if len(numbers) > 8 else "")
+        yield coloured(
+            f"HALTED in {len(numbers)} {'cell' if len(numbers) == 1 else 'cells'} ({named}): "
+            "their figures are partly of a desk that stood still",
+            "yellow",
+        )
 
 
 def _folds(table: "FoldTable") -> Iterator[str]:

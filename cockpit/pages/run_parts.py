@@ -106,11 +106,13 @@ def show(name: str, run: RunLook, told: Mapping[str, Any]) -> dict[str, Any] | N
 
 def head(run: RunLook, reader: Reader) -> None:
     """Title, standing, and what is wrong with it together with the command that goes on."""
-    said = f"{html.escape(run.title)} · {html.escape(wordings.standing(run, reader))}"
+    said = f"{html.escape(run.title)} · {html.escape(wordings.standing(run, reader).replace(chr(10), ' · '))}"
     st.html(f'<h2 style="margin: 0; font-size: 1.25rem; overflow-wrap: anywhere">{said}</h2>')
     trouble = wordings.trouble(run, reader)
     if trouble:
         st.html(f'<p role="status" style="margin: 0">▲ {html.escape(trouble)}</p>')
+    for caveat in wordings.caveats_of(run, reader):
+        st.html(f'<p role="status" style="margin: 0; font-weight: 600">▲ {html.escape(caveat)}</p>')
     go_on = wordings.go_on(run, context.current().shell)
     if run.standing in ("interrupted", "failed") and go_on:
         st.text(reader.say("backtests.go_on", command=go_on))

@@ -61,7 +61,7 @@ def list_table(
         aside=aside if total else "",
         columns=(
             to.left("run", link=True),
-            to.left("standing"),
+            msgspec.structs.replace(to.left("standing"), two_lines=True),
             to.right("pnl", "USD", sort=True),
             to.right("drawdown", "%", sort=True),
             to.right("sharpe", sort=True, two_lines=True),
@@ -83,7 +83,7 @@ def _row(run: RunLook, reader: Reader, compared: Sequence[str]) -> Row:
     picked = reader.say("backtests.list.taken") if run.run_id in compared else reader.say("backtests.list.take")
     return Row(
         key=run.run_id,
-        tone=wordings.TONES.get(run.standing),
+        tone=wordings.tone(run),
         cells=(
             run.title,
             wordings.standing(run, reader),

@@ -6,6 +6,7 @@ from cockpit.runs import sweep_tables
 from cockpit.runs.columns import RunColumns
 from cockpit.runs.sweep_reading import SweepSeen
 from cockpit.tables import Row, Table
+from state.runs.caveats import halted_trials
 from state.runs.neighbourhood import Judged
 from state.runs.records import SweepPlan
 
@@ -51,7 +52,13 @@ def _value(name: str, judged: Judged, reader: Reader) -> str:
 
 
 def sentence(sweep: SweepSeen, reader: Reader) -> str:
-    """One sentence: which cell to take, and why not simply the best."""
+    """Which cell to take, and why not simply the best; and how many cells were not judged by what was varied."""
+    halted = halted_trials(sweep.trials)
+    also = "" if not halted else " " + reader.say("sweeps.sentence.halted", n=len(halted))
+    return _advised(sweep, reader) + also
+
+
+def _advised(sweep: SweepSeen, reader: Reader) -> str:
     advice = sweep.advice
     if advice is None:
         return reader.say("sweeps.no_result")

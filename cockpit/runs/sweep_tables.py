@@ -30,8 +30,7 @@ def list_table(found: Sequence[RunLook], reader: Reader, *, start: str) -> Table
             to.left("sweep", link=True),
             to.left("standing"),
             to.left("progress", wrap=True),
-            to.left("method"),
-            to.left("objective"),
+            msgspec.structs.replace(to.left("method"), two_lines=True),
             to.left("searched", wrap=True),
             to.right("trials", "n"),
             msgspec.structs.replace(to.left("profile", wrap=True), two_lines=True),
@@ -48,11 +47,10 @@ def _list_row(run: RunLook, reader: Reader) -> Row:
     told = wordings.trouble(run, reader) or ("" if run.progress is None else run.progress.text)
     cells: tuple[str, ...] = (run.title, wordings.standing(run, reader), told)
     if plan is None:
-        cells += (wording.DASH,) * 6
+        cells += (wording.DASH,) * 5
     else:
         cells += (
-            reader.say(f"sweeps.methods.{plan.method}"),
-            objective_words(plan, reader),
+            f"{reader.say(f'sweeps.methods.{plan.method}')}\n{objective_words(plan, reader)}",
             ", ".join(short(each.key, plan) for each in plan.searched),
             wording.shares(float(plan.trials)),
             wordings.profile(plan.profile),

@@ -11,6 +11,7 @@ from cockpit import wording
 from cockpit.reader import Reader
 from cockpit.tables import Tone
 from config.loader import PROFILES_DIR
+from state.runs.caveats import caveats
 from state.runs.reading import RunLook
 from state.runs.records import ProfileInfo, RatioValue, VenueModel
 
@@ -25,7 +26,27 @@ def standing(run: RunLook, reader: Reader) -> str:
     text = f"{MARKS[run.standing]} {word}".strip()
     if run.standing == "running" and run.progress is not None:
         return f"{text} {done_pct(run.progress.done)}"
+    if run.summary is not None and (found := caveats(run.summary)):
+        code = found[0].finding.code
+        return f"▲ {text}\n{reader.say_known('backtests.codes', code, code.replace('_', ' '))}"
     return text
+
+
+def tone(run: RunLook) -> Tone | None:
+    """How loud its row is in a list."""
+    return "warn" if run.summary is not None and caveats(run.summary) else TONES.get(run.standing)
+
+
+def caveats_of(run: RunLook, reader: Reader) -> list[str]:
+    """What must be read before its figures, a sentence each; empty where they mean what they say."""
+    told = []
+    for each in () if run.summary is None else caveats(run.summary):
+        code = reader.say_known("backtests.codes", each.finding.code, each.finding.code.replace("_", " "))
+        when = reader.day_and_time(each.finding.first_ts)
+        since = each.of - each.sessions + 1
+        where = reader.say("backtests.caveat_since", when=when, at=since, of=each.of) if each.finding.first_ts else ""
+        told.append(f"{code}{where}: {each.finding.text}")
+    return told
 
 
 def done_pct(done: float) -> str:

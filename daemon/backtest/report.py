@@ -29,6 +29,7 @@ from daemon.backtest.report_words import (
     tiles,
 )
 from state.atomic import replace_file
+from state.runs.caveats import caveat_text, caveats
 from state.runs.folder import BacktestPaths
 from state.runs.records import Summary
 from state.statistics.past import Past
@@ -99,6 +100,7 @@ def _header(summary: Summary) -> str:
     word = STATUS.get(summary.status, summary.status)
     warn = "" if summary.status == "finished" else " warn"
     problem = "" if summary.problem is None else f'<p class="warn">{esc(summary.problem)}</p>'
+    problem += "".join(f'<p class="warn">{esc(caveat_text(each))}</p>' for each in caveats(summary))
     name = summary.title or f"{profile.name} on {data.description}"
     return (
         f'<header class="page"><p class="soft">{TITLE}</p><h1>{esc(name)}</h1>'

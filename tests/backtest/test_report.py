@@ -22,7 +22,7 @@ from daemon.backtest.run import run_backtest
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
 from state.runs.folder import BacktestPaths
 from state.runs.records import Finding, Summary, VenueModel
-from state.statistics.run_tables import RunTableError
+from state.statistics.run_tables import RunTableError, read_table
 from state.statistics.thinning import thin
 from tests.cockpit.conftest import CHROMIUM, CHROMIUM_ARGS
 
@@ -64,6 +64,14 @@ def test_it_states_the_run_its_hashes_its_venue_and_its_figures(text: str, summa
         assert text.count(day.day) >= 2
 
 
+def test_a_halt_stands_above_every_figure(paths: BacktestPaths, summary: Summary) -> None:
+    halted = Finding(code="halted", text="the daily loss", first_ts=f"{summary.days[1].day}T15:00:00.000000Z")
+    tables = _tables(paths)
+    text = page(msgspec.structs.replace(summary, findings=(halted,)), **tables)
+    assert "HALTED at" not in page(summary, **tables)
+    assert 0 < text.index("in session 2 of 3: the daily loss") < text.index('class="facts"')
+
+
 def test_it_asks_for_nothing_from_anywhere(text: str) -> None:
     assert re.findall(r'(?:src|href)=["\'](?!data:,)[^"\']*', text) == []
     assert "http" not in text.replace("http-equiv", "")
@@ -73,12 +81,13 @@ def test_it_asks_for_nothing_from_anywhere(text: str) -> None:
 
 def test_every_word_from_a_file_is_text(paths: BacktestPaths, summary: Summary) -> None:
     finding = Finding(code=EVIL, text=EVIL, instrument=EVIL)
+    halted = Finding(code="halted", text=EVIL)
     changed = msgspec.structs.replace(
         summary,
         title=EVIL,
         problem=EVIL,
         version=EVIL,
-        findings=(finding,),
+        findings=(finding, halted),
         refused={EVIL: 3},
         profile=msgspec.structs.replace(
             summary.profile, name=EVIL, overrides={EVIL: EVIL}, settings={**summary.profile.settings, EVIL: EVIL}
@@ -95,8 +104,6 @@ def test_every_word_from_a_file_is_text(paths: BacktestPaths, summary: Summary) 
 
 
 def _tables(paths: BacktestPaths) -> dict[str, pa.Table]:
-    from state.statistics.run_tables import read_table
-
     return {name: read_table(getattr(paths, name)) for name in ("decisions", "equity", "fills")}
 
 

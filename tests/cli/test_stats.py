@@ -15,7 +15,7 @@ from daemon.backtest.run import run_backtest
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
 from state.layout import DeskPaths
 from state.runs.folder import backtest_paths
-from state.runs.records import Summary, VenueModel
+from state.runs.records import Finding, Summary, VenueModel
 from tests.cli.conftest import Cli
 from tests.support.year_of_history import write_year
 
@@ -72,6 +72,17 @@ def test_a_backtests_figures_are_those_of_its_summary(cli: Cli, root: Path, run:
     text = cli("stats", "--run", "two").out
     assert text.startswith("backtest two: demo, simulator.synthetic.step_s=60")
     assert "need no wire" in text
+
+
+def test_a_halt_of_a_run_stands_above_its_figures(cli: Cli, root: Path, run: Summary) -> None:
+    paths = backtest_paths(root, run.run_id)
+    halted = Finding(code="halted", text="the daily loss", first_ts=f"{run.days[0].day}T15:00:00.000000Z")
+    before = paths.summary.read_bytes()
+    paths.summary.write_bytes(msgspec.json.encode(msgspec.structs.replace(run, findings=(halted,))))
+    lines = cli("stats", "--run", run.run_id).out.splitlines()
+    paths.summary.write_bytes(before)
+    assert lines[1].startswith("HALTED at")
+    assert lines[1].endswith(": the daily loss")
 
 
 def test_the_csv_holds_every_row_of_the_chosen_table(cli: Cli, year: DeskPaths, tmp_path: Path) -> None:

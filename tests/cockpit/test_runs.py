@@ -15,10 +15,12 @@ from cockpit.runs.children import Job
 from cockpit.runs.store import Kind, RunStore
 from cockpit.tables import Table
 from daemon.backtest.feeds.findings import SENTENCES
+from daemon.backtest.oddities import CODES
+from state.runs.caveats import OVERSHADOWING
 from state.runs.files import UnreadableError
 from state.runs.folder import backtest_paths
 from state.runs.reading import RunLook, list_backtests
-from state.runs.records import ProfileInfo, VenueModel
+from state.runs.records import Finding, ProfileInfo, VenueModel
 from state.times import iso_from_us
 from tests.support.run_folders import figures, summary, write_progress, write_run, write_summary
 
@@ -211,5 +213,23 @@ def test_a_page_hears_of_its_own_jobs_while_they_are_news(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("reader", [EN, ZH], ids=["en", "zh"])
+def test_a_run_that_halted_does_not_look_calm(reader: Reader) -> None:
+    halted = Finding(code="halted", text="daily_loss", first_ts="2026-01-06T15:01:02.000000Z")
+    told = summary("one", findings=(Finding(code="gap", text="a gap"), halted))
+    run = RunLook(run_id="one", kind="backtest", standing="finished", summary=told)
+    table = backtest_list.list_table([run], 1, reader, compared=(), start="")
+    assert table.rows[0].tone == "warn"
+    word = reader.say("backtests.codes.halted")
+    assert table.rows[0].cells[1].endswith(f"\n{word}")
+    (sentence,) = wordings.caveats_of(run, reader)
+    assert sentence.startswith(word)
+    assert sentence.endswith(": daily_loss")
+    calm = msgspec.structs.replace(run, summary=summary("two"))
+    assert (wordings.tone(calm), wordings.caveats_of(calm, reader)) == (None, [])
+
+
+@pytest.mark.parametrize("reader", [EN, ZH], ids=["en", "zh"])
 def test_every_kind_of_finding_has_its_words(reader: Reader) -> None:
-    assert {code for code in SENTENCES if reader.words.find(f"backtests.codes.{code}") is None} == set()
+    assert {
+        code for code in (*SENTENCES, *CODES, *OVERSHADOWING) if reader.words.find(f"backtests.codes.{code}") is None
+    } == set()
