@@ -36,7 +36,9 @@ def replay(
     *,
     date: Annotated[
         str | None,
-        typer.Option("--date", metavar="YYYY-MM-DD", help="A day of the desk's own time.", show_default=False),
+        typer.Option(
+            "--date", metavar="YYYY-MM-DD", help="A day, from midnight to midnight in --zone.", show_default=False
+        ),
     ] = None,
     zone: Annotated[
         str,
