@@ -107,6 +107,8 @@ def _comparison(compared: Sequence[RunLook], reader: Reader) -> None:
             run_parts.ask(compare="")
     if len(compared) < 2:
         return
+    for run in compared:
+        run_parts.caveats(run, reader, title=run.title)
     asked = [("run", run.run_id) for run in compared]
     run_parts.table("compare-figures", plain(comparison.figures_table(compared, reader)))
     run_parts.chart("overlay", "/api/runs/figure/overlay", asked, height=400)

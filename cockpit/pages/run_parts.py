@@ -111,11 +111,17 @@ def head(run: RunLook, reader: Reader) -> None:
     trouble = wordings.trouble(run, reader)
     if trouble:
         st.html(f'<p role="status" style="margin: 0">▲ {html.escape(trouble)}</p>')
-    for caveat in wordings.caveats_of(run, reader):
-        st.html(f'<p role="status" style="margin: 0; font-weight: 600">▲ {html.escape(caveat)}</p>')
+    caveats(run, reader)
     go_on = wordings.go_on(run, context.current().shell)
     if run.standing in ("interrupted", "failed") and go_on:
         st.text(reader.say("backtests.go_on", command=go_on))
+
+
+def caveats(run: RunLook, reader: Reader, *, title: str = "") -> None:
+    """What must be read before a run's figures; with its title where several runs stand beside each other."""
+    for caveat in wordings.caveats_of(run, reader):
+        said = html.escape(f"{title} · {caveat}" if title else caveat)
+        st.html(f'<p role="status" style="margin: 0; font-weight: 600">▲ {said}</p>')
 
 
 def chart(name: str, path: str, asked: Sequence[tuple[str, str]], *, height: int) -> None:

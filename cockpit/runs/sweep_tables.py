@@ -32,7 +32,6 @@ def list_table(found: Sequence[RunLook], reader: Reader, *, start: str) -> Table
             to.left("progress", wrap=True),
             msgspec.structs.replace(to.left("method"), two_lines=True),
             to.left("searched", wrap=True),
-            to.right("trials", "n"),
             msgspec.structs.replace(to.left("profile", wrap=True), two_lines=True),
             to.left("data", wrap=True),
             to.left("when", unit=reader.zone_name),
@@ -47,12 +46,11 @@ def _list_row(run: RunLook, reader: Reader) -> Row:
     told = wordings.trouble(run, reader) or ("" if run.progress is None else run.progress.text)
     cells: tuple[str, ...] = (run.title, wordings.standing(run, reader), told)
     if plan is None:
-        cells += (wording.DASH,) * 5
+        cells += (wording.DASH,) * 4
     else:
         cells += (
             f"{reader.say(f'sweeps.methods.{plan.method}')}\n{objective_words(plan, reader)}",
             ", ".join(short(each.key, plan) for each in plan.searched),
-            wording.shares(float(plan.trials)),
             wordings.profile(plan.profile),
             plan.data.spec,
         )

@@ -19,8 +19,6 @@ class ClosedDays:
 
     def __init__(self) -> None:
         self.parts: dict[str, DayPart] = {}
-        self.refusals: dict[str, int] = {}
-        """New refusals."""
         self.commissions_usd: dict[str, float] = {}
 
     def close(self, book: Book, equity: Sequence[tuple[Any, ...]]) -> None:
@@ -41,7 +39,6 @@ class ClosedDays:
             traded_usd=ledger.traded_usd,
             hedges=ledger.hedges_today,
         )
-        self.refusals[ledger.day] = sum(ledger.refused_today.values())
         self.commissions_usd[ledger.day] = ledger.commission_usd
 
 

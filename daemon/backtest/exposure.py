@@ -17,6 +17,8 @@ class Exposure(msgspec.Struct, kw_only=True):
     needed: int = 0
     hedged: int = 0
     refused: Counter[str] = msgspec.field(default_factory=Counter)
+    refused_in: Counter[str] = msgspec.field(default_factory=Counter)
+    """Session -> refused moments in it."""
     known: int = 0
     """Moments with a net delta."""
     abs_delta_sum: float = 0.0
@@ -39,7 +41,9 @@ class Exposure(msgspec.Struct, kw_only=True):
         self.abs_own_most = max(self.abs_own_most, float(np.abs(own).max(initial=0.0)))
         refused = _part(columns.refused, rows)
         self.refused.update(_counted(refused[refused != NO_WORD], texts))
-        inside = known & (_part(columns.session, rows) != NO_WORD)
+        session = _part(columns.session, rows)
+        self.refused_in.update(_counted(session[(refused != NO_WORD) & (session != NO_WORD)], texts))
+        inside = known & (session != NO_WORD)
         self.states.update(_counted(_part(columns.state_code, rows)[inside], texts))
 
 

@@ -72,7 +72,7 @@ def day_rows(recorder: Recorder) -> tuple[DayRow, ...]:
             pnl_usd=day.pnl_usd,
             equity_usd=_told(day.equity_usd),
             hedges=day.hedges or 0,
-            refusals=recorder.closed.refusals[day.day],
+            refusals=recorder.exposure.refused_in[day.day],
             slippage_usd=0.0 if day.parts is None or day.parts.slippage_usd is None else day.parts.slippage_usd,
             commission_usd=_told(recorder.closed.commissions_usd[day.day]),
         )

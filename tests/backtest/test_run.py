@@ -226,6 +226,8 @@ def test_a_halt_stands_to_the_end_and_is_flagged_with_its_moment() -> None:
     assert len(late) > 5
     assert not any(row["hedged"] for row in late)
     assert ran.summary.refused["halted"] > 5
+    (day,) = ran.summary.days
+    assert day.refusals == sum(row["refused"] is not None and row["session"] == day.day for row in rows) > 5
 
 
 def test_a_late_order_fills_at_the_first_moment_after_it_arrives_and_the_table_says_at_what_price() -> None:
