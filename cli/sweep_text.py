@@ -1,10 +1,12 @@
 """A sweep as an operator reads it: the cells beside their neighbours, the one to trust, and what it kept unseen."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.output import coloured
+from cli.output import coloured, console
+from cli.plain_tables import NARROW_BELOW
 from state.runs.caveats import halted_trials
 from state.runs.neighbourhood import judge, ranked, recommend
 from state.runs.walk_forward import fold_table
@@ -58,7 +60,11 @@ def show_text(plan: "SweepPlan", trials: "Sequence[Trial]", standing: str, *, be
     found = recommend(plan, cells)
     if found is not None:
         made = shell.format(f"sweep make-profile {plan.run_id} --trial {found.robust.number} --as NAME")
-        lines += ["", f"take cell {found.robust.number}: {found.why}", f"{'profile':<{_LABEL}}{made}"]
+        lines += [
+            "",
+            *textwrap.wrap(f"take cell {found.robust.number}: {found.why}", max(40, console().width)),
+            f"then     {made}",
+        ]
     return "\n".join(lines)
 
 
@@ -67,30 +73,46 @@ def _head(plan: "SweepPlan", trials: "Sequence[Trial]", standing: str) -> Iterat
 
     sought = f"{'largest' if plan.maximise else 'smallest'} {plan.objective}"
     yield f"{plan.title or plan.run_id}: {standing}, {len(trials)} trials; {plan.method} for the {sought}"
-    yield f"{'data':<{_LABEL}}{plan.data.description} ({plan.data.spec})"
+    yield from _wrapped("data", f"{plan.data.description} ({plan.data.spec})")
     changed = ", ".join(f"{key}={value}" for key, value in plan.profile.overrides.items())
-    yield f"{'profile':<{_LABEL}}{plan.profile.name}{f' with {changed}' if changed else ''}"
-    for searched in plan.searched:
-        yield f"{'searched':<{_LABEL}}{searched_text(searched)}"
+    yield from _wrapped("profile", f"{plan.profile.name}{f' with {changed}' if changed else ''}")
+    for number, searched in enumerate(plan.searched, 1):
+        yield from _wrapped(f"key {number}", searched_text(searched))
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    """A fact with its label, going on below itself where the terminal ends."""
+    first, *more = textwrap.wrap(
+        text, max(40, console().width - _LABEL), break_long_words=False, break_on_hyphens=False
+    )
+    return [f"{label:<{_LABEL}}{first}", *(" " * _LABEL + line for line in more)]
 
 
 def _cells(plan: "SweepPlan", cells: "Sequence[Judged]", best: int) -> Iterator[str]:
     """The best ones by their neighbourhood, beside their own figure: which of the two is larger is the point."""
     good = ranked(plan, cells)
-    names = [searched.key.rpartition(".")[2] for searched in plan.searched]
+    narrow = console().width < NARROW_BELOW
+    names = [
+        f"key {number}" if narrow else searched.key.rpartition(".")[2]
+        for number, searched in enumerate(plan.searched, 1)
+    ]
     widths = [max(len(name), 8) for name in names]
     if plan.folds:
         yield f"{plan.objective} in sample" + (", mean of the folds" if plan.method != "bayes" else ", last fold")
-    yield f"{'cell':>5}  {'robust':>12}  {'alone':>12}  {'neighbours':>12}  {'worst':>12}  {'verdict':<8}" + "".join(
-        f"  {name:>{width}}" for name, width in zip(names, widths, strict=True)
+    heads = ("robust", "alone", "neighbours") + (() if narrow else ("worst",))
+    yield (
+        f"{'cell':>5}"
+        + "".join(f"  {head:>11}" for head in heads)
+        + f"  {'verdict':<8}"
+        + "".join(f"  {name:>{width}}" for name, width in zip(names, widths, strict=True))
     )
     for cell in good[:best]:
-        figures = (cell.robust, cell.objective, cell.neighbour_mean, cell.neighbour_worst)
+        figures = (cell.robust, cell.objective, cell.neighbour_mean, cell.neighbour_worst)[: len(heads)]
         values = [_value(cell.params.get(searched.key)) for searched in plan.searched]
         word = coloured(f"{cell.word:<8}", _COLOURS[cell.word]) if cell.word in _COLOURS else f"{cell.word:<8}"
         yield (
             f"{cell.number:>5}"
-            + "".join(f"  {_figure(each):>12}" for each in figures)
+            + "".join(f"  {_figure(each):>11}" for each in figures)
             + f"  {word}"
             + "".join(f"  {value:>{width}}" for value, width in zip(values, widths, strict=True))
         )
@@ -123,24 +145,25 @@ def _halts(trials: "Sequence[Trial]") -> Iterator[str]:
 def _folds(table: "FoldTable") -> Iterator[str]:
     by = " a session" if table.is_by_session else ""
     yield f"out of sample ({table.objective}{by}):"
-    yield f"{'fold':>5}  {'cell':>5}  {'in sample':>12}  {'out':>12}  {'worse by':>9}  {'rank out':>9}  sessions out"
+    yield f"{'fold':>5}  {'cell':>5}  {'in sample':>11}  {'out':>11}  {'worse by':>9}  {'rank out':>9}  sessions out"
     for row in table.rows:
         worse = "-" if row.degradation_pct is None else f"{row.degradation_pct:,.0f} %"
         rank = "-" if row.out_rank is None else f"{row.out_rank} of {row.cells}"
         cell = "-" if row.number is None else str(row.number)
         yield (
-            f"{row.fold:>5}  {cell:>5}  {_figure(row.in_objective):>12}  {_figure(row.out_objective):>12}  "
+            f"{row.fold + 1:>5}  {cell:>5}  {_figure(row.in_objective):>11}  {_figure(row.out_objective):>11}  "
             f"{worse:>9}  {rank:>9}  {row.out_spec.rpartition('#')[2]}"
         )
     if table.out_sum is not None:
         what = "sum" if table.is_by_session else "mean"
         told = sum(row.out_total is not None for row in table.rows)
         of = "each fold" if told == len(table.rows) else f"{told} of {len(table.rows)} folds"
-        yield f"{what} out of sample, {of} with the cell that was best in its sample: {table.out_sum:,.6g}"
+        yield f"{what} out of sample, {of} with the cell that was best in its sample: {_figure(table.out_sum)}"
 
 
 def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.6g}"
+    """Two decimals, as the pages have them: cents, or hundredths of a ratio."""
+    return "-" if value is None else f"{value:,.2f}"
 
 
 def _value(value: object) -> str:

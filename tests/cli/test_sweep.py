@@ -68,7 +68,7 @@ def test_a_sweep_from_search_to_profile(cli: Cli, root: Path, small: str, tmp_pa
     made = cli(*words, "--desk", "careful")
     assert made.code == 0, made.err
     assert f"{target}: profile made for desk careful" in made.out
-    assert "# unseen   fold 0: in sample" in target.read_text(encoding="utf-8")
+    assert "# unseen   fold 1: in sample" in target.read_text(encoding="utf-8")
     again = cli(*words)
     assert (again.code, "overwrite it with --force" in again.err) == (2, True)
     assert json.loads(cli(*words, "--force", "--json").out)["desk"] == "made"

@@ -76,7 +76,7 @@ def _unseen(row: FoldRow, trials: Sequence[Trial], number: int) -> str:
         next((t.objective for t in trials if t.number == number and t.fold == row.fold and t.sample == sample), None)
         for sample in ("in", "out")
     )
-    text = f"fold {row.fold}: in sample {_figure(inside)}, out of sample {_figure(outside)}"
+    text = f"fold {row.fold + 1}: in sample {_figure(inside)}, out of sample {_figure(outside)}"
     if row.number == number and row.out_rank is not None:
         text += f", the best in sample, rank {row.out_rank} of {row.cells} out of it"
     return text

@@ -76,8 +76,8 @@ def test_out_of_sample_is_told_for_each_fold(profiles: Path) -> None:
     make_profile(plan, trials, 1, profiles / "x.yaml", desk="x", profiles_dir=profiles)
     text = (profiles / "x.yaml").read_text(encoding="utf-8")
     assert "# sought   pnl_usd, the largest (mean of the folds in sample): 50.5, rank 1 of 4" in text
-    assert "# unseen   fold 0: in sample 50, out of sample -50, the best in sample, rank 4 of 4 out of it" in text
-    assert "# unseen   fold 1: in sample 51, out of sample 101, the best in sample, rank 1 of 4 out of it" in text
+    assert "# unseen   fold 1: in sample 50, out of sample -50, the best in sample, rank 4 of 4 out of it" in text
+    assert "# unseen   fold 2: in sample 51, out of sample 101, the best in sample, rank 1 of 4 out of it" in text
 
 
 def test_a_base_that_has_no_name_is_written_out(profiles: Path, tmp_path: Path) -> None:
