@@ -10,6 +10,7 @@ import msgspec
 from cli.output import coloured, say
 from cli.plain_tables import add, plural, section, show, table, usd
 from state.runs.records import DataInfo
+from state.statistics.days import signed
 
 if TYPE_CHECKING:
     from daemon.backtest.hedge_changes import HedgeRow
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from daemon.backtest.whatif import Divergence, WhatIf
 
 MOST = 20
-_COSTS = ("slippage_usd", "commission_usd")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,9 +61,8 @@ def _money(found: "WhatIf") -> None:
     rows = table(("", "l"), ("as it is", "r"), ("as changed", "r"), ("difference", "r"), ("unit", "l"), ("n", "r"))
     add(rows, "P&L", usd(base.pnl_usd), usd(changed.pnl_usd), usd(found.pnl_difference_usd), "USD", base.days)
     for name, difference in (found.attribution_difference_usd or {}).items():
-        sign = -1 if name in _COSTS else 1
-        old, new = (sign * getattr(each.attribution, name) for each in (base, changed))
-        add(rows, f"  {name.removesuffix('_usd')}", usd(old), usd(new), usd(sign * difference), "USD", base.days)
+        old, new = (signed(name, getattr(each.attribution, name)) for each in (base, changed))
+        add(rows, f"  {name.removesuffix('_usd')}", usd(old), usd(new), usd(signed(name, difference)), "USD", base.days)
     fields = (
         ("deepest drawdown", "max_drawdown_usd", "USD"),
         ("hedges", "hedges", ""),

@@ -12,14 +12,13 @@ from cockpit.figures import Figure
 from cockpit.history_bars import ENOUGH, Builder, Limits, bars_of
 from cockpit.history_summary import Summary
 from cockpit.reader import Reader
-from state.statistics.days import Period
+from state.statistics.days import COSTS, Period, signed
 
 LEAST_WEEKS = 8
 """So many columns a calendar has at least: one lonely week must not fill the picture."""
 PATTERNS = ("", "/", "x", ".", "\\", "-", "+")
 """Beside its colour each part has a pattern, for eyes that tell few colours apart."""
-_COSTS = ("slippage_usd", "commission_usd")
-PARTS_SHOWN = ("gamma_usd", "theta_usd", "delta_usd", "vega_usd", "other_usd", *_COSTS)
+PARTS_SHOWN = ("gamma_usd", "theta_usd", "delta_usd", "vega_usd", "other_usd", *COSTS)
 
 
 def daily(summary: Summary, reader: Reader, limits: Limits) -> Figure:
@@ -124,8 +123,7 @@ def attribution(summary: Summary, reader: Reader, _limits: Limits) -> Figure:
 
 
 def _signed(period: Period, name: str) -> float:
-    value = 0.0 if period.parts is None else period.parts[name]
-    return 0.0 - value if name in _COSTS else value
+    return 0.0 if period.parts is None else signed(name, period.parts[name])
 
 
 def _parts_words(summary: Summary, reader: Reader) -> str:

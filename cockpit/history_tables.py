@@ -10,11 +10,9 @@ from cockpit.history_columns import MOST_ROWS, Columns
 from cockpit.history_summary import Summary
 from cockpit.reader import Reader
 from cockpit.tables import Column, Row, Table, plain
-from state.statistics.days import PARTS, By, Period
+from state.statistics.days import PARTS, By, Period, signed
 from state.statistics.measures import Histogram, Ratio, WinRate
 from state.times import iso_from_us
-
-_COSTS = ("slippage_usd", "commission_usd")
 
 
 def of_page(summary: Summary, reader: Reader, by: By) -> dict[str, dict[str, Any]]:
@@ -126,14 +124,14 @@ def attribution_table(found: Sequence[Period], reader: Reader, *, by: By) -> Tab
     rows = []
     for each in tuple(reversed(found))[:MOST_ROWS]:
         values = {} if each.parts is None else each.parts
-        signed = [-values[name] if name in _COSTS else values[name] for name in PARTS if name in values]
+        shown = [signed(name, values[name]) for name in PARTS if name in values]
         rows.append(
             Row(
                 cells=(
                     each.name,
                     str(each.split_days),
-                    wording.usd(sum(signed), signed=True),
-                    *(wording.usd(value, signed=True) for value in signed),
+                    wording.usd(sum(shown), signed=True),
+                    *(wording.usd(value, signed=True) for value in shown),
                 )
             )
         )

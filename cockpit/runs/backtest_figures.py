@@ -16,6 +16,7 @@ from cockpit.reader import Reader
 from cockpit.runs import backtest_tables
 from cockpit.tables import plain
 from state.runs.reading import RunLook
+from state.statistics.days import PARTS, signed
 from state.statistics.digest import Curve
 from state.times import iso_from_us
 
@@ -184,13 +185,13 @@ def attribution(runs: Sequence[RunLook], reader: Reader) -> Figure:
     ]
     if not told:
         return figures.empty(title, reader.say("backtests.nothing"))
-    names = [reader.say(f"history.parts.{name}") for name in backtest_tables.PARTS]
+    names = [reader.say(f"history.parts.{name}") for name in PARTS]
     names.append(reader.say("backtests.total"))
     data: list[dict[str, Any]] = []
     said: list[str] = []
     shown: list[list[float]] = []
     for place, (run_title, _, parts) in enumerate(told):
-        values = [backtest_tables.signed_part(parts, name) for name in backtest_tables.PARTS] + [parts.total_usd]
+        values = [signed(name, getattr(parts, name)) for name in PARTS] + [parts.total_usd]
         shown.append(values)
         data.append(_bars(run_title, names, values, place, "%{x}: %{y:+,.2f} USD"))
         told_parts = ", ".join(

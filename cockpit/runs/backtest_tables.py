@@ -10,13 +10,10 @@ from cockpit.runs.columns import RunColumns
 from cockpit.tables import Row, Table
 from state.runs.reading import RunLook
 from state.runs.records import Figures, RatioValue, Summary, VenueModel
+from state.statistics.days import PARTS, signed
 
 MOST_DAYS = 400
 """More than a year of sessions; the parquet holds all."""
-PARTS = (
-    "delta_usd", "gamma_usd", "theta_usd", "vega_usd", "other_usd", "slippage_usd", "commission_usd",
-)  # fmt: skip
-COSTS = ("slippage_usd", "commission_usd")
 
 
 def figure_rows(figures: Figures, reader: Reader) -> dict[str, str]:
@@ -233,7 +230,7 @@ def attribution_table(summary: Summary, reader: Reader) -> Table:
     rows: tuple[Row, ...] = ()
     if summary.figures is not None:
         parts = summary.figures.attribution
-        found = [(reader.say(f"history.parts.{name}"), signed_part(parts, name)) for name in PARTS]
+        found = [(reader.say(f"history.parts.{name}"), signed(name, getattr(parts, name))) for name in PARTS]
         found.append((reader.say("backtests.total"), parts.total_usd))
         rows = tuple(Row(key=name, cells=(name, wording.usd(value, signed=True))) for name, value in found)
     return Table(
@@ -242,12 +239,6 @@ def attribution_table(summary: Summary, reader: Reader) -> Table:
         rows=rows,
         empty=reader.say("backtests.nothing"),
     )
-
-
-def signed_part(parts: object, name: str) -> float:
-    """One part of the attribution as it counts: a cost is negative."""
-    value = float(getattr(parts, name))
-    return 0.0 - value if name in COSTS else value
 
 
 def _columns(reader: Reader) -> RunColumns:

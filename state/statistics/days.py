@@ -28,6 +28,8 @@ NIGHT_US = 3 * 3600 * 1_000_000
 UNSAMPLED_USD = 0.05
 """What rounding to the cent may leave between two days."""
 PARTS = ("delta_usd", "gamma_usd", "theta_usd", "vega_usd", "other_usd", "slippage_usd", "commission_usd")
+COSTS = ("slippage_usd", "commission_usd")
+"""The parts that are positive when paid: the P&L is the sum of the others minus these."""
 
 
 class TradingDay(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,3 +203,8 @@ def attribution(parts: Sequence[PnlParts]) -> dict[str, float] | None:
     if not parts:
         return None
     return {name: round(math.fsum(getattr(each, name) or 0.0 for each in parts), 2) for name in PARTS}
+
+
+def signed(name: str, value: float) -> float:
+    """One of `PARTS` as it adds up to the P&L: a cost with its minus, and never a minus before zero."""
+    return 0.0 - value if name in COSTS else value

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from state.records import PnlParts
 from state.runs.folder import BacktestPaths
+from state.statistics.days import PARTS
 from state.statistics.digest import DayPart, Digest, Fill, finite
 from state.statistics.operations import OperationFacts
 from state.statistics.past import Source, source_of
@@ -117,9 +118,6 @@ def sessions(table: pa.Table) -> list[str]:
     return [names[code] for code in codes.tolist()]
 
 
-_PARTS = ("delta_usd", "gamma_usd", "theta_usd", "vega_usd", "other_usd", "slippage_usd", "commission_usd")
-
-
 def _days(equity: pa.Table, times: NDArray[np.int64]) -> dict[str, DayPart]:
     """One part for each session, its last row having the last word."""
     if equity.num_rows == 0:
@@ -129,7 +127,7 @@ def _days(equity: pa.Table, times: NDArray[np.int64]) -> dict[str, DayPart]:
     ends = np.append(starts[1:], codes.size)
     column = {
         name: numbers(equity, name)
-        for name in ("equity_usd", "day_pnl_usd", "drawdown_pct", "spot", "traded_usd", "hedges_today", *_PARTS)
+        for name in ("equity_usd", "day_pnl_usd", "drawdown_pct", "spot", "traded_usd", "hedges_today", *PARTS)
     }
     found: dict[str, DayPart] = {}
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
@@ -163,7 +161,7 @@ def _last(values: NDArray[np.float64]) -> float | None:
 
 
 def _parts(last: dict[str, float | None]) -> PnlParts | None:
-    split = {name: last[name] for name in _PARTS}
+    split = {name: last[name] for name in PARTS}
     total = last["day_pnl_usd"]
     if total is None or any(value is None for value in split.values()):
         return None
