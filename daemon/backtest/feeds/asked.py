@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import date
 
 from config.schema import Leg, Profile
+from daemon.backtest.feeds.spec import Slice
+from daemon.venues.exchange_hours import sessions_between
 from daemon.venues.feeds.errors import FeedError
 from daemon.venues.simulated.contracts import leg_contract
 from daemon.venues.simulated.model import SimContract
@@ -32,6 +34,16 @@ def option_contracts(profile: Profile) -> tuple[SimContract, ...]:
 def wants_model(profile: Profile) -> bool:
     """Whether the venue's own volatility is among the sources that price the legs."""
     return "ib" in (profile.greeks.volatility, *profile.greeks.fallback)
+
+
+def refuse_expired_before(cut: Slice, profile: Profile, spec: str) -> None:
+    """As `refuse_expired`, for data of which only some sessions are played: the legs must trade in the first of them.
+
+    Else the desk would hold contracts that are long gone, and hedge nothing. Raises FeedError, HoursError.
+    """
+    sessions = sessions_between(cut.first, cut.last, profile.underlying.calendar)
+    if sessions:
+        refuse_expired(option_contracts(profile), sessions[0].open_us, date.fromisoformat(sessions[0].date), spec)
 
 
 def refuse_expired(contracts: Iterable[SimContract], first_open_us: int, first: date, spec: str) -> None:

@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 from config.schema import Profile
+from daemon.backtest.feeds.asked import refuse_expired_before
 from daemon.backtest.feeds.csv_feed import CsvFeed, csv_days
 from daemon.backtest.feeds.feed import Feed
 from daemon.backtest.feeds.lean_feed import LeanFeed, lean_days
@@ -27,6 +28,8 @@ def open_feed(spec: str, profile: Profile, *, base: Path, root: Path | None = No
     """
     asked = parse_spec(spec)
     try:
+        if asked.cut is not None:
+            refuse_expired_before(asked.cut, profile, spec)
         if asked.scheme == "lean":
             return LeanFeed(asked, profile, base=base)
         if asked.scheme == "csv":

@@ -24,8 +24,8 @@ from state.runs.objectives import objective_of
 from state.runs.records import Summary, Trial, VenueModel
 
 StrategyOf = Callable[[Profile], Strategy]
-STOPPED = frozenset({"halted", "core_left", "position_unexplained"})
-"""Findings of a run that decided nothing any more before its data ended."""
+NOT_COMPARED = ("halted", "core_left", "position_unexplained", "no_net_delta", "never_hedged")
+"""Findings of a run that hedged no more before its data ended, or never did though it wanted to."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,13 +113,16 @@ def _played(job: Job, strategy_of: StrategyOf, started_s: float) -> Trial:
 def _compared(summary: Summary, job: Job) -> tuple[float | None, str | None]:
     """The number by which the cell is compared, and why there is none.
 
-    What a desk earns after it stopped deciding is the market's, not the cell's: such a cell must not be chosen. Out of
-    sample nothing is chosen, and what following the choice came to is told whatever it did.
+    What a desk earns that does not hedge, though it would, is the market's and not the cell's: with luck more than any
+    cell that hedges, and it must not be chosen. Out of sample nothing is chosen, and what following the choice came to
+    is told whatever it did.
     """
     if job.sample != "out":
-        stopped = next((each.text for each in summary.findings if each.code in STOPPED), None)
-        if stopped is not None:
-            return None, f"not compared: {stopped}"
+        unlike = next((each.text for each in summary.findings if each.code in NOT_COMPARED), None)
+        if unlike is None and summary.hedged > 0 and summary.figures is not None and summary.figures.hedges == 0:
+            unlike = f"{summary.hedged} hedges were sent and none was filled"
+        if unlike is not None:
+            return None, f"not compared: {unlike}"
     objective = objective_of(summary.figures, job.objective)
     if objective is None or not math.isfinite(objective):
         days = 0 if summary.figures is None else summary.figures.days

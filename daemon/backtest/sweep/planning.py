@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from config.loader import LoadedProfile
+from daemon.backtest.feeds.asked import refuse_expired_before
 from daemon.backtest.feeds.opening import open_feed, session_days
 from daemon.backtest.feeds.spec import Slice, parse_spec
 from daemon.backtest.run_folder import wall_us
@@ -75,6 +76,8 @@ def make_plan(
         folds = walk_forward(days, asked.folds, ratio=asked.ratio, anchored=asked.anchored)
     elif asked.split_pct is not None:
         folds = split(days, asked.split_pct)
+    for fold in folds:
+        refuse_expired_before(Slice(first=fold.outside.first, last=fold.outside.last), loaded.profile, "a fold")
     return SweepPlan(
         schema=SCHEMA_VERSION,
         run_id=asked.run_id,

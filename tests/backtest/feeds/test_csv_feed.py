@@ -249,6 +249,15 @@ def test_a_leg_that_is_over_is_refused(file: Path, tmp_path: Path) -> None:
         open_feed(write(file, "ts_us,bid,ask", rows), desk(), base=tmp_path)
 
 
+def test_a_leg_that_is_over_before_the_slice_is_refused_too(file: Path, tmp_path: Path) -> None:
+    """It trades where the file begins, but not where the run does: nothing would be hedged."""
+    rows = bars("70,70.02") + bars("70,70.02", start=us_from_iso("2014-07-21T09:31:00-04:00"))
+    spec = write(file, "ts_us,bid,ask", rows)
+    with pytest.raises(FeedError, match=r"TWX 20140719 C 70 stopped trading before .* begins on 20140721"):
+        open_feed(f"{spec}#20140719-20140722", desk(), base=tmp_path)
+    assert len(steps(open_feed(f"{spec}#20140605-20140605", desk(), base=tmp_path))) > 0
+
+
 def test_gzip_is_the_same_data(file: Path, tmp_path: Path) -> None:
     plain = open_feed(write(file, "ts_us,bid,ask", bars(*["70,70.02"] * 50)), desk(), base=tmp_path)
     packed = tmp_path / "data.csv.gz"

@@ -79,6 +79,7 @@ def test_the_hash_is_of_what_makes_it(tmp_path: Path) -> None:
         ("synthetic:7:1:2014-02-30", "has the day '2014-02-30', which is not in the calendar"),
         ("synthetic:7:1:2014-06-07", "begins on 2014-06-07, which is no trading day of XNYS"),
         ("synthetic:7:1:2014-07-21", "the leg TWX 20140719 C 70 stopped trading before"),
+        ("synthetic:7:60:2014-06-05#20140721-20140722", "the leg TWX 20140719 C 70 stopped trading before"),
         ("synthetic:7:1#20140605-20140604", "ends before it begins"),
         ("synthetic:", "names no data: write one of lean:DIR"),
         ("yahoo:TWX", "names no data: write one of lean:DIR:SYMBOL.*, csv:FILE, tape:PATH, synthetic:SEED"),

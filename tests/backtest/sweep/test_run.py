@@ -13,11 +13,12 @@ from daemon.backtest.sweep.bayesian import Bayesian
 from daemon.backtest.sweep.results import ResultsFolder, SweepFolderError
 from daemon.backtest.sweep.run import Outcome, run_sweep
 from daemon.backtest.sweep.searchers import Grid, Random
+from daemon.venues.feeds.errors import FeedError
 from state.runs.folder import SweepPaths, sweep_paths
 from state.runs.reading import look_at_sweep
 from state.runs.records import SweepPlan, Trial
 from state.runs.trials import read_trials
-from tests.support.sweeping import BAND, COOLDOWN, LOSS, THRESHOLD, InlinePool, cells_of, plan_for, write_profile
+from tests.support.sweeping import BAND, COOLDOWN, COUNT, LOSS, THRESHOLD, InlinePool, cells_of, plan_for, write_profile
 
 
 @pytest.fixture
@@ -180,8 +181,27 @@ def test_a_desk_that_halts_is_not_compared_but_told_where_nothing_is_chosen(prof
         "not compared: the desk halted and hedged no more from then on: daily_loss"
     )
     assert found[25000.0, "in"].objective is not None
+    never = play(
+        ResultsFolder.new(sweep_paths(paths.folder.parent.parent, "never"), plan_for(profile, f"{COUNT}=0,500")),
+        profile,
+    )
+    by_count = {trial.params[COUNT]: trial for trial in never.trials}
+    assert by_count[0].objective is None
+    assert (by_count[0].problem or "").startswith("not compared: a hedge was wanted at")
+    assert by_count[500].objective is not None
     assert found[1.0, "out"].objective is not None
     assert outcome.status == "finished"
+
+
+def test_a_fold_behind_the_expiry_of_a_leg_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    """Its desk would begin with contracts that are long gone."""
+    from tests.support.sweeping import PROFILE
+
+    text = PROFILE.replace("2026-01-05", "2026-06-17")
+    profile = write_profile(tmp_path, text)
+    plan_for(profile, f"{THRESHOLD}=5,15", folds=1, ratio=1, data="synthetic:7:2")
+    with pytest.raises(FeedError, match="DEMO 20260619 C 100 stopped trading before a fold begins on 2026062"):
+        plan_for(profile, f"{THRESHOLD}=5,15", folds=2, ratio=1, data="synthetic:7:6")
 
 
 def test_a_line_that_the_disk_took_in_part_is_taken_back(
