@@ -23,7 +23,9 @@ class RunNameError(ValueError):
 def check_run_id(run_id: str) -> str:
     """Give the name back, or raise RunNameError saying what a name may be."""
     if _RUN_ID.fullmatch(run_id) is None:
-        raise RunNameError(f"run {run_id!r}: a run's name is 1 to 80 of A-Z, a-z, 0-9, -, _ and ., no . first")
+        raise RunNameError(
+            f"run {run_id!r}: a run's name is 1 to 80 of A-Z, a-z, 0-9, -, _ and ., a letter or digit first"
+        )
     return run_id
 
 

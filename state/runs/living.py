@@ -11,7 +11,6 @@ from state.times import us_from_iso
 
 _SLACK_US: Final = 2_000_000
 """The kernel tells a process's start to a hundredth of a second, and clocks are set."""
-_COMMANDS: Final = {"backtest": "backtest", "sweep": "sweep"}
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -54,4 +53,4 @@ def is_alive(progress: Progress, look: Look = process_of) -> bool:
 def _is_ours(words: Sequence[str], kind: str) -> bool:
     """`python -P -m cli backtest …`, or the launcher `bifrost`; a sweep's own words stand somewhere behind."""
     ours = any(word == "cli" or word.rpartition("/")[2] in ("bifrost", "cli") for word in words)
-    return ours and _COMMANDS[kind] in words
+    return ours and kind in words

@@ -50,7 +50,7 @@ class Searcher(Protocol):
 class _Blind:
     """What learns nothing from its cells: it asks for the same ones again, and who runs them knows which are done."""
 
-    def known(self, number: int, params: Mapping[str, Any], objective: float | None) -> bool:  # noqa: ARG002
+    def known(self, number: int, params: Mapping[str, Any], objective: float | None) -> bool:  # noqa: ARG002 -- the protocol's shape
         """Nothing to learn."""
         return False
 

@@ -36,7 +36,7 @@ def field_of(rows: Any, **changes: Any) -> tuple[SweepPlan, list[Trial]]:
     return made_plan(A, B, **changes), trials
 
 
-SPIKE, HILL, TOP = 5 * 1 + 2, 5 * 3 + 2, 5 * 4 + 2
+SPIKE, TOP = 5 * 1 + 2, 5 * 4 + 2
 
 
 def test_a_lone_peak_is_a_spike_and_the_hill_is_taken_though_its_top_is_lower() -> None:
