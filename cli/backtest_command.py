@@ -106,10 +106,11 @@ def backtest(
         commission_minimum_usd=commission_minimum_usd,
     )
     paths = _paths(chosen, name, out, loaded.profile.name)
-    is_named = name is not None or out is not None
+    is_named, has_begun = name is not None or out is not None, False
     try:
         with terminate_as_interrupt(), share_shown("backtest", quiet=as_json) as progress:
             feed = _opened(paths, data, loaded.profile, chosen.root, keep=is_named)
+            has_begun = True
             result = run_backtest(
                 loaded,
                 GammaScalper,
@@ -122,7 +123,8 @@ def backtest(
                 fast=not event_by_event,
             )
     except RunFolderError as error:
-        raise CommandError(str(error), ExitCode.USAGE) from error
+        # Before: another run's folder, or no place for one. From then on: a disk that takes no more.
+        raise CommandError(str(error), ExitCode.FAILED if has_begun else ExitCode.USAGE) from error
     except KeyboardInterrupt:
         complain("bifrost: interrupted before the first price; there is nothing to keep")
         return INTERRUPTED

@@ -6,6 +6,7 @@ Nothing here decides anything: the core does, stepped by the player. A run that 
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -21,7 +22,7 @@ from daemon.backtest.leap.opening import Leaps, columnar
 from daemon.backtest.player import Player
 from daemon.backtest.recorder import Recorder
 from daemon.backtest.results import day_rows, figures_of, what_was_odd
-from daemon.backtest.run_folder import RunFolder, wall_us
+from daemon.backtest.run_folder import RunFolder, RunFolderError, wall_us
 from daemon.backtest.schemas import DECISIONS
 from daemon.backtest.settlement import Settlement
 from daemon.core.strategy import Strategy
@@ -150,12 +151,23 @@ class _Run:
             status = "interrupted"
         except (FeedError, _UnplayableError) as error:
             status, problem = "failed", " ".join(str(error).split())
-        except BaseException:
-            if self._folder is not None:
-                self._folder.abandon()
-                self._folder.tell(0.0, "ended by an error of the program", status="failed")
+        except BaseException as error:
+            self._give_up(error)
             raise
-        return self._end(status, problem)
+        try:
+            return self._end(status, problem)
+        except RunFolderError as error:
+            self._give_up(error)
+            raise
+
+    def _give_up(self, error: BaseException) -> None:
+        """Nothing half written stays, which may also be what a full disk needs to take the last word."""
+        if self._folder is None:
+            return
+        self._folder.abandon()
+        text = str(error) if isinstance(error, RunFolderError) else "ended by an error of the program"
+        with suppress(RunFolderError):
+            self._folder.tell(0.0, text, status="failed")
 
     def _assembled(self, strategy_of: Callable[[Profile], Strategy], market: Market | None) -> Player:
         profile = self._profile.profile

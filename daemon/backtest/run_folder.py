@@ -43,7 +43,7 @@ class RunFolder:
         self._started_s = time.monotonic()
         self._told_s = -PROGRESS_EVERY_S
         self._writer: pq.ParquetWriter | None = None
-        self._growing = paths.folder / f".{paths.decisions.name}.{os.getpid()}.tmp"
+        self._growing = self._temporary(paths.decisions)
 
     def begin(self, text: str) -> None:
         """Make the folder and say that a run has begun. A folder with another run in it is refused."""
@@ -99,7 +99,7 @@ class RunFolder:
             self._writer.close()
             self._growing.replace(self.paths.decisions)
             for table, path in ((equity, self.paths.equity), (fills, self.paths.fills)):
-                temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+                temporary = self._temporary(path)
                 pq.write_table(table, temporary, compression="zstd")
                 temporary.replace(path)
         except OSError as error:
@@ -108,11 +108,14 @@ class RunFolder:
         self.tell(1.0 if summary.status == "finished" else 0.0, text, status=summary.status)
 
     def abandon(self) -> None:
-        """Leave nothing half written behind."""
+        """Leave nothing half written behind: no table without the summary that tells of it."""
         with suppress(OSError):
             if self._writer is not None:
                 self._writer.close()
-            self._growing.unlink(missing_ok=True)
+        tables = (self.paths.decisions, self.paths.equity, self.paths.fills)
+        for path in (self._growing, *tables, *(self._temporary(table) for table in tables)):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Take a folder away in which nothing but `begin` was written."""
@@ -136,6 +139,10 @@ class RunFolder:
         except msgspec.DecodeError:
             return True
         return told.pid != os.getpid()
+
+    @staticmethod
+    def _temporary(path: Path) -> Path:
+        return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
     @staticmethod
     def _replace(path: Path, record: msgspec.Struct) -> None:

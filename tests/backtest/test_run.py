@@ -1,5 +1,6 @@
 """A whole run: what it leaves in its folder, and what it says when it came to nothing, or not to its end."""
 
+import errno
 import itertools
 from collections.abc import Callable
 from datetime import date
@@ -317,6 +318,25 @@ def test_a_run_may_keep_no_decisions_and_says_the_same() -> None:
     assert kept.decisions.num_rows == dropped.summary.decisions > 60
     assert dropped.summary.figures == kept.summary.figures
     assert dropped.equity.equals(kept.equity)
+
+
+def test_a_disk_that_takes_no_more_at_the_end_leaves_no_table_and_says_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = pq.write_table
+
+    def nearly_full(table: Any, where: Path, **more: Any) -> None:
+        if "fills" in where.name:
+            where.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(table, where, **more)
+
+    monkeypatch.setattr(pq, "write_table", nearly_full)
+    with pytest.raises(RunFolderError, match="No space left"):
+        over(straddle(), path(3), out=paths(tmp_path))
+    assert [each.name for each in paths(tmp_path).folder.iterdir()] == ["progress.json"]
+    assert progress_of(paths(tmp_path)).status == "failed"
+    assert "No space left" in progress_of(paths(tmp_path)).text
 
 
 def test_shares_that_are_closed_after_the_last_leg_have_a_row_too(tmp_path: Path) -> None:
