@@ -98,7 +98,11 @@ def test_a_sweep_from_search_to_profile(cli: Cli, root: Path, small: str, tmp_pa
             2,
             "both set and searched",
         ),
-        (("--profile", "demo", "--data", DATA, "--search", f"{COOLDOWN}=5,60", "--name", "../x"), 2, "a letter or digit first"),
+        (
+            ("--profile", "demo", "--data", DATA, "--search", f"{COOLDOWN}=5,60", "--name", "../x"),
+            2,
+            "a letter or digit first",
+        ),
         (
             ("--profile", "demo", "--data", DATA, "--search", f"{COOLDOWN}=5,60", "--priority", "high"),
             2,
