@@ -8,6 +8,7 @@ import typer
 
 from cli.backtest_options import (
     INTERRUPTED,
+    EachStepOption,
     ExtraSpreadOption,
     LatencyOption,
     MinimumCommissionOption,
@@ -75,6 +76,7 @@ def run(
     extra_spread_usd: ExtraSpreadOption = None,
     latency_ms: LatencyOption = None,
     partial_fill_shares: SlicesOption = None,
+    partial_fill_each_step: EachStepOption = None,
     commission_usd_share: ShareCommissionOption = None,
     commission_minimum_usd: MinimumCommissionOption = None,
     workers: WorkersOption = None,
@@ -113,6 +115,7 @@ def run(
                     extra_spread_usd=extra_spread_usd,
                     latency_ms=latency_ms,
                     partial_fill_shares=partial_fill_shares,
+                    partial_fill_each_step=partial_fill_each_step,
                     commission_usd_share=commission_usd_share,
                     commission_minimum_usd=commission_minimum_usd,
                 )

@@ -34,7 +34,8 @@ def page() -> None:
     told = run_parts.table("sweeps", plain(sweep_tables.list_table(runs, reader, start=start)))
     if told is not None:
         run_parts.ask(sweep=str(told["key"]))
-    st.text(reader.say("backtests.twin", command=start))
+    if runs:
+        st.text(reader.say("sweeps.list.start", command=start))
 
 
 def _one(run: RunLook | None, runs: Sequence[RunLook], reader: Reader) -> None:

@@ -94,6 +94,8 @@ def go_on(run: RunLook, shell: Callable[[str], str]) -> str:
         for name in _MODEL_OPTIONS
         if (value := getattr(told.venue, name)) is not None and value != getattr(_PLAIN, name)
     ]
+    if told.venue.partial_fill_each_step:
+        words.append("--partial-fill-each-step")
     return shell(" ".join(words))
 
 

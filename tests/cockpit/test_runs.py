@@ -181,13 +181,13 @@ def test_what_a_page_hears_changes_its_version_when_a_run_ends(tmp_path: Path) -
 
 def test_an_interrupted_run_names_the_command_that_does_it_again(tmp_path: Path) -> None:
     profile = ProfileInfo(name="demo", hash="a" * 64, overrides={"gates.intent.hedge.cooldown_seconds": 60})
-    venue = VenueModel(latency_ms=250.0)
+    venue = VenueModel(latency_ms=250.0, partial_fill_shares=5, partial_fill_each_step=True)
     write_summary(tmp_path, summary("cut", status="interrupted", profile=profile, venue=venue))
     (run,) = list_backtests(tmp_path)
     said = wordings.go_on(run, lambda words: f"./bifrost {words}")
     assert said == (
         "./bifrost backtest --profile demo --data synthetic:1:2 --set gates.intent.hedge.cooldown_seconds=60 "
-        "--latency-ms 250"
+        "--latency-ms 250 --partial-fill-shares 5 --partial-fill-each-step"
     )
 
 
