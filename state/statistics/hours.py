@@ -49,7 +49,8 @@ def by_hour_of_day(
     """Rows by hour of `zone`, the nights last; hours in which nothing moved, was traded or refused are left out.
 
     A sample's change of equity belongs to the hour in which the moment before it lies: the sample of 15:00:00 tells of
-    the minute before. The first sample of a day tells of the night. The rows' P&L sums to last - first equity.
+    the minute before. The first sample of a day tells of the night; where it repeats the evening's equity nothing was
+    priced yet, and the next one does. The rows' P&L sums to last - first equity.
 
     Args:
         curve: equity, in time order.
@@ -108,7 +109,10 @@ def _changes(
     if curve.ts_us.size < 2:
         return np.empty(0, np.int64), np.empty(0, np.bool_), np.empty(0), np.empty(0, np.int64)
     of_day = np.searchsorted(day_starts_us, curve.ts_us, side="right") - 1
-    return hours_of(curve.ts_us[1:] - 1, zone), of_day[1:] != of_day[:-1], np.diff(curve.equity_usd), of_day[1:]
+    nights, changes = of_day[1:] != of_day[:-1], np.diff(curve.equity_usd)
+    unpriced = nights & (changes == 0)
+    nights[1:] |= unpriced[:-1]
+    return hours_of(curve.ts_us[1:] - 1, zone), nights, changes, of_day[1:]
 
 
 def hours_of(times_us: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.int64]:

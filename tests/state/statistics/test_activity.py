@@ -1,6 +1,7 @@
 """Hedges with their corrections, slippage by hand, and operations counted to the desk's own day."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.records import HistorySample, JournalType
-from state.statistics.digest import DayPart, Digest, Fill, fill_of, newest_fills
+from state.statistics.digest import Curve, DayPart, Digest, Fill, fill_of, newest_fills
 from state.statistics.executions import by_hour, hedges, sizes
+from state.statistics.hours import by_hour_of_day
 from state.statistics.operations import MAX_RULES, OperationFacts, day_of_each, operations_by_day
 from state.times import iso_from_us, us_from_iso
 from tests.support.desk_files import make_line
@@ -140,3 +142,22 @@ def test_a_digest_keeps_fills_on_the_curve() -> None:
     )
     assert len(made.fills) == 1
     assert made.ts_us.tolist() == [NOON_US], "its mark lies on the curve"
+
+
+@pytest.mark.parametrize(("first", "night_usd", "hour_usd"), [(100.0, 7.0, 3.0), (104.0, 4.0, 6.0)])
+def test_a_night_is_told_by_the_first_price_of_the_day_not_by_a_sample_before_it(
+    first: float, night_usd: float, hour_usd: float
+) -> None:
+    """A minute sampled at the open, before any quote, repeats the evening: the gap is not the first hour's."""
+    evening, morning = us_from_iso("2026-01-05T16:00:00-05:00"), us_from_iso("2026-01-06T09:30:00-05:00")
+    times = np.array([evening, morning, morning + 60_000_000, morning + 120_000_000], dtype=np.int64)
+    samples = Curve(times, np.array([100.0, first, 107.0, 110.0]), np.zeros(4, np.float32))
+    rows = by_hour_of_day(
+        samples,
+        [],
+        np.empty(0, np.int64),
+        day_starts_us=np.array([evening, morning], dtype=np.int64),
+        closes={},
+        zone=ZoneInfo("America/New_York"),
+    )
+    assert {row.hour: row.pnl_usd for row in rows} == {9: hour_usd, None: night_usd}
