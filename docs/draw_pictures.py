@@ -21,6 +21,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from state.layout import DeskPaths
 from state.records import JournalType
+from state.runs.folder import backtest_paths
 from tests.support.cockpit_process import CockpitProcess, set_users
 from tests.support.system import CHECKOUT, System, wait_for
 from tests.support.year_of_history import write_year
@@ -257,22 +258,29 @@ simulator:
 """
 
 
-def draw_report(page: Page, wanted: set[str], root: Path) -> None:
-    """The report of a year by the minute with four legs, made here (some minutes), on a wide screen and on a phone."""
-    if wanted and not wanted & {"report", "report-phone-dark"}:
+def draw_year(camera: Camera, system: System) -> None:
+    """A year by the minute with four legs, made here (some minutes): its report and its page, both on a phone too."""
+    reports = (("report", (1280, 1500), "light"), ("report-phone-dark", (390, 1500), "dark"))
+    pages: tuple[tuple[str, tuple[int, int], Scheme], ...] = (
+        ("backtest-year", (1440, 2200), "light"),
+        ("backtest-year-phone-dark", (390, 2200), "dark"),
+    )
+    if camera.wanted and not camera.wanted & {name for name, *_ in (*reports, *pages)}:
         return
-    profile, out = root / "four_legs.yaml", root / "four_legs"
+    profile = system.root / "four_legs.yaml"
     profile.write_text(FOUR_LEGS, encoding="utf-8")
     words = ("--profile", str(profile), "--data", "synthetic:7:252", "--title", "A year by the minute, four legs")
-    command = [sys.executable, "-P", "-m", "cli", "backtest", *words, "--out", str(out)]
-    subprocess.run(command, check=True, cwd=CHECKOUT, stdout=subprocess.DEVNULL)  # noqa: S603 -- our own command
-    for name, size, scheme in (("report", (1280, 1500), "light"), ("report-phone-dark", (390, 1500), "dark")):
+    tell(system, "backtest", *words, "--priority", "low", "--name", "four-legs", timeout_s=1800)
+    for name, size, scheme in pages:
+        camera.go("backtests", size=size, scheme=scheme, run="four-legs")
+        camera.take(name)
+    page = camera.page
+    for name, size, scheme in reports:
         page.set_viewport_size({"width": size[0], "height": size[1]})
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.goto((out / "report.html").as_uri())
+        page.goto(backtest_paths(system.paths.root, "four-legs").report.as_uri())
         page.locator("#equity .draw").first.hover(position={"x": 200, "y": 60})
-        page.screenshot(path=FOLDER / f"{name}.png")
-        print(f"drawn: {name}")
+        camera.take(name)
 
 
 def draw_top(system: System, wanted: set[str]) -> None:
@@ -304,11 +312,11 @@ def main() -> int:
             camera = Camera(page, re.findall(r"http://[^/]+", said(system))[0], wanted)
             draw_calm(camera, system)
             draw_runs(camera, system)
+            draw_year(camera, system)
             draw_top(system, wanted)
             draw_shell_bot(camera, system)
             draw_trouble(camera, system)
         draw_login(page, wanted, folder / "door")
-        draw_report(page, wanted, folder)
         browser.close()
     return 0
 
