@@ -3,7 +3,10 @@
 import pytest
 
 from daemon.core.effects import PlaceOrder
+from daemon.core.order_life import OrderState
+from daemon.strategies.gamma_scalper.looking import in_flight
 from state.records import JournalType
+from tests.support.scalper import ready
 from tests.support.scalper_driver import ScalperDriver
 
 
@@ -80,3 +83,19 @@ def test_a_lost_link_and_its_return_keep_following_the_same_order() -> None:
     assert desk.book.strategy.hedge == "WORKING"
     assert len(desk.orders()) == 1
     assert not desk.book.ledger.halts
+
+
+def test_what_is_in_flight_is_remembered_only_while_the_orders_are_the_very_same() -> None:
+    desk = ready()
+    looker = desk.strategy._looker
+    for number, state, more in (
+        (1, OrderState.WORKING, {}),
+        (1, OrderState.PARTIAL, {"filled": 20.0}),
+        (2, OrderState.WORKING, {"side": "BUY"}),
+        (1, OrderState.FILLED, {"filled": 50.0}),
+        (2, OrderState.CANCELLED, {"side": "BUY"}),
+    ):
+        desk.order(state, number=number, **more)
+        for _ in range(2):
+            look = looker.look(desk.state, desk.book)
+            assert (look.working, look.working_buy_shares, look.working_sell_shares) == in_flight(desk.book)
