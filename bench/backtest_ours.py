@@ -10,11 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-from daemon.backtest.run import run_backtest
-
 from bench.backtest_job import Ticks, load
 from bench.backtest_market import TicksFeed
 from config.loader import load_profile
+from daemon.backtest.run import run_backtest
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
 from state.runs.records import Summary, VenueModel
 
