@@ -304,4 +304,4 @@ def test_a_dying_server_turns_every_open_page_not_live_and_a_new_one_live_again(
     expect(bare.locator('#light[data-state="green"]')).to_be_visible(timeout=30_000)
     assert (code, said) == (0, "")
     # Open event streams must not hold it: left to itself the web server waits for them, 20 s and more.
-    assert seconds < 10, "with pages and their event streams open"
+    assert seconds < 3, "with pages and their event streams open"
