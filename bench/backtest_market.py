@@ -57,14 +57,6 @@ class TicksMarket:
         """Go on behind them."""
         self._place += count
 
-    def save(self) -> dict[str, object]:
-        """A benchmark begins at its beginning."""
-        raise NotImplementedError
-
-    def restore(self, saved: dict[str, object]) -> None:
-        """As `save`."""
-        raise NotImplementedError
-
 
 class TicksFeed:
     """Implements `daemon.backtest.feeds.feed.Feed`."""

@@ -31,11 +31,3 @@ class PeekingMarket:
         self._ahead, self._is_ahead = None, False
         self.sessions = self._market.sessions
         return step
-
-    def save(self) -> dict[str, object]:
-        """A backtest begins at its beginning: there is nothing to save."""
-        raise NotImplementedError("a peeking market cannot be saved")
-
-    def restore(self, saved: dict[str, object]) -> None:
-        """As `save`."""
-        raise NotImplementedError("a peeking market cannot be restored")

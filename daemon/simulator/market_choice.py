@@ -10,7 +10,7 @@ from daemon.venues.exchange_hours import newest_session, session_of
 from daemon.venues.feeds.errors import FeedError
 from daemon.venues.feeds.lean import parse_lean_spec
 from daemon.venues.simulated.exchange import SimulatedExchange
-from daemon.venues.simulated.model import Market, OpeningPosition, OrderTicket
+from daemon.venues.simulated.model import LastingMarket, OpeningPosition, OrderTicket
 from daemon.venues.simulated.recorded import RecordedMarket
 from daemon.venues.simulated.synthetic import SyntheticMarket
 
@@ -66,7 +66,7 @@ def market_opening_us(profile: Profile, *, base: Path, wall_us: int) -> int:
     return 0 if session is None else session.open_us
 
 
-def _market(profile: Profile, settings: Simulator, *, base: Path, wall_us: int) -> Market:
+def _market(profile: Profile, settings: Simulator, *, base: Path, wall_us: int) -> LastingMarket:
     symbol, calendar = profile.underlying.symbol, profile.underlying.calendar
     rate = profile.greeks.risk_free_rate
     legs = tuple(_all_legs(profile, settings))

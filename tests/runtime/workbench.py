@@ -99,7 +99,7 @@ class RecordingVenue:
         self.calls.append(("probe", None))
 
     async def run(self, emit: Callable[[AnyEvent], None]) -> None:
-        raise NotImplementedError
+        self.calls.append(("run", None))
 
     async def close(self) -> None:
         self.calls.append(("close", None))

@@ -43,12 +43,6 @@ class ExpiringMarket:
         self._next += 1
         return step
 
-    def save(self) -> dict[str, object]:
-        raise NotImplementedError
-
-    def restore(self, saved: dict[str, object]) -> None:
-        raise NotImplementedError
-
 
 def _around(instrument: str, mid: float, half: float) -> SimQuote:
     return SimQuote(instrument=instrument, bid=round(mid - half, 4), ask=round(mid + half, 4))

@@ -1,6 +1,7 @@
 """A feed whose stock walks exactly as a test says, and whose options are worth what Black and Scholes say, unspread."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from config.schema import Leg
 from daemon.core import black_scholes
@@ -48,12 +49,6 @@ class PathMarket:
         value = black_scholes.price(contract.right, spot, contract.strike, years, 0.0, self._volatility)
         return SimQuote(instrument=contract.instrument, bid=value, ask=value)
 
-    def save(self) -> dict[str, object]:
-        raise NotImplementedError
-
-    def restore(self, saved: dict[str, object]) -> None:
-        raise NotImplementedError
-
 
 class PathFeed:
     """One path, once."""
@@ -72,10 +67,13 @@ class PathFeed:
         volatility: float = 0.2,
         half_spread_usd: float = 0.0,
     ) -> None:
-        self.market = PathMarket(symbol, legs, session, path, volatility=volatility, half_spread_usd=half_spread_usd)
+        self._opened = partial(
+            PathMarket, symbol, legs, session, path, volatility=volatility, half_spread_usd=half_spread_usd
+        )
+        self.rewind()
 
     def rewind(self) -> None:
-        raise NotImplementedError
+        self.market = self._opened()
 
     def findings(self) -> tuple[Finding, ...]:
         return ()

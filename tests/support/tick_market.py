@@ -78,13 +78,6 @@ class TickMarket:
     def skip(self, count: int) -> None:
         self.place += count
 
-    def save(self) -> dict[str, object]:
-        return {"place": self.place}
-
-    def restore(self, saved: dict[str, object]) -> None:
-        assert isinstance(saved["place"], int)
-        self.place = saved["place"]
-
 
 def _side(price: float) -> float | None:
     return None if math.isnan(price) else float(price)

@@ -81,6 +81,15 @@ def test_a_wider_market_keeps_the_mid_and_leaves_options_alone() -> None:
     assert market.next_step() is None
 
 
+def test_a_market_that_does_not_last_is_neither_saved_nor_restored() -> None:
+    saved = SimulatedExchange(ScriptedMarket(RISING)).save()
+    exchange = SimulatedExchange(WiderMarket(ScriptedMarket(RISING), 0.04))
+    with pytest.raises(TypeError, match="WiderMarket cannot be saved or restored"):
+        exchange.save()
+    with pytest.raises(TypeError, match="WiderMarket cannot be saved or restored"):
+        exchange.restore(saved)
+
+
 def test_a_bid_that_would_not_be_positive_is_none() -> None:
     step = WiderMarket(ScriptedMarket([(0.01, 0.05), (None, None)]), 0.04).next_step()
     assert step is not None

@@ -9,7 +9,6 @@ from daemon.backtest.feeds.csv_columns import LegColumns
 from daemon.backtest.feeds.csv_rows import CsvRow
 from daemon.backtest.feeds.csv_source import CsvSource, synthetic_spread_usd
 from daemon.backtest.feeds.findings import LEVEL_CHANGE, Findings
-from daemon.backtest.feeds.one_way import OneWayMarket
 from daemon.backtest.leap.columns import QuoteColumns
 from daemon.core.events import Session
 from daemon.venues.exchange_hours import sessions_between, sessions_from
@@ -26,7 +25,7 @@ _EMPTY = StandingQuote()
 _CODES = {"empty_sides": "empty_side", "sentinels": "not_positive", "crossed": "crossed", "outlived": "outlived"}
 
 
-class CsvMarket(OneWayMarket):
+class CsvMarket:
     """Implements `daemon.venues.simulated.model.Market`.
 
     A row earlier than the one above it is left out and counted: sorting would need the whole file in memory, and the

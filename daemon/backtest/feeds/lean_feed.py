@@ -13,7 +13,6 @@ from config.schema import Leg, Profile
 from daemon.backtest.feeds.asked import asked_legs, option_contracts, refuse_expired, wants_model
 from daemon.backtest.feeds.findings import LEVEL_CHANGE, Findings
 from daemon.backtest.feeds.lean_days import DayRead, DayRequest, flag_day, read_day
-from daemon.backtest.feeds.one_way import OneWayMarket
 from daemon.backtest.feeds.spec import Spec
 from daemon.core.events import Session
 from daemon.venues.exchange_hours import sessions_between, sessions_from
@@ -72,7 +71,7 @@ class LeanFeed:
         return self.market.done()
 
 
-class RecordedDays(OneWayMarket):
+class RecordedDays:
     """The days as one market. The one rule: `sessions` are those of the newest step."""
 
     def __init__(self, profile: Profile, folder: Path, days: tuple[date, ...], missing: tuple[Session, ...]) -> None:

@@ -2,13 +2,12 @@
 
 from datetime import date
 
-from daemon.backtest.feeds.one_way import OneWayMarket
 from daemon.backtest.feeds.spec import Slice
 from daemon.core.events import Session
 from daemon.venues.simulated.model import Market, MarketStep, SimContract
 
 
-class SlicedMarket(OneWayMarket):
+class SlicedMarket:
     """Implements `daemon.venues.simulated.model.Market` around another one."""
 
     def __init__(self, market: Market, cut: Slice) -> None:

@@ -11,7 +11,6 @@ import msgspec
 from config.schema import Profile
 from config.schema import SyntheticMarket as Settings
 from daemon.backtest.feeds.asked import asked_legs, refuse_expired
-from daemon.backtest.feeds.one_way import OneWayMarket
 from daemon.backtest.feeds.sliced import SlicedMarket
 from daemon.backtest.feeds.spec import FORMS, Spec, day_of
 from daemon.core.events import Session
@@ -78,7 +77,7 @@ class SyntheticFeed:
         return self._made.done()
 
 
-class SomeSessions(OneWayMarket):
+class SomeSessions:
     """The synthetic market, which never ends, up to the close of the last session asked for."""
 
     def __init__(self, settings: Settings, profile: Profile, seed: int, first: date, count: int) -> None:

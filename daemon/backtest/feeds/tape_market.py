@@ -12,7 +12,6 @@ import msgspec
 from config.schema import Profile
 from daemon.backtest.feeds.asked import option_contracts
 from daemon.backtest.feeds.findings import Findings
-from daemon.backtest.feeds.one_way import OneWayMarket
 from daemon.backtest.feeds.tape_files import RecordedTape
 from daemon.core.events import OptionQuote, Quote, Session, Sessions
 from daemon.venues.exchange_hours import sessions_from
@@ -36,7 +35,7 @@ _tag = msgspec.json.Decoder(_Tag)
 _WANTED = frozenset({"quote", "option_quote", "sessions"})
 
 
-class TapeMarket(OneWayMarket):
+class TapeMarket:
     """Implements `daemon.venues.simulated.model.Market`; a step is everything that was quoted at one `ts`."""
 
     def __init__(self, tapes: list[RecordedTape], profile: Profile, findings: Findings) -> None:

@@ -121,11 +121,3 @@ class GatheredMarket:
             and step.quotes[0].instrument == self._stock
             and read.sessions == self.sessions
         )
-
-    def save(self) -> dict[str, object]:
-        """A backtest begins at its beginning: there is nothing to save."""
-        raise NotImplementedError("a gathered market cannot be saved")
-
-    def restore(self, saved: dict[str, object]) -> None:
-        """As `save`."""
-        raise NotImplementedError("a gathered market cannot be restored")

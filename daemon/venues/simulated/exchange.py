@@ -20,6 +20,7 @@ from daemon.venues.simulated.model import (
     DailyPnl,
     ExchangeEvent,
     FillPlan,
+    LastingMarket,
     Market,
     MarketStep,
     OpeningPosition,
@@ -398,12 +399,15 @@ class SimulatedExchange:
     # What stays over a restart
 
     def save(self) -> dict[str, object]:
-        """Plain JSON values: market, account, orders, executions and ids, from which `restore` continues exactly."""
+        """Plain JSON values: market, account, orders, executions and ids, from which `restore` continues exactly.
+
+        Raises TypeError where the market is no `LastingMarket`; so does `restore`.
+        """
         return encode_book(
             SavedBook(
                 account=self.account,
                 instruments=tuple(self._contracts),
-                market=self.market.save(),
+                market=self._lasting_market().save(),
                 money=self._money.save(),
                 step=self._step,
                 quotes=tuple(self._quotes.values()),
@@ -427,7 +431,7 @@ class SimulatedExchange:
         if set(book.instruments) != set(self._contracts):
             odd: Sequence[str] = sorted(set(book.instruments) ^ set(self._contracts))
             raise SavedBookError(f"the saved book trades other instruments: {', '.join(odd)}; start with --fresh")
-        self.market.restore(book.market)
+        self._lasting_market().restore(book.market)
         self._money.restore(book.money)
         self._step = book.step
         self._quotes = {quote.instrument: quote for quote in book.quotes}
@@ -435,6 +439,12 @@ class SimulatedExchange:
         self._same_day = ((), -math.inf)
         self._closes = dict(book.closes)
         self._book.restore(book)
+
+    def _lasting_market(self) -> LastingMarket:
+        if not isinstance(self.market, LastingMarket):
+            kind = type(self.market).__name__
+            raise TypeError(f"{kind} cannot be saved or restored: an exchange over it lasts as long as its process")
+        return self.market
 
 
 def _refused(ticket: OrderTicket, code: int, text: str) -> OrderUpdate:

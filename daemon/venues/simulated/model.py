@@ -1,6 +1,6 @@
 """The words between the simulated exchange, its markets and whoever serves it (the TWS stand-in, tests, backtests)."""
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -51,7 +51,7 @@ class MarketStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Market(Protocol):
-    """A source of prices. Deterministic: the same seed or file gives the same steps, also after a restore."""
+    """A source of prices, stepped through once. Deterministic: the same seed or file gives the same steps."""
 
     contracts: tuple[SimContract, ...]
     sessions: tuple[Session, ...]
@@ -59,6 +59,11 @@ class Market(Protocol):
     def next_step(self) -> MarketStep | None:
         """The next moment, or None when a recorded day has ended (a synthetic market never ends)."""
         ...
+
+
+@runtime_checkable
+class LastingMarket(Market, Protocol):
+    """A market that goes on after a restart of its process with the very steps that would have come."""
 
     def save(self) -> dict[str, object]:
         """Plain JSON values from which `restore` continues exactly."""

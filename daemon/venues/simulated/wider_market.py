@@ -32,12 +32,3 @@ class WiderMarket:
             return quote
         bid = None if quote.bid is None or quote.bid <= self._half else quote.bid - self._half
         return msgspec.structs.replace(quote, bid=bid, ask=None if quote.ask is None else quote.ask + self._half)
-
-    def save(self) -> dict[str, object]:
-        """As the market inside."""
-        return self._market.save()
-
-    def restore(self, saved: dict[str, object]) -> None:
-        """As the market inside."""
-        self._market.restore(saved)
-        self.sessions = self._market.sessions
