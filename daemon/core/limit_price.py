@@ -31,10 +31,10 @@ def limit_price(quote: QuoteState, side: Side, *, tick: float, offset_ticks: int
 
     A touch off the tick is rounded through it, so that offset 0 always reaches it. The collar is `collar_pct` percent
     of the mid and rounded towards it: what the offset asks for beyond the collar is not given. None without both
-    sides of the quote, and where no positive price is left.
+    sides of the quote, where one of them is no number (NaN, infinite), and where no positive price is left.
     """
     mid, touch = quote.mid, quote.ask if side == "BUY" else quote.bid
-    if mid is None or mid <= 0 or touch is None:
+    if mid is None or touch is None or not 0 < mid < math.inf:  # NaN passes no comparison
         return None
     worst = collared_price(side, mid, collar_pct, tick)
     if side == "BUY":

@@ -1,5 +1,7 @@
 """Limit hedges: their price, how it follows the touch, and what an unanswered or refused change of it leaves behind."""
 
+import math
+
 import msgspec
 import pytest
 
@@ -104,6 +106,29 @@ def test_a_limit_hedge_without_a_price_is_refused() -> None:
     driver.feed(msgspec.structs.replace(QUOTE, ts_us=driver.now_us))
     assert not driver.of(PlaceOrder)
     assert driver.lines[-1].reason == "no_quote"
+
+
+NO_NUMBERS = [(69.99, math.inf), (69.99, math.nan), (math.nan, 70.01), (-math.inf, math.inf), (math.inf, math.inf)]
+
+
+@pytest.mark.parametrize("side", ["BUY", "SELL"])
+@pytest.mark.parametrize(("bid", "ask"), NO_NUMBERS)
+def test_a_limit_hedge_at_a_touch_that_is_no_number_is_refused(side: str, bid: float, ask: float) -> None:
+    driver = Driver(own=limits()).connect()
+    driver.strategy.wish = driver.wish(side, 40)
+    driver.tick()
+    driver.quote(bid, ask)
+    assert not driver.of(PlaceOrder)
+    refused = driver.lines[-1]
+    assert (refused.reason, refused.side, refused.quantity) == ("no_quote", side, 40)
+
+
+@pytest.mark.parametrize(("bid", "ask"), NO_NUMBERS)
+def test_a_working_limit_hedge_does_not_follow_a_touch_that_is_no_number(bid: float, ask: float) -> None:
+    driver, ref = working()
+    look(driver, ref, bid, ask)
+    assert not driver.of(ModifyOrder)
+    assert order_of(driver, ref).limit_price == 70.01
 
 
 def test_a_flattens_closing_order_is_a_market_order() -> None:
