@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import opening_positions
 from cli.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 NICE = 15
-_POSITION = re.compile(
-    r"(?P<quantity>[-+]?\d+(\.\d+)?):(stock|(?P<right>call|put):(?P<strike>[\d.]+):(?P<expiry>[\d-]+))"
-)
 _WORD = re.compile(r"[^A-Za-z0-9_.-]+")
 
 DataOption = Annotated[
@@ -101,20 +99,22 @@ def load_for_history(
 
     try:
         overrides = parse_overrides(sets or ())
-        if positions:
-            plain = load_profile(name_or_path).profile
-            if plain.simulator is None:
-                away = {"live": False, "ib.account": None, "ib.host": "127.0.0.1"}
-                overrides = {key: value for key, value in away.items() if _differs(plain, key, value)} | overrides
-            overrides["simulator.positions"] = [_position(text) for text in positions]
-        loaded = load_overridden(name_or_path, overrides)
+        plain = load_profile(name_or_path).profile
     except ProfileError as error:
         raise CommandError(str(error), ExitCode.USAGE) from error
+    if positions:
+        if plain.simulator is None:
+            away = {"live": False, "ib.account": None, "ib.host": "127.0.0.1"}
+            overrides = {key: value for key, value in away.items() if _differs(plain, key, value)} | overrides
+        overrides[opening_positions.KEY] = [opening_positions.parsed(text) for text in positions]
+    try:
+        loaded = load_overridden(name_or_path, overrides)
+    except ProfileError as error:
+        raise CommandError(opening_positions.complaints(error, positions or (), plain), ExitCode.USAGE) from error
     if loaded.profile.simulator is None or not loaded.profile.simulator.positions:
-        legs = " ".join(f"--position 10:{leg.right}:{leg.strike:g}:{leg.expiry}" for leg in loaded.profile.legs)
         raise CommandError(
-            f"{loaded.path}: the profile says no simulator.positions, and a run must know what it starts with; "
-            f"say so like this: {legs or '--position 10:call:100:2026-06-19'}",
+            f"{loaded.path}: the profile says no simulator.positions, and a run must know what it starts with; say so "
+            f"like this: {opening_positions.suggested(loaded.profile) or '--position 10:call:100:2026-06-19'}",
             ExitCode.USAGE,
         )
     return loaded, overrides
@@ -125,23 +125,6 @@ def _differs(profile: "Profile", key: str, value: object) -> bool:
     for part in key.split("."):
         found = getattr(found, part)
     return bool(found != value)
-
-
-def _position(text: str) -> dict[str, Any]:
-    found = _POSITION.fullmatch(text)
-    if found is None:
-        raise CommandError(
-            f"--position {text!r}: write QUANTITY:call|put:STRIKE:EXPIRY, like 10:call:70:2014-07-19, or 100:stock",
-            ExitCode.USAGE,
-        )
-    quantity = float(found["quantity"])
-    if found["right"] is None:
-        return {"quantity": quantity}
-    try:
-        strike = float(found["strike"])
-    except ValueError:
-        raise CommandError(f"--position {text!r}: {found['strike']!r} is no strike", ExitCode.USAGE) from None
-    return {"quantity": quantity, "right": found["right"], "strike": strike, "expiry": found["expiry"]}
 
 
 def venue_model(profile: "Profile", **asked: float | None) -> "VenueModel":
