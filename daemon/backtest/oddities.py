@@ -47,6 +47,7 @@ class Oddities:
                 text=CODES[code].format(detail=each.detail, count=each.count),
                 count=each.count,
                 first_ts=None if each.first_us is None else iso_from_us(each.first_us),
+                detail=each.detail,
             )
             for code, each in self._noted.items()
         )

@@ -29,7 +29,16 @@ from daemon.core.strategy import Strategy
 from daemon.venues.feeds.errors import FeedError
 from daemon.venues.simulated.model import Market
 from state.runs.folder import BacktestPaths
-from state.runs.records import SCHEMA_VERSION, DataInfo, Finding, ProfileInfo, Status, Summary, VenueModel
+from state.runs.records import (
+    SCHEMA_VERSION,
+    DataInfo,
+    Finding,
+    MarketReached,
+    ProfileInfo,
+    Status,
+    Summary,
+    VenueModel,
+)
 from state.times import iso_from_us
 
 IN_MEMORY = "memory"
@@ -203,15 +212,19 @@ class _Run:
         self._told_s = now_s
         done, text = self._feed.done(), self._text()
         if self._folder is not None:
-            self._folder.tell(done, text)
+            self._folder.tell(done, text, reached=self._reached())
         if self._progress is not None:
             self._progress(done, text)
 
-    def _text(self) -> str:
+    def _reached(self) -> MarketReached | None:
         book = self._recorder.book
-        if book is None:
+        return None if book is None else MarketReached(ts=iso_from_us(book.ts_us), hedges=self._recorder.hedges)
+
+    def _text(self) -> str:
+        reached = self._reached()
+        if reached is None:
             return self._feed.description
-        return f"{iso_from_us(book.ts_us)[:16].replace('T', ' ')}, {self._recorder.hedges} hedges"
+        return f"{reached.ts[:16].replace('T', ' ')}, {reached.hedges} hedges"
 
     def _end(self, status: Status, problem: str | None) -> Result:
         recorder = self._recorder
@@ -256,7 +269,7 @@ class _Run:
         equity, fills = recorder.equity.table(), recorder.orders.fills.table()
         recorder.equity.rows.clear()
         if self._folder is not None:
-            self._folder.end(summary, equity, fills, self._text())
+            self._folder.end(summary, equity, fills, self._text(), reached=self._reached())
             return Result(summary, equity=equity, fills=fills, decisions=self._folder.paths)
         decisions = pa.Table.from_batches(self._batches, schema=DECISIONS)
         self._batches.clear()  # player and venue know each other: what they hold lives until the collector comes by

@@ -19,7 +19,7 @@ from daemon.backtest.schemas import DECISIONS
 from daemon.backtest.tables import ROW_GROUP
 from state.atomic import replace_file
 from state.runs.folder import BacktestPaths
-from state.runs.records import SCHEMA_VERSION, Progress, Status, Summary
+from state.runs.records import SCHEMA_VERSION, MarketReached, Progress, Status, Summary
 from state.times import iso_from_us
 
 PROGRESS_EVERY_S = 0.5
@@ -57,8 +57,8 @@ class RunFolder:
             raise RunFolderError(f"cannot write {paths.folder}: {error.strerror or error}") from error
         self.tell(0.0, text, status="running")
 
-    def tell(self, done: float, text: str, *, status: Status = "running") -> None:
-        """Replace `progress.json`, at most twice a second; an end is always told."""
+    def tell(self, done: float, text: str, *, status: Status = "running", reached: MarketReached | None = None) -> None:
+        """Replace `progress.json`, at most twice a second; an end is always told. `reached`: what `text` says."""
         now_s = time.monotonic()
         if status == "running" and now_s - self._told_s < PROGRESS_EVERY_S:
             return
@@ -79,6 +79,7 @@ class RunFolder:
                 updated_ts=iso_from_us(wall_us()),
                 seconds=round(seconds, 3),
                 eta_s=round(seconds * (1 - done) / done, 1) if going else None,
+                reached=reached,
             ),
         )
 
@@ -91,7 +92,9 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(f"cannot write {self._growing}: {error.strerror or error}") from error
 
-    def end(self, summary: Summary, equity: pa.Table, fills: pa.Table, text: str) -> None:
+    def end(
+        self, summary: Summary, equity: pa.Table, fills: pa.Table, text: str, *, reached: MarketReached | None
+    ) -> None:
         """Put the tables in place, then the summary."""
         try:
             if self._writer is None:
@@ -105,7 +108,7 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(f"cannot write {self.paths.folder}: {error.strerror or error}") from error
         self._replace(self.paths.summary, summary)
-        self.tell(1.0 if summary.status == "finished" else 0.0, text, status=summary.status)
+        self.tell(1.0 if summary.status == "finished" else 0.0, text, status=summary.status, reached=reached)
 
     def abandon(self) -> None:
         """Leave nothing half written behind: no table without the summary that tells of it."""

@@ -57,8 +57,9 @@ class Settlement:
             return
         self._request(player, "acknowledge", foreign, "shares that the simulated account opens with")
         if player.book.ledger.foreign_acknowledged is not None:
-            text = f"{foreign:+g} {book.underlying} of simulator.positions are foreign: shown, and not hedged with"
-            self._add("foreign_shares", text, book, book.underlying)
+            detail = f"{foreign:+g} {book.underlying}"
+            text = f"{detail} of simulator.positions are foreign: shown, and not hedged with"
+            self._add("foreign_shares", text, detail, book, book.underlying)
 
     def _settle(self, player: Player) -> None:
         before = player.book
@@ -77,8 +78,8 @@ class Settlement:
         for leg, held in before.ledger.leg_quantities.items():
             left = held - player.book.ledger.leg_quantities.get(leg, 0.0)
             if left != 0:
-                exercised = leg in explanation.exercised
-                self._add("expired_inside", _words(before, leg, left, exercised=exercised), before, leg)
+                words = _words(before, leg, left, exercised=leg in explanation.exercised)
+                self._add("expired_inside", words, words, before, leg)
         self._end_if_over(player)
 
     def _request(self, player: Player, command: Literal["adopt", "acknowledge"], shares: float, reason: str) -> None:
@@ -101,8 +102,9 @@ class Settlement:
         stuck = frozenset(book.unexplained)
         if stuck != self._unsettled:
             self._unsettled = stuck
-            text = f"{', '.join(sorted(stuck))} changed and could not be settled: {why}; nothing is hedged from here on"
-            self._add("position_unexplained", text, book, None)
+            names = ", ".join(sorted(stuck))
+            text = f"{names} changed and could not be settled: {why}; nothing is hedged from here on"
+            self._add("position_unexplained", text, f"{names}: {why}", book, None)
 
     def _end_if_over(self, player: Player) -> None:
         """With no leg left there is nothing to hedge: what is left of the hedge is closed, as the runbook says."""
@@ -112,15 +114,17 @@ class Settlement:
         self._over = True
         own = book.ledger.own_shares
         rest = f"the {own:+g} own shares are closed with a flatten" if own != 0 else "no own share is left"
-        self._add("no_legs_left", f"all legs have been settled: nothing is hedged from here on, {rest}", book, None)
+        text = f"all legs have been settled: nothing is hedged from here on, {rest}"
+        self._add("no_legs_left", text, rest, book, None)
         if own != 0:
             now_us = player.time.now_us()
             flatten = ControlFile(name="flatten", since_us=now_us, age_ms=0.0, by=BY, reason="all legs are settled")
             player.emit(Control(ts_us=now_us, files=(flatten,)))
             player.drain()
 
-    def _add(self, code: str, text: str, book: Book, instrument: str | None) -> None:
-        self._found.append(Finding(code=code, text=text, instrument=instrument, first_ts=iso_from_us(book.ts_us)))
+    def _add(self, code: str, text: str, detail: str, book: Book, instrument: str | None) -> None:
+        first_ts = iso_from_us(book.ts_us)
+        self._found.append(Finding(code=code, text=text, instrument=instrument, first_ts=first_ts, detail=detail))
 
 
 def _jump(book: Book) -> float:

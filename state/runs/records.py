@@ -27,6 +27,8 @@ class Finding(_Record, frozen=True):
     instrument: str | None = None
     first_ts: str | None = None
     """When it was met first, as `state.times` writes it."""
+    detail: str | None = None
+    """What `text` says beyond code and count: the first one's line or file, names, numbers; null: nobody said."""
 
 
 class DataInfo(_Record, frozen=True):
@@ -174,6 +176,27 @@ class Summary(_Record, frozen=True):
     """Why it failed, one line."""
 
 
+class MarketReached(_Record, frozen=True):
+    """How far a backtest is."""
+
+    ts: str
+    """By the market's clock."""
+    hedges: int
+    """Sent so far."""
+
+
+class TrialsEnded(_Record, frozen=True):
+    """How far a sweep is."""
+
+    ended: int
+    total: int
+    """At most."""
+    failed: int = 0
+    best: float | None = None
+    """Objective of the best cell on the whole data; null until there is one, and under a split."""
+    best_cell: int | None = None
+
+
 class Progress(_Record, frozen=True):
     """`progress.json`: how far a run is."""
 
@@ -190,6 +213,10 @@ class Progress(_Record, frozen=True):
     updated_ts: str
     seconds: float
     eta_s: float | None = None
+    reached: MarketReached | None = None
+    """What `text` says, of a backtest that has met a price."""
+    trials: TrialsEnded | None = None
+    """Likewise, of a sweep."""
 
 
 class Searched(_Record, frozen=True):

@@ -15,7 +15,7 @@ FORMAT = (DOCS / "file-format.md").read_text()
 TABLES = {"decisions": schemas.DECISIONS, "equity": schemas.EQUITY, "fills": schemas.FILLS}
 WRITTEN = (
     "Summary", "ProfileInfo", "DataInfo", "VenueModel", "Figures", "AttributionUsd", "RatioValue", "DayRow", "Finding",
-    "Progress", "SweepPlan", "Searched", "Trial",
+    "MarketReached", "TrialsEnded", "Progress", "SweepPlan", "Searched", "Trial",
 )  # fmt: skip
 
 

@@ -85,4 +85,5 @@ def _finding(code: str, instrument: str | None, row: _Row) -> Finding:
         count=row.count,
         instrument=instrument,
         first_ts=None if row.first_us is None else iso_from_us(row.first_us),
+        detail=row.detail,
     )

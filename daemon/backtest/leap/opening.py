@@ -18,6 +18,7 @@ DIFFERS = Finding(
     code="no_fast_path",
     text="compiled mathematics (log, exp, erfc) differ from the interpreter's in the last bits on this machine: "
     "every tick was decided event by event",
+    detail="",
 )
 
 

@@ -18,7 +18,7 @@ from state.atomic import replace_file, write_all
 from state.runs.files import SUMMARY_BYTES, UnreadableError
 from state.runs.folder import SweepPaths
 from state.runs.reading import decode
-from state.runs.records import SCHEMA_VERSION, Progress, Status, SweepPlan, Trial
+from state.runs.records import SCHEMA_VERSION, Progress, Status, SweepPlan, Trial, TrialsEnded
 from state.runs.trials import read_trials
 from state.times import iso_from_us
 
@@ -83,8 +83,8 @@ class ResultsFolder:
                 os.ftruncate(self._descriptor, size)
             raise SweepFolderError(f"cannot write {self._paths.results}: {error.strerror or error}") from error
 
-    def tell(self, done: float, text: str, *, status: Status = "running") -> None:
-        """Say how far it is, at most twice a second; an end is always said."""
+    def tell(self, done: float, text: str, *, status: Status = "running", trials: TrialsEnded | None = None) -> None:
+        """Say how far it is, at most twice a second; an end is always said. `trials`: what `text` says."""
         now_s = time.monotonic()
         seconds = now_s - self._started_s
         eta_s = self._eta_s(done, seconds) if status == "running" else None
@@ -103,6 +103,7 @@ class ResultsFolder:
             updated_ts=iso_from_us(wall_us()),
             seconds=round(seconds, 3),
             eta_s=eta_s,
+            trials=trials,
         )
         try:
             _replace(self._paths.progress, progress)

@@ -13,7 +13,7 @@ from daemon.backtest.sweep.pool import Pool
 from daemon.backtest.sweep.results import ResultsFolder
 from daemon.backtest.sweep.schedule import Schedule, SearcherOf, Task
 from state.runs.objectives import Better
-from state.runs.records import Status, SweepPlan, Trial
+from state.runs.records import Status, SweepPlan, Trial, TrialsEnded
 
 ProgressCall = Callable[[float, str], None]
 """0 to 1, and a line."""
@@ -159,29 +159,42 @@ class _Sweep:
     def _done(self) -> float:
         return min(len(self._trials) / self._total, 1.0) if self._total else 1.0
 
-    def _text(self) -> str:
-        """`14 of 64 trials, best 812.4 (cell 7), 2 failed`; under a split there is no one best: see the folds."""
-        text = f"{len(self._trials)} of {self._total} trials"
+    def _ended(self) -> TrialsEnded:
+        """Under a split there is no one best: see the folds."""
         whole = [trial for trial in self._trials if trial.sample == "all" and trial.objective is not None]
         best = max(whole, key=lambda each: self._better.score(each.objective or 0.0), default=None)
-        if best is not None:
-            text += f", best {best.objective:,.6g} (cell {best.number})"
-        failed = sum(trial.problem is not None for trial in self._trials)
-        return text + (f", {failed} failed" if failed else "")
+        return TrialsEnded(
+            ended=len(self._trials),
+            total=self._total,
+            failed=sum(trial.problem is not None for trial in self._trials),
+            best=None if best is None else best.objective,
+            best_cell=None if best is None else best.number,
+        )
 
     def _tell(self) -> None:
-        text = self._text()
-        self._folder.tell(self._done(), text)
+        ended = self._ended()
+        text = _text(ended)
+        self._folder.tell(self._done(), text, trials=ended)
         if self._progress is not None:
             self._progress(self._done(), text)
 
     def _end(self, status: Status) -> Outcome:
-        text = self._text()
+        ended = self._ended()
+        text = _text(ended)
         if status == "failed":
             first = next((trial.problem for trial in self._trials if trial.problem is not None), "there was no trial")
             text = f"no trial came to a result: {first}"
-        self._folder.tell(1.0 if status == "finished" else self._done(), text, status=status)
+        told = None if status == "failed" else ended
+        self._folder.tell(1.0 if status == "finished" else self._done(), text, status=status, trials=told)
         return Outcome(status=status, trials=tuple(self._trials), text=text)
+
+
+def _text(told: TrialsEnded) -> str:
+    """`14 of 64 trials, best 812.4 (cell 7), 2 failed`."""
+    text = f"{told.ended} of {told.total} trials"
+    if told.best is not None:
+        text += f", best {told.best:,.6g} (cell {told.best_cell})"
+    return text + (f", {told.failed} failed" if told.failed else "")
 
 
 def _told_by(error: ProfileError) -> list[str]:
