@@ -6,29 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.backtest_options import (
-    INTERRUPTED,
     DataOption,
-    EachStepOption,
-    ExtraSpreadOption,
-    LatencyOption,
-    MinimumCommissionOption,
     PositionOption,
     PriorityOption,
     SetOption,
-    ShareCommissionOption,
-    SlicesOption,
-    SlippageOption,
     TitleOption,
     load_for_history,
-    new_run_id,
-    take_priority,
-    terminate_as_interrupt,
-    venue_model,
 )
 from cli.errors import CommandError, ExitCode
+from cli.history_run import EXITS, INTERRUPTED, new_run_id, opened_feed, take_priority, terminate_as_interrupt
+from cli.option_groups import with_groups
 from cli.options import JsonOption, ProfileOption, RootOption, Settings, settings
 from cli.output import complain, say, say_json
 from cli.progress import share_shown
+from cli.venue_options import VenueOptions
 
 if TYPE_CHECKING:
     from config.schema import Profile
@@ -47,6 +38,7 @@ def register(app: typer.Typer) -> None:
     )(backtest)
 
 
+@with_groups
 def backtest(
     context: typer.Context,
     *,
@@ -65,13 +57,7 @@ def backtest(
         ),
     ] = None,
     title: TitleOption = "",
-    slippage_bps: SlippageOption = None,
-    extra_spread_usd: ExtraSpreadOption = None,
-    latency_ms: LatencyOption = None,
-    partial_fill_shares: SlicesOption = None,
-    partial_fill_each_step: EachStepOption = None,
-    commission_usd_share: ShareCommissionOption = None,
-    commission_minimum_usd: MinimumCommissionOption = None,
+    venue: VenueOptions,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Also write report.html.")] = True,
     event_by_event: Annotated[
         bool,
@@ -95,16 +81,6 @@ def backtest(
     chosen = settings(context, None, root, as_json=as_json)
     take_priority(priority)
     loaded, overrides = load_for_history(profile, set_, position)
-    model = venue_model(
-        loaded.profile,
-        slippage_bps=slippage_bps,
-        extra_spread_usd=extra_spread_usd,
-        latency_ms=latency_ms,
-        partial_fill_shares=partial_fill_shares,
-        partial_fill_each_step=partial_fill_each_step,
-        commission_usd_share=commission_usd_share,
-        commission_minimum_usd=commission_minimum_usd,
-    )
     paths = _paths(chosen, name, out, loaded.profile.name)
     is_named, has_begun = name is not None or out is not None, False
     try:
@@ -115,7 +91,7 @@ def backtest(
                 loaded,
                 GammaScalper,
                 feed,
-                model=model,
+                model=venue.model(loaded.profile),
                 out=paths,
                 overrides=overrides,
                 title=title,
@@ -143,10 +119,7 @@ def backtest(
             f"bifrost: interrupted; what was played is kept in {paths.folder}. A run does not go on: "
             "start it anew under another name"
         )
-    return _EXITS[result.summary.status]
-
-
-_EXITS = {"finished": int(ExitCode.DONE), "interrupted": INTERRUPTED, "failed": int(ExitCode.FAILED)}
+    return EXITS[result.summary.status]
 
 
 def _paths(chosen: Settings, name: str | None, out: Path | None, profile: str) -> "BacktestPaths":
@@ -168,20 +141,18 @@ def _opened(paths: "BacktestPaths", data: str, profile: "Profile", root: Path, *
 
     Raises CommandError (2), RunFolderError.
     """
-    from daemon.backtest.feeds.opening import open_feed
     from daemon.backtest.run_folder import RunFolder
-    from daemon.venues.feeds.errors import FeedError
 
     folder = RunFolder(paths)
     folder.begin(f"opening {data}")
     try:
-        return open_feed(data, profile, base=Path.cwd(), root=root)
-    except FeedError as error:
+        return opened_feed(data, profile, root)
+    except CommandError as error:
         if keep:
             folder.tell(0.0, str(error), status="failed")
         else:
             folder.discard()
-        raise CommandError(str(error), ExitCode.USAGE) from error
+        raise
     except KeyboardInterrupt:
         folder.tell(0.0, "interrupted before the first price", status="interrupted")
         raise

@@ -4,8 +4,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.backtest_options import new_run_id
 from cli.errors import CommandError, ExitCode
+from cli.history_run import new_run_id
 from cli.options import Settings
 from cli.output import complain
 from cli.progress import share_shown

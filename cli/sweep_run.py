@@ -7,24 +7,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from cli.backtest_options import (
-    INTERRUPTED,
-    EachStepOption,
-    ExtraSpreadOption,
-    LatencyOption,
-    MinimumCommissionOption,
     PositionOption,
     PriorityOption,
     SetOption,
-    ShareCommissionOption,
-    SlicesOption,
-    SlippageOption,
     TitleOption,
     load_for_history,
-    take_priority,
-    terminate_as_interrupt,
-    venue_model,
 )
 from cli.errors import CommandError, ExitCode
+from cli.history_run import EXITS, INTERRUPTED, take_priority, terminate_as_interrupt
+from cli.option_groups import with_groups
 from cli.options import JsonOption, RootOption, Settings, settings
 from cli.output import complain, say, say_json
 from cli.sweep_options import (
@@ -46,15 +37,16 @@ from cli.sweep_options import (
     WorkersOption,
 )
 from cli.sweep_parts import again, begun, carried_out, new_id, paths_of
+from cli.venue_options import VenueOptions
 
 if TYPE_CHECKING:
     from daemon.backtest.sweep.run import Outcome
     from state.runs.records import SweepPlan
 
 _BEST = 10
-_EXITS = {"finished": int(ExitCode.DONE), "interrupted": INTERRUPTED, "failed": int(ExitCode.FAILED)}
 
 
+@with_groups
 def run(
     context: typer.Context,
     *,
@@ -72,13 +64,7 @@ def run(
     split: SplitOption = None,
     set_: SetOption = None,
     position: PositionOption = None,
-    slippage_bps: SlippageOption = None,
-    extra_spread_usd: ExtraSpreadOption = None,
-    latency_ms: LatencyOption = None,
-    partial_fill_shares: SlicesOption = None,
-    partial_fill_each_step: EachStepOption = None,
-    commission_usd_share: ShareCommissionOption = None,
-    commission_minimum_usd: MinimumCommissionOption = None,
+    venue: VenueOptions,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
     name: RunNameOption = None,
@@ -109,16 +95,6 @@ def run(
                     missing = "--profile" if profile is None else "--data"
                     raise CommandError(f"{missing} is missing; see `bifrost sweep run --help`", ExitCode.USAGE)
                 base, overrides = load_for_history(profile, set_, position)
-                model = venue_model(
-                    base.profile,
-                    slippage_bps=slippage_bps,
-                    extra_spread_usd=extra_spread_usd,
-                    latency_ms=latency_ms,
-                    partial_fill_shares=partial_fill_shares,
-                    partial_fill_each_step=partial_fill_each_step,
-                    commission_usd_share=commission_usd_share,
-                    commission_minimum_usd=commission_minimum_usd,
-                )
                 asked = Asked(
                     run_id=paths_of(chosen, name or new_id(chosen, base)).run_id,
                     search=search or (),
@@ -136,7 +112,7 @@ def run(
                     workers=count,
                     scheduler=scheduler,
                 )
-                folder = begun(chosen, asked, base, overrides, model)
+                folder = begun(chosen, asked, base, overrides, venue.model(base.profile))
             stack.callback(folder.close)
             outcome = carried_out(chosen, folder, base, count, scheduler)
         except KeyboardInterrupt:
@@ -178,4 +154,4 @@ def _told(chosen: Settings, plan: "SweepPlan", outcome: "Outcome") -> int:
         complain(f"bifrost: interrupted: {outcome.text}; what came is kept, go on with {again}")
     elif outcome.status == "failed":
         complain(f"bifrost: {outcome.text}")
-    return _EXITS[outcome.status]
+    return EXITS[outcome.status]

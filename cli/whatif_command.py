@@ -1,31 +1,19 @@
 """`whatif`: what a changed threshold would have done on recorded days. Two backtests in memory, laid side by side."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.backtest_options import (
-    INTERRUPTED,
-    DataOption,
-    EachStepOption,
-    ExtraSpreadOption,
-    LatencyOption,
-    MinimumCommissionOption,
-    PositionOption,
-    SetOption,
-    ShareCommissionOption,
-    SlicesOption,
-    SlippageOption,
-    load_for_history,
-    terminate_as_interrupt,
-    venue_model,
-)
+from cli.backtest_options import DataOption, PositionOption, SetOption, load_for_history
 from cli.errors import CommandError, ExitCode
+from cli.history_run import INTERRUPTED, opened_feed, terminate_as_interrupt
+from cli.option_groups import with_groups
 from cli.options import JsonOption, ProfileOption, RootOption, settings
 from cli.output import say_json
 from cli.progress import share_shown
+from cli.venue_options import VenueOptions
 from cli.why_time import zone_of
 
 if TYPE_CHECKING:
@@ -45,6 +33,7 @@ def register(app: typer.Typer) -> None:
     )(whatif)
 
 
+@with_groups
 def whatif(
     context: typer.Context,
     *,
@@ -58,13 +47,7 @@ def whatif(
         ),
     ] = None,
     position: PositionOption = None,
-    slippage_bps: SlippageOption = None,
-    extra_spread_usd: ExtraSpreadOption = None,
-    latency_ms: LatencyOption = None,
-    partial_fill_shares: SlicesOption = None,
-    partial_fill_each_step: EachStepOption = None,
-    commission_usd_share: ShareCommissionOption = None,
-    commission_minimum_usd: MinimumCommissionOption = None,
+    venue: VenueOptions,
     zone: Annotated[str, typer.Option("--zone", metavar="NAME", help="Of the times shown.")] = "America/New_York",
     out: Annotated[
         Path | None,
@@ -85,16 +68,7 @@ def whatif(
         raise CommandError("nothing is changed: add --set KEY=VALUE or --vary KEY=V1,V2", ExitCode.USAGE)
     varied_key, values = (None, ()) if vary is None else _values(vary)
     _check_out(out)
-    asked = {
-        "slippage_bps": slippage_bps,
-        "extra_spread_usd": extra_spread_usd,
-        "latency_ms": latency_ms,
-        "partial_fill_shares": partial_fill_shares,
-        "partial_fill_each_step": partial_fill_each_step,
-        "commission_usd_share": commission_usd_share,
-        "commission_minimum_usd": commission_minimum_usd,
-    }
-    runs = _Runs(profile, data, position or (), asked, root=chosen.root, is_quiet=chosen.as_json)
+    runs = _Runs(profile, data, position or (), venue, root=chosen.root, is_quiet=chosen.as_json)
     try:
         with terminate_as_interrupt():
             if varied_key is not None:
@@ -120,12 +94,12 @@ class _Runs:
         profile: str,
         data: str,
         positions: Sequence[str],
-        asked: Mapping[str, float | None],
+        venue: VenueOptions,
         *,
         root: Path,
         is_quiet: bool,
     ) -> None:
-        self._profile, self._data, self._positions, self._asked = profile, data, positions, asked
+        self._profile, self._data, self._positions, self._venue = profile, data, positions, venue
         self._root, self._is_quiet = root, is_quiet
         self.was: dict[str, str] = {}
         """Key -> value of the unchanged profile, once it has run."""
@@ -133,24 +107,18 @@ class _Runs:
     def run(self, sets: Sequence[str], what: str) -> "Result":
         """One backtest. Raises CommandError (2) for a bad profile or bad data, KeyboardInterrupt."""
         from config.keys import settings_of
-        from daemon.backtest.feeds.opening import open_feed
         from daemon.backtest.run import run_backtest
         from daemon.strategies.gamma_scalper.strategy import GammaScalper
-        from daemon.venues.feeds.errors import FeedError
 
         loaded, overrides = load_for_history(self._profile, sets, self._positions)
         if not sets:
             self.was = settings_of(loaded.profile)
         with share_shown(what, quiet=self._is_quiet) as progress:
-            try:
-                feed = open_feed(self._data, loaded.profile, base=Path.cwd(), root=self._root)
-            except FeedError as error:
-                raise CommandError(str(error), ExitCode.USAGE) from error
             result = run_backtest(
                 loaded,
                 GammaScalper,
-                feed,
-                model=venue_model(loaded.profile, **self._asked),
+                opened_feed(self._data, loaded.profile, self._root),
+                model=self._venue.model(loaded.profile),
                 out=None,
                 overrides=overrides,
                 title=what,
