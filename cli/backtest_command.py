@@ -5,15 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.backtest_options import (
-    DataOption,
-    PositionOption,
-    PriorityOption,
-    SetOption,
-    TitleOption,
-    load_for_history,
-)
 from cli.errors import CommandError, ExitCode
+from cli.history_options import DataOption, PositionOption, PriorityOption, RunNameOption, SetOption, TitleOption
+from cli.history_profile import load_for_history
 from cli.history_run import EXITS, INTERRUPTED, new_run_id, opened_feed, take_priority, terminate_as_interrupt
 from cli.option_groups import with_groups
 from cli.options import JsonOption, ProfileOption, RootOption, Settings, settings
@@ -46,10 +40,7 @@ def backtest(
     data: DataOption,
     set_: SetOption = None,
     position: PositionOption = None,
-    name: Annotated[
-        str | None,
-        typer.Option("--name", metavar="RUN_ID", help="The run's name. Default: time and profile.", show_default=False),
-    ] = None,
+    name: RunNameOption = None,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -8,15 +8,6 @@ SweptProfileOption = Annotated[
     str | None,
     typer.Option("--profile", metavar="NAME|FILE", help="Whose keys are varied.", show_default=False),
 ]
-SweptDataOption = Annotated[
-    str | None,
-    typer.Option(
-        "--data",
-        metavar="SPEC",
-        help="lean:DIR:SYMBOL:YYYYMMDD[-YYYYMMDD], csv:FILE, tape:PATH or synthetic:SEED[:SESSIONS[:YYYY-MM-DD]].",
-        show_default=False,
-    ),
-]
 SearchOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -68,10 +59,6 @@ SchedulerOption = Annotated[
     typer.Option(
         "--scheduler", metavar="tcp://HOST:PORT", help="A Dask cluster instead of processes.", show_default=False
     ),
-]
-RunNameOption = Annotated[
-    str | None,
-    typer.Option("--name", metavar="RUN_ID", help="The run's name. Default: time and profile.", show_default=False),
 ]
 ResumeOption = Annotated[
     str | None,

@@ -6,14 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cli.backtest_options import (
-    PositionOption,
-    PriorityOption,
-    SetOption,
-    TitleOption,
-    load_for_history,
-)
 from cli.errors import CommandError, ExitCode
+from cli.history_options import NewDataOption, PositionOption, PriorityOption, RunNameOption, SetOption, TitleOption
+from cli.history_profile import load_for_history
 from cli.history_run import EXITS, INTERRUPTED, take_priority, terminate_as_interrupt
 from cli.option_groups import with_groups
 from cli.options import JsonOption, RootOption, Settings, settings
@@ -25,12 +20,10 @@ from cli.sweep_options import (
     MinimiseOption,
     ObjectiveOption,
     ResumeOption,
-    RunNameOption,
     SchedulerOption,
     SearchOption,
     SeedOption,
     SplitOption,
-    SweptDataOption,
     SweptProfileOption,
     TrialsOption,
     WalkForwardOption,
@@ -51,7 +44,7 @@ def run(
     context: typer.Context,
     *,
     profile: SweptProfileOption = None,
-    data: SweptDataOption = None,
+    data: NewDataOption = None,
     search: SearchOption = None,
     method: MethodOption = "grid",
     trials: TrialsOption = None,

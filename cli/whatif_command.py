@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.backtest_options import DataOption, PositionOption, SetOption, load_for_history
 from cli.errors import CommandError, ExitCode
+from cli.history_options import DataOption, PositionOption, SetOption
+from cli.history_profile import load_for_history
 from cli.history_run import INTERRUPTED, opened_feed, terminate_as_interrupt
 from cli.option_groups import with_groups
 from cli.options import JsonOption, ProfileOption, RootOption, settings
