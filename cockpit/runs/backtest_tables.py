@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from cockpit import wording
 from cockpit.reader import Reader
-from cockpit.runs import wordings
+from cockpit.runs import spoken, wordings
 from cockpit.runs.columns import RunColumns
 from cockpit.tables import Row, Table
 from state.runs.reading import RunLook
@@ -125,7 +125,7 @@ def findings_table(summary: Summary, reader: Reader) -> Table:
                     wording.shares(float(each.count)),
                     each.instrument or wording.DASH,
                     reader.day_and_time(each.first_ts),
-                    each.text,
+                    spoken.finding(each, reader),
                 ),
             )
             for number, each in enumerate(summary.findings)
@@ -173,7 +173,7 @@ def origin_table(run: RunLook, summary: Summary, reader: Reader) -> Table:
         "profile": profile.name,
         "overrides": overrides or wording.DASH,
         "profile_hash": profile.hash,
-        "data": data.description,
+        "data": reader.phrase(data.description),
         "spec": data.spec,
         "data_hash": data.hash,
         "from": reader.day_and_time(data.first_ts),

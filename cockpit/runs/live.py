@@ -7,7 +7,7 @@ from typing import Any
 
 from cockpit import wording
 from cockpit.reader import Reader
-from cockpit.runs import wordings
+from cockpit.runs import spoken, wordings
 from cockpit.runs.children import Job
 from cockpit.runs.store import Kind, store
 from state.runs.reading import RunLook
@@ -60,7 +60,7 @@ def _running(run: RunLook, reader: Reader, now_us: int) -> dict[str, Any]:
         "title": run.title,
         "done": min(1.0, max(0.0, progress.done)),
         "pct": wordings.done_pct(progress.done),
-        "text": progress.text,
+        "text": spoken.progress(progress, reader),
         "aside": " · ".join(parts),
     }
 

@@ -2,7 +2,7 @@
 
 from cockpit import wording
 from cockpit.reader import Reader
-from cockpit.runs import sweep_tables
+from cockpit.runs import spoken, sweep_tables
 from cockpit.runs.columns import RunColumns
 from cockpit.runs.sweep_reading import SweepSeen
 from cockpit.tables import Row, Table
@@ -48,7 +48,7 @@ def _value(name: str, judged: Judged, reader: Reader) -> str:
         return wording.shares(float(len(judged.neighbours)))
     if name == "kept":
         return wording.percent(judged.kept_pct, decimals=0)
-    return sweep_tables.objective(getattr(judged, name))
+    return spoken.objective(getattr(judged, name))
 
 
 def sentence(sweep: SweepSeen, reader: Reader) -> str:
@@ -63,7 +63,7 @@ def _advised(sweep: SweepSeen, reader: Reader) -> str:
     if advice is None:
         return reader.say("sweeps.no_result")
     best, robust = advice.best, advice.robust
-    in_words = sweep_tables.objective
+    in_words = spoken.objective
     values = {
         "best": best.number,
         "best_value": in_words(best.objective),

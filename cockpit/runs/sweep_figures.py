@@ -6,7 +6,7 @@ from typing import Any
 from cockpit import figures
 from cockpit.figures import Figure
 from cockpit.reader import Reader
-from cockpit.runs import sweep_advice, sweep_tables
+from cockpit.runs import spoken, sweep_advice, sweep_tables
 from cockpit.runs.sweep_reading import SweepSeen
 from state.runs.neighbourhood import Judged
 from state.runs.walk_forward import fold_table
@@ -32,7 +32,7 @@ def chosen(sweep: SweepSeen, reader: Reader, place: Callable[[Judged], tuple[Any
                     "symbol": symbol,
                     "line": {"width": 2.2, "color": "role:mark"},
                 },
-                "hovertemplate": f"{judged.number}: {sweep_tables.objective(judged.objective)}<extra></extra>",
+                "hovertemplate": f"{judged.number}: {spoken.objective(judged.objective)}<extra></extra>",
             }
         )
     return found
@@ -90,7 +90,7 @@ def _scatter_twin(sweep: SweepSeen, key: str, reader: Reader) -> dict[str, Any]:
                 "cells": [
                     str(each.number),
                     sweep_tables.shown(each.params.get(key)),
-                    sweep_tables.objective(each.objective),
+                    spoken.objective(each.objective),
                 ]
             }
             for each in sweep.judged
@@ -113,7 +113,7 @@ def folds(sweep: SweepSeen, reader: Reader) -> Figure:
         figures.bars(reader.say("sweeps.columns.out_sample"), names, outside, role="line", marker={"pattern": hatch}),
     )
     said = "; ".join(
-        f"{name}: {sweep_tables.objective(a)} → {sweep_tables.objective(b)}"
+        f"{name}: {spoken.objective(a)} → {spoken.objective(b)}"
         for name, a, b in zip(names, inside, outside, strict=True)
     )
     return Figure(

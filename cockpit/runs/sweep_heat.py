@@ -11,7 +11,7 @@ from typing import Any, Final
 from cockpit import figures
 from cockpit.figures import Figure
 from cockpit.reader import Reader
-from cockpit.runs import sweep_tables
+from cockpit.runs import spoken, sweep_tables
 from cockpit.runs.sweep_figures import chosen
 from cockpit.runs.sweep_reading import SweepSeen
 from state.runs.heat_map import HeatMap, heat_map
@@ -41,9 +41,9 @@ def _alt(names: Sequence[str], values: Sequence[float], reader: Reader) -> str:
         "sweeps.charts.heat.alt",
         x=names[0],
         y=names[1],
-        low=sweep_tables.objective(min(values)),
-        middle=sweep_tables.objective(statistics.median(values)),
-        high=sweep_tables.objective(max(values)),
+        low=spoken.objective(min(values)),
+        middle=spoken.objective(statistics.median(values)),
+        high=spoken.objective(max(values)),
     )
 
 
@@ -94,7 +94,7 @@ def heat(sweep: SweepSeen, x_key: str, y_key: str, reader: Reader, *, fixed: dic
             yaxis=figures.axis(names[1], type="category", showgrid=False, fixedrange=True),
             shapes=[_frame(place, mark) for place, mark in marks.items()],
         ),
-        note=reader.say("sweeps.charts.heat.note", middle=sweep_tables.objective(scale.middle)),
+        note=reader.say("sweeps.charts.heat.note", middle=spoken.objective(scale.middle)),
         table=_heat_twin(found, sweep, reader),
     )
 
@@ -116,7 +116,7 @@ def _points(sweep: SweepSeen, x_key: str, y_key: str, trials: list[Trial], reade
             "name": reader.say("sweeps.charts.scatter.cells"),
             "x": [each.params.get(x_key) for each in good],
             "y": [each.params.get(y_key) for each in good],
-            "text": [f"{each.number}: {sweep_tables.objective(each.objective)}" for each in good],
+            "text": [f"{each.number}: {spoken.objective(each.objective)}" for each in good],
             "hovertemplate": "%{text}<extra></extra>",
             "marker": {
                 "size": 14,
@@ -141,7 +141,7 @@ def _points(sweep: SweepSeen, x_key: str, y_key: str, trials: list[Trial], reade
             xaxis=figures.axis(names[0]),
             yaxis=figures.axis(names[1]),
         ),
-        note=reader.say("sweeps.charts.heat.points_note", middle=sweep_tables.objective(scale.middle)),
+        note=reader.say("sweeps.charts.heat.points_note", middle=spoken.objective(scale.middle)),
         table=figures.twin(sweep_tables.cells_table(sweep, reader)),
     )
 
@@ -151,7 +151,7 @@ def _has(params: dict[str, Any], fixed: dict[str, Any]) -> bool:
 
 
 def _text(value: float | None, mark: str) -> str:
-    return "" if value is None else f"{mark} {sweep_tables.objective(value)}".strip()
+    return "" if value is None else f"{mark} {spoken.objective(value)}".strip()
 
 
 def _marks(sweep: SweepSeen, found: HeatMap) -> dict[tuple[int, int], str]:
@@ -185,7 +185,7 @@ def _heat_twin(found: HeatMap, sweep: SweepSeen, reader: Reader) -> dict[str, An
             *({"label": sweep_tables.shown(value), "align": "right"} for value in found.x_values),
         ],
         "rows": [
-            {"cells": [sweep_tables.shown(value), *(sweep_tables.objective(each) for each in row)]}
+            {"cells": [sweep_tables.shown(value), *(spoken.objective(each) for each in row)]}
             for value, row in zip(found.y_values, found.objective, strict=True)
         ],
         "empty": reader.say("sweeps.no_result"),

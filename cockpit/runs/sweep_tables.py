@@ -7,7 +7,7 @@ import msgspec
 
 from cockpit import wording
 from cockpit.reader import Reader
-from cockpit.runs import wordings
+from cockpit.runs import spoken, wordings
 from cockpit.runs.columns import RunColumns
 from cockpit.runs.sweep_reading import SweepSeen
 from cockpit.tables import Column, Row, Table
@@ -43,7 +43,7 @@ def list_table(found: Sequence[RunLook], reader: Reader, *, start: str) -> Table
 
 def _list_row(run: RunLook, reader: Reader) -> Row:
     plan = run.plan
-    told = wordings.trouble(run, reader) or ("" if run.progress is None else run.progress.text)
+    told = wordings.trouble(run, reader) or ("" if run.progress is None else spoken.progress(run.progress, reader))
     cells: tuple[str, ...] = (run.title, wordings.standing(run, reader), told)
     if plan is None:
         cells += (wording.DASH,) * 4
@@ -83,7 +83,7 @@ def plan_table(run: RunLook, plan: SweepPlan, reader: Reader) -> Table:
         "trials": wording.shares(float(plan.trials)),
         "seed": str(plan.seed),
         "profile": plan.profile.name + (f" · {overrides}" if overrides else ""),
-        "data": f"{plan.data.description} · {plan.data.spec}",
+        "data": f"{reader.phrase(plan.data.description)} · {plan.data.spec}",
         "folds": wording.shares(float(len(plan.folds))) if plan.folds else reader.say("sweeps.no_split"),
         "workers": plan.scheduler or wording.shares(float(plan.workers)),
         "created": reader.day_and_time(plan.created_ts),
@@ -119,13 +119,6 @@ def shown(value: Any) -> str:
     return f"{value:g}".replace("-", wording.MINUS) if isinstance(value, int | float) else str(value)
 
 
-def objective(value: float | None) -> str:
-    """An objective in its own unit: enough digits to tell cells apart."""
-    if value is None:
-        return wording.DASH
-    return wording.number(value, decimals=0 if abs(value) >= 10_000 else 2 if abs(value) >= 1 else 4)
-
-
 def word(judged: Judged, reader: Reader) -> str:
     """plateau, spike, ... in the reader's language."""
     return reader.say(f"sweeps.words.{judged.word}")
@@ -154,9 +147,9 @@ def cells_table(sweep: SweepSeen, reader: Reader, *, most: int = MOST_CELLS) -> 
                 key=str(judged.number),
                 cells=(
                     str(judged.number),
-                    objective(judged.objective),
-                    objective(judged.robust),
-                    word(judged, reader) + (f": {problems[judged.number]}" if problems[judged.number] else ""),
+                    spoken.objective(judged.objective),
+                    spoken.objective(judged.robust),
+                    word(judged, reader) + _problem(problems[judged.number], reader),
                     *(shown(judged.params.get(each.key)) for each in plan.searched),
                     *(() if plan.folds else _figures(told)),
                 ),
@@ -180,6 +173,10 @@ def cells_table(sweep: SweepSeen, reader: Reader, *, most: int = MOST_CELLS) -> 
     )
 
 
+def _problem(problem: str | None, reader: Reader) -> str:
+    return f": {reader.phrase(problem)}" if problem else ""
+
+
 def _figures(told: Figures | None) -> tuple[str, str, str]:
     """Of a cell on the whole data; a sweep with a split has no such run."""
     if told is None:
@@ -200,7 +197,7 @@ def folds_table(sweep: SweepSeen, reader: Reader) -> Table:
     to = _columns(reader)
     found = fold_table(sweep.plan, sweep.trials)
     unit = sweep.plan.objective + (f" {reader.say('sweeps.by_session')}" if found.is_by_session else "")
-    aside = reader.say("sweeps.out_sum", value=objective(found.out_sum)) if found.out_sum is not None else ""
+    aside = reader.say("sweeps.out_sum", value=spoken.objective(found.out_sum)) if found.out_sum is not None else ""
     return Table(
         title=reader.say("sweeps.tables.folds"),
         aside=aside,
@@ -230,8 +227,8 @@ def _fold_row(row: FoldRow, plan: SweepPlan) -> Row:
             row.out_spec,
             wording.DASH if row.number is None else str(row.number),
             ", ".join(f"{short(key, plan)}={shown(value)}" for key, value in params.items()) or wording.DASH,
-            objective(row.in_objective),
-            objective(row.out_objective),
+            spoken.objective(row.in_objective),
+            spoken.objective(row.out_objective),
             wording.DASH if row.out_rank is None else f"{row.out_rank} / {row.cells}",
             wording.number(row.degradation_pct, signed=True),
         ),

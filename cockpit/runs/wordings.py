@@ -9,6 +9,7 @@ import msgspec
 
 from cockpit import wording
 from cockpit.reader import Reader
+from cockpit.runs import spoken
 from cockpit.tables import Tone
 from config.loader import PROFILES_DIR
 from state.runs.caveats import caveats
@@ -45,7 +46,7 @@ def caveats_of(run: RunLook, reader: Reader) -> list[str]:
         when = reader.day_and_time(each.finding.first_ts)
         since = each.of - each.sessions + 1
         where = reader.say("backtests.caveat_since", when=when, at=since, of=each.of) if each.finding.first_ts else ""
-        told.append(f"{code}{where}: {each.finding.text}")
+        told.append(f"{code}{where}: {spoken.finding(each.finding, reader)}")
     return told
 
 
@@ -59,7 +60,7 @@ def trouble(run: RunLook, reader: Reader) -> str:
     if run.trouble is not None:
         return reader.say(f"backtests.trouble.{run.trouble}", detail=run.detail)
     if run.standing == "failed" and not run.detail and run.progress is not None:
-        return run.progress.text
+        return spoken.progress(run.progress, reader)
     return run.detail
 
 

@@ -16,6 +16,9 @@ from cockpit.language import HTML_LANGUAGE, LANGUAGES, Language, chosen, words_o
 from cockpit.reader import Reader
 from config.keys import Key, effective_keys
 from config.loader import PROFILES_DIR
+from daemon.backtest.feeds.findings import SENTENCES
+from daemon.backtest.leap.opening import DIFFERS
+from daemon.backtest.oddities import CODES
 from daemon.core.book import EMBARGO_CODES
 from daemon.core.daemon_fsm import DaemonState, DaemonTrigger
 from daemon.core.flatten_fsm import FlattenState
@@ -47,6 +50,7 @@ REGISTRY_AREAS = frozenset(
         "statuses",
         "causes",
         "profile_keys",
+        "findings",
     }
 )
 """Their English is the name or the sentence that the registry, the record or the machine itself has."""
@@ -180,6 +184,12 @@ def test_every_check_and_limit_has_its_name() -> None:
     for path in (DAEMON / "core" / "presentation.py", DAEMON / "strategies" / "gamma_scalper" / "using.py"):
         limits |= set(re.findall(r"Limit\(\s*name=\"(\w+)\"", path.read_text("utf-8")))
     assert names("limits") == limits
+
+
+def test_every_finding_of_a_run_is_said_in_chinese() -> None:
+    settled = set(re.findall(r"_add\(\s*\"(\w+)\"", (DAEMON / "backtest" / "settlement.py").read_text("utf-8")))
+    assert len(settled) == 4
+    assert names("findings") == {*SENTENCES, *CODES, *settled, DIFFERS.code}
 
 
 def shipped_keys() -> dict[str, Key]:
