@@ -42,9 +42,9 @@ def begun(
     chosen: Settings, asked: "Asked", base: "LoadedProfile", overrides: dict[str, Any], model: "VenueModel"
 ) -> "ResultsFolder":
     """A new folder with its plan. Raises CommandError (2)."""
+    from config.search_space import SpaceError
     from daemon.backtest.sweep.planning import make_plan, trial_count
     from daemon.backtest.sweep.results import ResultsFolder, SweepFolderError
-    from daemon.backtest.sweep.space import SpaceError
     from daemon.venues.feeds.errors import FeedError
     from state.runs.walk_forward import FoldError
 

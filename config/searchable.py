@@ -37,6 +37,8 @@ class Searchable(msgspec.Struct, frozen=True, kw_only=True):
     bounds: str
     """In words, with the unit: `a number > 0 (seconds)`."""
     unit: str
+    choices: tuple[str, ...]
+    """The words that it may be, as YAML has them; empty for a number that has no such."""
     hint: Any
     """The schema's annotation."""
 
@@ -52,7 +54,12 @@ def searchable(key: str) -> Searchable:
     if top in _FIXED:
         raise SearchKeyError(f"{key}: cannot be varied: {_FIXED[top]}")
     return Searchable(
-        key=key, kind=_kind(hint), bounds=describe(hint, _last(key)), unit=unit_of(hint, _last(key)), hint=hint
+        key=key,
+        kind=_kind(hint),
+        bounds=describe(hint, _last(key)),
+        unit=unit_of(hint, _last(key)),
+        choices=_choices(hint),
+        hint=hint,
     )
 
 
@@ -98,6 +105,16 @@ def _nearest(key: str) -> str:
         ends = {_last(each): each for each in known}
         near = [ends[each] for each in difflib.get_close_matches(_last(key), list(ends), n=1, cutoff=0.6)]
     return f"did you mean {near[0]}?" if near else "`bifrost profile show demo` lists them all"
+
+
+def _choices(hint: Any) -> tuple[str, ...]:
+    found: list[str] = []
+    for option in options_of(hint):
+        if option is bool:
+            found += ["true", "false"]
+        elif typing.get_origin(option) is Literal:
+            found += [str(word) for word in typing.get_args(option)]
+    return tuple(found)
 
 
 def _kind(hint: Any) -> Kind:

@@ -1,12 +1,14 @@
 """The space that a sweep searches: the values along each key, and where a cell lies among them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from state.runs.records import Searched, SweepPlan
 
+DEFAULT_TRIALS = 64
+"""Cells of a random or Bayesian search where nobody says how many."""
 _TOLERANCE = 1e-9
 _MANY_WHOLE_NUMBERS = 10_000
 
@@ -41,6 +43,26 @@ def axis(searched: Searched) -> tuple[Any, ...]:
         count = math.floor((searched.high - searched.low) / step + _TOLERANCE) + 1
         raw = [searched.low + step * place for place in range(count)]
     return tuple(round(value) if searched.integer else float(f"{value:.12g}") for value in raw)
+
+
+def cell_count(searched: Sequence[Searched]) -> int | None:
+    """How many cells the space has; None where a key is continuous."""
+    if not all(axis(each) for each in searched):
+        return None
+    return math.prod(len(axis(each)) for each in searched)
+
+
+def cells_tried(count: int | None, trials: int | None, *, is_grid: bool) -> int:
+    """How many of a space's `count` cells a search tries; a grid's are all of them."""
+    if is_grid:
+        return count or 0
+    wanted = DEFAULT_TRIALS if trials is None else trials
+    return wanted if count is None else min(wanted, count)
+
+
+def trials_made(cells: int, folds: int) -> int:
+    """How many trials that makes at most: under a split every cell is played in and out of each fold's sample."""
+    return cells * 2 * folds if folds else cells
 
 
 def is_number(value: object) -> bool:

@@ -20,8 +20,7 @@ from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState, create_trial
 
 from daemon.backtest.sweep.searchers import Asked, rounded
-from daemon.backtest.sweep.space import cell_count
-from state.runs.axes import axis, is_number
+from state.runs.axes import axis, cell_count, is_number
 from state.runs.records import Searched, SweepPlan
 
 _REASKS = 20

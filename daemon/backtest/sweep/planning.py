@@ -7,18 +7,19 @@ from typing import Any, Literal
 import msgspec
 
 from config.loader import LoadedProfile
+from config.search_space import SpaceError
 from daemon.backtest.feeds.asked import refuse_expired_before
 from daemon.backtest.feeds.opening import open_feed, session_days
 from daemon.backtest.feeds.spec import Slice, parse_spec
 from daemon.backtest.run_folder import wall_us
-from daemon.backtest.sweep.space import SpaceError, cell_count, parse_search
+from daemon.backtest.sweep.space import parse_search
+from state.runs.axes import cell_count, cells_tried, trials_made
 from state.runs.objectives import objective_names
 from state.runs.records import SCHEMA_VERSION, DataInfo, ProfileInfo, Searched, SweepPlan, VenueModel
 from state.runs.walk_forward import Fold, Window, split, walk_forward
 from state.times import iso_from_us
 
 Method = Literal["grid", "random", "bayes"]
-DEFAULT_TRIALS = 64
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,19 +103,14 @@ def make_plan(
 
 def trial_count(plan: SweepPlan) -> int:
     """How many trials the plan makes at most: cells, times the stretches each is played on."""
-    if not plan.folds:
-        return plan.trials
-    return plan.trials * 2 * len(plan.folds)
+    return trials_made(plan.trials, len(plan.folds))
 
 
 def _trials(asked: Asked, searched: Sequence[Searched]) -> int:
     count = cell_count(searched)
-    if asked.method == "grid":
-        if asked.trials is not None:
-            raise SpaceError(f"--trials: a grid tries every cell ({count}); leave it out, or take --method random")
-        return count or 0
-    trials = DEFAULT_TRIALS if asked.trials is None else asked.trials
-    return trials if count is None else min(trials, count)
+    if asked.method == "grid" and asked.trials is not None:
+        raise SpaceError(f"--trials: a grid tries every cell ({count}); leave it out, or take --method random")
+    return cells_tried(count, asked.trials, is_grid=asked.method == "grid")
 
 
 def _cut(spec: str, window: Window) -> str:

@@ -13,8 +13,7 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from daemon.backtest.sweep.space import cell_count
-from state.runs.axes import axis
+from state.runs.axes import axis, cell_count
 from state.runs.records import Searched, SweepPlan
 
 _REDRAWS = 100

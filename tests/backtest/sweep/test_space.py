@@ -2,9 +2,10 @@
 
 import pytest
 
+from config.search_space import SpaceError
 from config.searchable import SearchKeyError, searchable, searchable_keys
-from daemon.backtest.sweep.space import SpaceError, cell_count, parse_search
-from state.runs.axes import axis
+from daemon.backtest.sweep.space import parse_search
+from state.runs.axes import axis, cell_count
 from tests.support.sweeping import BAND, COOLDOWN, COUNT, ORDER_TYPE
 
 
