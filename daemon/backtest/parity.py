@@ -4,39 +4,22 @@ Pure: the books and events of the tape and the lines of the journal come in, dif
 right: the lines that answer event n stand before those of event n + 1, each record has its line, each line its record.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
-
-import msgspec
 
 from daemon.backtest.parity_answers import Answers, tells_of_the_journal
-from daemon.backtest.parity_found import Difference, RunParity, Uncovered
+from daemon.backtest.parity_found import RunParity, Uncovered
 from daemon.backtest.parity_input import Day, Lines, TapeStretch
-from daemon.backtest.parity_lines import INTERNAL_ERROR, by_the_runtime, differing, expected_line
+from daemon.backtest.parity_lines import INTERNAL_ERROR, by_the_runtime
+from daemon.backtest.parity_runtime import RuntimeLines
+from daemon.backtest.parity_telling import Telling, Unwritten
 from daemon.core.book import Book
 from daemon.core.effects import Record
 from daemon.core.events import AnyEvent
-from daemon.core.recovery import checkpoint
 from daemon.core.step import Core
 from state.records import JournalLine, JournalType
 from state.times import us_from_iso
 
 _NO_RECORD = "the journal has a line that the replay does not give"
-
-
-class _Unwritten(msgspec.Struct, frozen=True):
-    """Records of the newest event that have no line: whether they may lack one, the next event tells."""
-
-    tape_seq: int
-    event: AnyEvent
-    after: Book
-    records: Sequence[Record]
-
-    @property
-    def words(self) -> str:
-        names = ", ".join(record.type.value for record in self.records)
-        return f"of event {self.tape_seq} the journal lacks {len(self.records)} records ({names})"
 
 
 class RunComparison:
@@ -53,20 +36,14 @@ class RunComparison:
         self._core = core
         self._lines = Lines(lines)
         self._day = day
-        self._book = first.book
-        self._tape_seq = first.tape_seq
+        self._telling = Telling(found, first.book, first.tape_seq)
+        self._of_runtime = RuntimeLines(self._telling)
         self._answers = Answers(from_start=first.tape_seq == 0)
-        self._unwritten: _Unwritten | None = None
+        self._unwritten: Unwritten | None = None
         self._lacks_start = False
         """The run's first lines are not there: right only where its journal failed from the first."""
-        self._has_ended = False
-        """The journal has told the run's end, by the runtime: no decision may stand behind it."""
         self._doubtful: list[JournalLine] = []
         """Lines of decisions without an event: right only where the tape has ended and no other line follows."""
-        self._death: str | None = None
-        """What the runtime wrote about a task that died."""
-        self._undated: deque[JournalLine] = deque()
-        """Ledgers that opened a segment with a line of the runtime: each of some book before the next decision."""
 
     @property
     def is_over(self) -> bool:
@@ -76,8 +53,8 @@ class RunComparison:
     # --- the start -------------------------------------------------------------------------------
     def opening(self) -> list[JournalLine]:
         """Take the lines before the tape's first event; gives those that the run began with (none in its midst)."""
-        if self._tape_seq > 0:
-            self._skip_until(self._tape_seq, "the run's tape begins later")
+        if self._telling.tape_seq > 0:
+            self._skip_until(self._telling.tape_seq, "the run's tape begins later")
             return []
         began: list[JournalLine] = []
         while (line := self._lines.next) is not None and by_the_runtime(line) is not None:
@@ -90,20 +67,24 @@ class RunComparison:
         if kinds[:1] != [JournalType.LEDGER_CHECKPOINT] or kinds[-1:] != [JournalType.RUN_STARTED]:
             self._lacks_start = True
         else:
-            self._compare_checkpoint(began[0], self._book)
+            self._telling.compare_checkpoint(began[0], self._telling.book)
         return began
 
     def opened_as(self, expected: Book) -> None:
         """The book that the journal before the run leads to must be the one that the tape begins with."""
-        self._compare_books(self._book, expected, "the tape begins with another book than the journal leads to")
+        self._telling.compare_books(
+            self._telling.book, expected, "the tape begins with another book than the journal leads to"
+        )
 
     # --- event by event --------------------------------------------------------------------------
     def play(self, stretch: TapeStretch) -> Iterator[int]:
         """Step through one file's events, comparing; gives the number of events so far after each of them."""
-        if stretch.tape_seq != self._tape_seq:
+        if stretch.tape_seq != self._telling.tape_seq:
             self._over_a_gap(stretch)
         elif self.found.events:
-            self._compare_books(stretch.book, self._book, "the tape's next file begins with another book")
+            self._telling.compare_books(
+                stretch.book, self._telling.book, "the tape's next file begins with another book"
+            )
         for tape_seq, event in stretch.events:
             if event.ts_us >= self._day.until_us:
                 self._judge_before(event)
@@ -115,15 +96,15 @@ class RunComparison:
             yield self.found.events
 
     def _step(self, tape_seq: int, event: AnyEvent) -> None:
-        self._tape_seq = tape_seq
-        before, found = self._book, self.found
+        self._telling.tape_seq = tape_seq
+        before, found = self._telling.book, self.found
         self._judge_before(event)
         try:
             after, effects = self._core.step(before, event)
         except Exception as error:  # noqa: BLE001 - whatever it is: the recorded run ended with it, or differs
             self._raised(event, error)
             return
-        self._book = after
+        self._telling.book = after
         found.events += 1
         if found.first_us is None and after.ts_us > 0:  # a market's clock knows no time before its first stamp
             found.first_us = after.ts_us
@@ -139,45 +120,22 @@ class RunComparison:
 
     def _judge_before(self, event: AnyEvent) -> None:
         """What the coming of this event proves about those before it."""
-        self._date(self._book)
+        self._of_runtime.date(self._telling.book)
         if self._lacks_start and not tells_of_the_journal(event):
-            self._differ("the run does not begin with a ledger_checkpoint and a run_started")
+            self._telling.differ("the run does not begin with a ledger_checkpoint and a run_started")
         self._lacks_start = False
         unwritten, self._unwritten = self._unwritten, None
         if unwritten is not None and tells_of_the_journal(event):
             self.found.notes.append(f"{unwritten.words}: the journal had failed")
         elif unwritten is not None:
-            self._missing(unwritten)
+            self._telling.missing(unwritten)
         complaint = self._answers.heard(event)
         if complaint is not None:
-            self._differ(complaint, event=event)
+            self._telling.differ(complaint, event=event)
         while (line := self._lines.next) is not None and line.tape_seq is None:
             self._lines.take()
-            if not self._is_of_runtime(line):
+            if not self._of_runtime.takes(line):
                 self._doubtful.append(line)
-
-    def _is_of_runtime(self, line: JournalLine) -> bool:
-        """Whether the runtime wrote this line within the run, or at its end."""
-        row = by_the_runtime(line)
-        if row is not None and row.type is JournalType.LEDGER_CHECKPOINT:
-            self._undated.append(line)
-            self._date(self._book)
-        elif row is None or row.where == "start":
-            return False
-        self.found.runtime_lines += 1
-        self._has_ended = self._has_ended or row.where == "end"
-        if line.reason == INTERNAL_ERROR and line.data is not None:
-            self._death = str(line.data.get("detail"))
-        return True
-
-    def _date(self, book: Book, *, is_last_chance: bool = False) -> None:
-        """Find the books that undated ledgers are of: this one, or else one that comes before the next decision."""
-        while self._undated:
-            line = self._undated[0]
-            if not is_last_chance and differing(line.data, checkpoint(book).data):
-                return
-            self._undated.popleft()
-            self._compare_checkpoint(line, book)
 
     def _compare(self, event: AnyEvent, before: Book, records: Sequence[Record]) -> None:
         """Hold the step's records against the lines that carry its number.
@@ -185,77 +143,59 @@ class RunComparison:
         What the runtime adds to a step is the ledger that opens a segment, and a repair after a full disk.
         """
         waiting = list(records)
-        while (line := self._lines.next) is not None and line.tape_seq is not None and line.tape_seq <= self._tape_seq:
+        while (
+            (line := self._lines.next) is not None
+            and line.tape_seq is not None
+            and line.tape_seq <= self._telling.tape_seq
+        ):
             self._lines.take()
             opens = line.type is JournalType.LEDGER_CHECKPOINT
-            self._date(before, is_last_chance=True)
+            self._of_runtime.date(before, is_last_chance=True)
             for doubtful in self._doubtful:
-                self._differ(f"{_NO_RECORD}, and none that the runtime writes there", line=doubtful)
+                self._telling.differ(f"{_NO_RECORD}, and none that the runtime writes there", line=doubtful)
             self._doubtful.clear()
-            if self._has_ended:
-                self._differ("a decision stands behind the end of its run", event=event, line=line)
-            if line.tape_seq < self._tape_seq:
-                self._differ("a journal line stands behind those of a later event", event=event, line=line)
+            if self._of_runtime.has_ended:
+                self._telling.differ("a decision stands behind the end of its run", event=event, line=line)
+            if line.tape_seq < self._telling.tape_seq:
+                self._telling.differ("a journal line stands behind those of a later event", event=event, line=line)
             elif opens and (not waiting or waiting[0].type is not JournalType.LEDGER_CHECKPOINT):
                 self.found.runtime_lines += 1
-                self._compare_checkpoint(line, before)
+                self._telling.compare_checkpoint(line, before)
             elif line.type is JournalType.REPAIRED and line.status == "repaired":
                 self.found.runtime_lines += 1
             elif not waiting:
-                self._differ(_NO_RECORD, event=event, line=line)
+                self._telling.differ(_NO_RECORD, event=event, line=line)
             else:
-                self._compare_line(event, line, waiting.pop(0))
+                self._telling.compare_line(event, line, waiting.pop(0))
         if waiting:
-            self._unwritten = _Unwritten(self._tape_seq, event, self._book, waiting)
-
-    def _compare_line(self, event: AnyEvent, line: JournalLine, record: Record) -> None:
-        self.found.lines += 1
-        expected = expected_line(record, self._book, tape_seq=self._tape_seq, like=line)
-        fields = differing(line, expected)
-        if fields:
-            what = "the journal says something else than the replay"
-            self._differ(what, event=event, line=line, replayed=expected, fields=fields)
-
-    def _compare_checkpoint(self, line: JournalLine, book: Book) -> None:
-        """A ledger that the runtime wrote must be the one of the book as it stood."""
-        self.found.checkpoints += 1
-        fields = differing(line.data, checkpoint(book).data)
-        if fields:
-            self._differ("the journal holds another ledger than the replay", line=line, fields=fields)
-
-    def _compare_books(self, recorded: Book, replayed: Book, what: str) -> None:
-        self.found.checkpoints += 1
-        fields = differing(recorded, replayed)
-        if fields:
-            self._differ(what, fields=fields)
+            self._unwritten = Unwritten(self._telling.tape_seq, event, self._telling.book, waiting)
 
     def _raised(self, event: AnyEvent, error: Exception) -> None:
         """The core raised. A recorded run that ended in the same way says so in its halt."""
         self._has_raised = True
         detail = f"deciding on {type(event).__name__} failed: {type(error).__name__}: {error}"
         line = self._lines.next
-        if line is not None and line.reason == INTERNAL_ERROR and self._is_of_runtime(line):
+        if line is not None and line.reason == INTERNAL_ERROR and self._of_runtime.takes(line):
             self._lines.take()
-        if self._death == detail:
+        if self._of_runtime.death == detail:
             self.found.events += 1
             self.found.notes.append(f"the core raised, and it raises again: {detail}")
         else:
-            self._differ(f"the core raises now: {detail}", event=event)
+            self._telling.differ(f"the core raises now: {detail}", event=event)
 
     # --- what the tape does not hold --------------------------------------------------------------
     def _over_a_gap(self, stretch: TapeStretch) -> None:
         """Go on from the file's own book: what came before it is on no tape any more."""
-        lost = stretch.tape_seq - self._tape_seq
-        self.found.notes.append(f"{lost} events after tape_seq {self._tape_seq} are on no tape any more")
+        lost = stretch.tape_seq - self._telling.tape_seq
+        self.found.notes.append(f"{lost} events after tape_seq {self._telling.tape_seq} are on no tape any more")
         if self._unwritten is not None:
-            self._missing(self._unwritten)
-        self._book, self._tape_seq = stretch.book, stretch.tape_seq
+            self._telling.missing(self._unwritten)
+        self._telling.book, self._telling.tape_seq = stretch.book, stretch.tape_seq
         self._answers, self._unwritten = Answers(from_start=False), None
         self._skip_until(stretch.tape_seq, "a part of the run's tape is gone")
 
     def _skip_until(self, tape_seq: int, why: str) -> None:
-        missed = [*self._undated, *self._doubtful]
-        self._undated.clear()
+        missed = [*self._of_runtime.undated(), *self._doubtful]
         self._doubtful.clear()
         while (line := self._lines.next) is not None and (line.tape_seq is None or line.tape_seq <= tape_seq):
             missed.append(line)
@@ -275,16 +215,16 @@ class RunComparison:
             self._lines.take()
             if is_running or us_from_iso(line.ts) >= self._day.until_us:
                 continue
-            if self._is_of_runtime(line):
+            if self._of_runtime.takes(line):
                 continue
-            if line.tape_seq is not None and line.tape_seq <= self._tape_seq:
-                self._differ(_NO_RECORD, line=line)
+            if line.tape_seq is not None and line.tape_seq <= self._telling.tape_seq:
+                self._telling.differ(_NO_RECORD, line=line)
             else:
                 beyond.append(line)
         if not is_running:
-            self._date(self._book)
+            self._of_runtime.date(self._telling.book)
             # A ledger of no book that the tape led to was written behind its end, too.
-            self._judge_end(sorted([*self._undated, *beyond], key=lambda line: line.seq))
+            self._judge_end(sorted([*self._of_runtime.undated(), *beyond], key=lambda line: line.seq))
         return self.found
 
     def _judge_end(self, beyond: Sequence[JournalLine]) -> None:
@@ -294,41 +234,11 @@ class RunComparison:
         unwritten = self._unwritten
         if unwritten is not None and tells_of_the_journal(unwritten.event):
             self.found.notes.append(f"{unwritten.words}: the journal had failed")
-        elif unwritten is not None and (self._has_ended or beyond):
-            self._missing(unwritten)
+        elif unwritten is not None and (self._of_runtime.has_ended or beyond):
+            self._telling.missing(unwritten)
         elif unwritten is not None:
             self.found.notes.append(f"{unwritten.words}: the daemon was killed before they were written")
         if beyond:
             self._uncover(beyond, "the tape ended before: its disk failed, or a power cut (it is not synced)")
-        elif not (self._has_ended or self._answers.has_left or self._day_is_over or self.found.different):
+        elif not (self._of_runtime.has_ended or self._answers.has_left or self._day_is_over or self.found.different):
             self.found.notes.append("the run has no end of its own: it was killed, or its machine went down")
-
-    # --- writing down ----------------------------------------------------------------------------
-    def _missing(self, unwritten: _Unwritten) -> None:
-        what = "the journal has no line of what the replay records"
-        for record in unwritten.records:
-            expected = expected_line(record, unwritten.after, tape_seq=unwritten.tape_seq)
-            self._differ(what, event=unwritten.event, replayed=expected)
-
-    def _differ(
-        self,
-        what: str,
-        *,
-        event: AnyEvent | None = None,
-        line: JournalLine | None = None,
-        replayed: JournalLine | None = None,
-        fields: Any = (),
-    ) -> None:
-        told = line if line is not None else replayed
-        self.found.add(
-            Difference(
-                run_id=self.found.run_id,
-                ts_us=self._book.ts_us if told is None else us_from_iso(told.ts),
-                tape_seq=self._tape_seq if told is None else told.tape_seq,
-                event=None if event is None else str(type(event).__struct_config__.tag),
-                what=what,
-                recorded=None if line is None else msgspec.to_builtins(line),
-                replayed=None if replayed is None else msgspec.to_builtins(replayed),
-                fields=fields,
-            )
-        )
