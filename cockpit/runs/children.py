@@ -86,6 +86,7 @@ class Children:
             except OSError as error:
                 said.close()
                 raise CannotStartError(str(error.strerror)) from error
+            _rank_last(child.pid)
             job = Job(number=self._next, words=tuple(words), by=by, began=iso_from_us(wall_us()), pid=child.pid)
             self._next += 1
             self._jobs[job.number] = job
@@ -171,6 +172,13 @@ def _lowest_priority() -> list[str]:
     if ionice is not None:
         words += [ionice, "-c", "3", "-t"]
     return words
+
+
+def _rank_last(pid: int) -> None:
+    """Linux may share the processor among sessions first (autogroups), and `nice` then counts only within one: without
+    this, a session of its own would stand beside the daemon's as an equal."""
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text("19", encoding="ascii")
 
 
 def _last_lines(said: IO[bytes]) -> tuple[str, ...]:

@@ -131,6 +131,8 @@ def test_a_run_is_started_followed_and_ended_from_the_page(root: Path, house: Co
     process = psutil.Process(found[0].pid)
     assert process.nice() == 19
     assert os.getsid(process.pid) == process.pid
+    among_sessions = Path(f"/proc/{process.pid}/autogroup")
+    assert not among_sessions.exists() or among_sessions.read_text().endswith("nice 19\n")
     page.reload()  # ends nothing
     expect(page.locator("progress")).to_have_count(1, timeout=60_000)
     busy, told = post(house, house.log_in("anna"), "/api/runs/backtest", body_of(1))
