@@ -72,7 +72,7 @@ class Recorder:
         if self.first_us is None:
             self.first_us = book.ts_us
         if book.ledger is not before.ledger and book.ledger.day != before.ledger.day and before.ledger.day:
-            self.closed.close(before, self.equity.rows)
+            self._close_day(before)
             self.legs.day_rolled()
         if book.ledger.leg_quantities is not before.ledger.leg_quantities:
             self.legs.moved(before, book)
@@ -87,9 +87,7 @@ class Recorder:
         """Take in the last day, the last point of the equity curve, and hand the remaining rows over."""
         book = self.book
         if book is not None and book.ledger.day and book.day.pnl is not None:
-            if not self.equity.rows or self.equity.rows[-1][0] != book.ts_us:
-                self._sample(book.ts_us, book, book.day, self.net_delta_shares)
-            self.closed.close(book, self.equity.rows)
+            self._close_day(book)
         if len(self.columns):
             self._hand_over(len(self.columns))
 
@@ -253,6 +251,15 @@ class Recorder:
         self.oddities.note(_ODD[record.type], text, book.ts_us)
 
     # Minutes and days
+
+    def _close_day(self, book: Book) -> None:
+        """The day's last word: a minute's row is written before its last event is decided, the close is not."""
+        rows = self.equity.rows
+        if rows and rows[-1][0] == book.ts_us and book.day.pnl is not None:
+            rows.pop()
+        if not rows or rows[-1][0] != book.ts_us:
+            self._sample(book.ts_us, book, book.day, self.net_delta_shares)
+        self.closed.close(book, rows)
 
     def _sample(self, ts_us: int, book: Book, day: DayView, net_delta_shares: float | None) -> None:
         """A row of the equity curve: the ledger is the book's, the figures are those of `day`."""

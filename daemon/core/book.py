@@ -277,6 +277,11 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
                 return session
         return None
 
+    def at_close(self) -> bool:
+        """Whether a session ends at this very moment: nothing trades any more, and what is quoted now is its close."""
+        ts_us = self.ts_us
+        return any(session.close_us == ts_us for session in self.sessions)
+
     def next_session(self) -> Session | None:
         """The first session that opens after `ts_us`, if known."""
         for session in self.sessions:

@@ -132,7 +132,7 @@ def _marks(book: Book, found: Mapping[str, Mark], *, is_open: bool) -> tuple[dic
 
     While the market is closed the session's last ones stand: what is quoted then (wide, one-sided, forgotten) is no
     closing mark, and must neither halt the desk at night nor be where the new day starts from. An instrument without
-    one takes what there is.
+    one takes what there is. A quote of the very close is the last of its session: a day's last minute bar.
     """
     known = book.day.marks
     if not is_open:
@@ -171,7 +171,7 @@ def mark(turn: Turn, state: Any) -> None:
     `state` is the strategy's from here on: it comes into the book together with what it prices.
     """
     book = turn.book
-    is_open = book.session_now() is not None
+    is_open = book.session_now() is not None or book.at_close()
     found = turn.strategy.marks(state, book)
     marks, modelled = _marks(book, found, is_open=is_open)
     if not marks:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -27,6 +28,7 @@ from tests.support.lean_day import write_lean_day
 from tests.support.path_feed import PathFeed
 from tests.support.straddle import FREE, over, session, straddle, times
 
+NEW_YORK = ZoneInfo("America/New_York")
 LIVELY = {"gates__state__delta__threshold_hedge_shares": 50.0, "gates__state__delta__epsilon_band": 20.0}
 
 
@@ -282,6 +284,26 @@ def test_days_with_an_expiry_inside_add_up_and_are_recomputed_to_the_cent(tmp_pa
     earned = of.delta_usd + of.gamma_usd + of.theta_usd + of.vega_usd + of.other_usd
     assert earned - of.slippage_usd - of.commission_usd == pytest.approx(of.total_usd, abs=1e-6)
     assert recompute(paths(tmp_path).folder) == 0
+
+
+def test_a_day_is_marked_by_the_quote_of_its_close(tmp_path: Path) -> None:
+    from tests.backtest.test_settlement import FRIDAY, NOVEMBER, THURSDAY, desk
+
+    profile = desk([("C", 71.0, NOVEMBER, 5)])
+    loaded = msgspec.structs.replace(straddle(), profile=profile)
+    days = {THURSDAY: (70.0, 71.0), FRIDAY: (71.5, 69.0)}
+    out = paths(tmp_path)
+    result = run_backtest(loaded, GammaScalper, ExpiringFeed("TWX", profile.legs, days), model=VenueModel(), out=out)
+    curve = {row["session"]: row for row in result.equity.to_pylist()}  # the last row of each
+    for told, (day, (_, close)) in zip(result.summary.days, days.items(), strict=True):
+        last = curve[day.isoformat()]
+        assert last["spot"] == pytest.approx(close)
+        assert last["equity_usd"] == pytest.approx(told.equity_usd)
+        assert last["day_pnl_usd"] == pytest.approx(told.pnl_usd)
+        assert last["ts"].astimezone(NEW_YORK).hour == 16
+    assert result.summary.figures is not None
+    assert result.equity.to_pylist()[-1]["equity_usd"] == pytest.approx(result.summary.figures.final_equity_usd)
+    assert recompute(out.folder) == 0
 
 
 def test_a_generated_day_is_recomputed_to_the_cent(tmp_path: Path) -> None:

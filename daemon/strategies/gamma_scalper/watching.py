@@ -121,8 +121,8 @@ class Watcher:
     def _on_quote(self, state: ScalperState, book: Book) -> ScalperState:
         quote = book.quotes.get(book.underlying)
         mid = two_sided_mid(quote)
-        session = state.session
-        if session is None:
+        is_close = state.session is None and book.at_close()
+        if state.session is None and not is_close:
             # Closed: prices only inform. The session's last spot stands; after a restart any price will do.
             return state if state.spot is not None else self._revalue(state, book, _closed_price(quote, mid))
         if quote is None or mid is None or (quote.delayed and not self._allow_delayed):
@@ -132,6 +132,8 @@ class Watcher:
             state = msgspec.structs.replace(state, doubt=doubt)
         if doubt is not None:
             return state
+        if is_close:
+            return self._revalue(state, book, mid)  # nothing is hedged any more: the day is marked by it
         if state.market.start_us == 0:
             market = self.market.begin(
                 state.market, mid, book.ts_us, reference=self._last_close(state, quote.previous_close, book.ts_us)
