@@ -107,6 +107,8 @@ class Player:
         if self.exit is not None or not self.venue.advance():
             return False
         self.drain()
+        if self.venue.settle():
+            self.drain()
         return True
 
     def drain(self) -> None:

@@ -9,8 +9,8 @@ A run over history says the same, once for each settlement, with the numbers tha
     expiry                 acknowledge the foreign shares as they are (also where exercised shares cancel out)
     anything else          nothing: the desk stays blocked, and the run's findings say so
 
-Where no leg is left, the own shares that are left hedge nothing: they are closed with a flatten, after which the desk
-stands paused, as live.
+Where no leg is left, the own shares that are left hedge nothing: they are closed with a flatten when the market opens
+again, after which the desk stands paused, as live. Where the data ends before, they stay, and the findings say so.
 
 Also once, at the start: shares of the underlying that the simulated account opens with are acknowledged as foreign,
 because a new desk hedges nothing before that. Profiles that want them hedged declare no such position.
@@ -20,7 +20,7 @@ from typing import Literal
 
 from daemon.backtest.player import Player
 from daemon.core.book import Book
-from daemon.core.events import BookRequest, Control, ControlFile
+from daemon.core.events import BookRequest, Clock, Control, ControlFile
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import expected_position
 from state.runs.records import Finding
@@ -36,11 +36,22 @@ class Settlement:
         self._found: list[Finding] = []
         self._requests = 0
         self._unsettled: frozenset[str] = frozenset()
-        self._over = False
+        self._over: Book | None = None
+        """As it was when no leg was left."""
+        self._is_closed = False
 
     def findings(self) -> tuple[Finding, ...]:
         """What was settled, and what could not be; complete once the run has ended."""
-        return tuple(self._found)
+        if self._over is None:
+            return tuple(self._found)
+        own = self._over.ledger.own_shares
+        rest = "no own share is left"
+        if own != 0:
+            rest = f"the {own:+g} own shares are closed with a flatten"
+            if not self._is_closed:
+                rest = f"the data ends before the {own:+g} own shares can be closed"
+        text = f"all legs have been settled: nothing is hedged from here on, {rest}"
+        return (*self._found, _finding("no_legs_left", text, rest, self._over, None))
 
     def look(self, player: Player) -> None:
         """Settle what waits for the operator, if anything does."""
@@ -49,6 +60,8 @@ class Settlement:
             self._settle(player)
         elif book.ledger.foreign_acknowledged is None and book.reconciled:
             self._open(player)
+        if self._over is not None and not self._is_closed and player.book.session_now() is not None:
+            self._close(player)
 
     def _open(self, player: Player) -> None:
         book = player.book
@@ -75,12 +88,16 @@ class Settlement:
         if player.book.unexplained:
             self._cannot(before, f"{explanation.text}, and the desk would not book it")
             return
+        # As live the clock ticks on at night: the day's result is that of what is left.
+        player.emit(Clock(ts_us=player.time.now_us()))
+        player.drain()
         for leg, held in before.ledger.leg_quantities.items():
             left = held - player.book.ledger.leg_quantities.get(leg, 0.0)
             if left != 0:
                 words = _words(before, leg, left, exercised=leg in explanation.exercised)
                 self._add("expired_inside", words, words, before, leg)
-        self._end_if_over(player)
+        if self._over is None and not any(held != 0 for held in player.book.ledger.leg_quantities.values()):
+            self._over = player.book
 
     def _request(self, player: Player, command: Literal["adopt", "acknowledge"], shares: float, reason: str) -> None:
         self._requests += 1
@@ -106,25 +123,21 @@ class Settlement:
             text = f"{names} changed and could not be settled: {why}; nothing is hedged from here on"
             self._add("position_unexplained", text, f"{names}: {why}", book, None)
 
-    def _end_if_over(self, player: Player) -> None:
+    def _close(self, player: Player) -> None:
         """With no leg left there is nothing to hedge: what is left of the hedge is closed, as the runbook says."""
-        book = player.book
-        if self._over or any(held != 0 for held in book.ledger.leg_quantities.values()):
-            return
-        self._over = True
-        own = book.ledger.own_shares
-        rest = f"the {own:+g} own shares are closed with a flatten" if own != 0 else "no own share is left"
-        text = f"all legs have been settled: nothing is hedged from here on, {rest}"
-        self._add("no_legs_left", text, rest, book, None)
-        if own != 0:
+        self._is_closed = True
+        if player.book.ledger.own_shares != 0:
             now_us = player.time.now_us()
             flatten = ControlFile(name="flatten", since_us=now_us, age_ms=0.0, by=BY, reason="all legs are settled")
             player.emit(Control(ts_us=now_us, files=(flatten,)))
             player.drain()
 
     def _add(self, code: str, text: str, detail: str, book: Book, instrument: str | None) -> None:
-        first_ts = iso_from_us(book.ts_us)
-        self._found.append(Finding(code=code, text=text, instrument=instrument, first_ts=first_ts, detail=detail))
+        self._found.append(_finding(code, text, detail, book, instrument))
+
+
+def _finding(code: str, text: str, detail: str, book: Book, instrument: str | None) -> Finding:
+    return Finding(code=code, text=text, instrument=instrument, first_ts=iso_from_us(book.ts_us), detail=detail)
 
 
 def _jump(book: Book) -> float:

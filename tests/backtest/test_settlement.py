@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -10,14 +11,17 @@ from hypothesis import strategies as st
 from config.schema import Leg, Profile, SimulatedPosition, Simulator
 from daemon.backtest.assembly import assemble
 from daemon.backtest.player import Player
+from daemon.backtest.run import run_backtest
 from daemon.backtest.settlement import Settlement
 from daemon.core.book import Book
 from daemon.core.effects import PlaceOrder
 from daemon.core.events import AnyEvent
 from daemon.core.step import Stepped
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
+from state.runs.records import VenueModel
 from tests.support.expiring_market import ExpiringFeed
 from tests.support.scalper import profile as scalper_profile
+from tests.support.straddle import straddle
 
 THURSDAY, FRIDAY, MONDAY, TUESDAY = date(2014, 10, 16), date(2014, 10, 17), date(2014, 10, 20), date(2014, 10, 21)
 SATURDAY = "2014-10-18"  # how monthly options were dated; the last session is the Friday
@@ -59,7 +63,7 @@ def desk(positions: list[tuple[str, float, str, float]], *, shares: float = 0.0,
 def run(
     profile: Profile, days: dict[date, tuple[float, float]], *, settle: bool = True
 ) -> tuple[Player, Settlement, Orders, list[tuple[int, float, float]]]:
-    """Also, after every step of an open market: (ts_us, the desk's equity, the account's net liquidation)."""
+    """Also, after every step, the closing ones too: (ts_us, the desk's equity, the account's net liquidation)."""
     orders, settlement = Orders(), Settlement()
     feed = ExpiringFeed(profile.underlying.symbol, profile.legs, days)
     player = assemble(profile, GammaScalper(profile), feed, orders)
@@ -69,7 +73,7 @@ def run(
         if settle:
             settlement.look(player)
         book = player.book
-        if book.session_now() is not None and book.day.equity_usd is not None:
+        if book.day.equity_usd is not None:
             curve.append((book.ts_us, book.day.equity_usd, book.account_values_usd["NetLiquidation"]))
         going = player.advance()
     return player, settlement, orders, curve
@@ -99,8 +103,49 @@ def test_a_leg_expires_and_the_rest_is_hedged_on(right: str, contracts: float, c
     assert player.book.ledger.foreign_acknowledged == 0
     assert player.book.account_positions["TWX"] == player.book.ledger.own_shares
     assert any(ts_us > curve[-8][0] for ts_us, _, _ in orders.sent), "nothing was hedged after the settlement"
-    assert len(curve) == 4 * 7
+    assert len(curve) == 4 * 8
     assert_agrees(curve)
+
+
+@pytest.mark.parametrize("right", ["C", "P"])
+@pytest.mark.parametrize("contracts", [10, -10])
+@pytest.mark.parametrize("close", [68.4, 73.25], ids=["below", "above"])
+def test_a_leg_whose_last_session_ends_the_data_is_settled(right: str, contracts: float, close: float) -> None:
+    profile = desk([(right, 70.0, SATURDAY, contracts), ("C", 71.0, NOVEMBER, 5)])
+    player, settlement, orders, curve = run(profile, {THURSDAY: (70.0, 71.0), FRIDAY: (71.0, close)})
+    (found,) = settlement.findings()
+    assert found.code == "expired_inside"
+    assert f"TWX last at {close:.4f}" in found.text
+    book = player.book
+    assert book.ledger.leg_quantities[f"TWX 20141018 {right} 70"] == 0
+    assert book.account_positions["TWX"] == book.ledger.own_shares
+    assert book.ts_us == curve[-1][0] == book.sessions[0].close_us + 1_000_000
+    assert orders.sent[-1][0] < book.sessions[0].close_us
+    assert_agrees(curve)
+
+
+def test_a_data_end_leaves_the_shares_of_a_book_whose_legs_are_all_gone_and_says_so() -> None:
+    profile = desk([("C", 70.0, SATURDAY, 10.0)])
+    player, settlement, _, curve = run(profile, {FRIDAY: (71.0, 69.5)})
+    own = player.book.ledger.own_shares
+    assert own != 0
+    assert settlement.findings()[-1].code == "no_legs_left"
+    assert f"the data ends before the {own:+g} own shares can be closed" in settlement.findings()[-1].text
+    assert_agrees(curve)
+
+
+@pytest.mark.parametrize("close", [68.4, 73.25], ids=["below", "above"])
+def test_the_first_moment_after_an_expiry_counts_what_is_left(close: float) -> None:
+    profile = desk([("C", 70.0, SATURDAY, 100.0), ("C", 71.0, NOVEMBER, 1)])
+    feed = ExpiringFeed("TWX", profile.legs, {FRIDAY: (71.0, close), MONDAY: (72.0, 72.5)})
+    loaded = msgspec.structs.replace(straddle(), profile=profile)
+    result = run_backtest(loaded, GammaScalper, feed, model=VenueModel(), out=None)
+    rows = result.decisions.to_pylist()
+    monday = next(row for row in rows if row["session"] == MONDAY.isoformat())
+    assert abs(monday["net_delta_shares"] - monday["own_shares"]) <= 100  # one contract's
+    figures = result.summary.figures
+    assert figures is not None
+    assert figures.max_abs_net_delta_shares == max(abs(row["net_delta_shares"]) for row in rows)
 
 
 def test_without_the_operator_the_desk_stays_blocked() -> None:

@@ -31,6 +31,7 @@ SETTLED = (
     ("expired_inside", "+10 contracts exercised at 70, TWX last at 71.2300: worth 1.2300 USD a share, +1000 TWX"),
     ("expired_inside", "-10 contracts assigned at 70, -1000 TWX"),
     ("no_legs_left", "the -45 own shares are closed with a flatten"),
+    ("no_legs_left", "the data ends before the -45 own shares can be closed"),
     ("no_legs_left", "no own share is left"),
     ("foreign_shares", "+100 TWX"),
     ("position_unexplained", "TWX: no execution explains TWX 120 instead of 20"),

@@ -194,6 +194,16 @@ class SimulatedExchange:
             order.is_new = False
         return step, events
 
+    def settle(self) -> list[ExchangeEvent]:
+        """Settle what has expired by the newest step now, not with the next day's first; the positions it changed.
+
+        For who plays days in a row: the last of them has no next day.
+        """
+        settled = self._settle_expired(self.now_us)
+        if settled:
+            self._keep_closes()
+        return [self._money.position(name) for name in settled]
+
     def place(self, ticket: OrderTicket, plan: FillPlan = NO_PLAN, *, trades_now: bool = True) -> list[ExchangeEvent]:
         """Take an order; the answer is everything that happens at once, in the order a gateway would say it.
 
@@ -372,13 +382,16 @@ class SimulatedExchange:
             settled = self._settle_expired(step.ts_us)
             self._money.roll_day()
             self._book.roll_day()
-            self._closes = {
-                name: (quote.bid + quote.ask) / 2
-                for name, quote in self._quotes.items()
-                if quote.bid is not None and quote.ask is not None
-            }
+            self._keep_closes()
         self._session_date = date
         return settled
+
+    def _keep_closes(self) -> None:
+        self._closes = {
+            name: (quote.bid + quote.ask) / 2
+            for name, quote in self._quotes.items()
+            if quote.bid is not None and quote.ask is not None
+        }
 
     def _settle_expired(self, now_us: int) -> list[str]:
         """Options past their last trading time leave the account overnight, exercised when in the money."""
@@ -387,6 +400,8 @@ class SimulatedExchange:
             contract = self._contracts[name]
             underlying = self._quotes.get(contract.symbol)
             if contract.last_trade_us is None or now_us < contract.last_trade_us or contract.strike is None:
+                continue
+            if self._money.quantity(name) == 0:
                 continue
             if underlying is None or underlying.bid is None or underlying.ask is None:
                 continue

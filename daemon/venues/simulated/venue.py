@@ -44,6 +44,8 @@ from daemon.venues.simulated.model import (
 
 ACCOUNT_EVERY_US = 60_000_000
 """The account's values are reported after every fill and, between fills, once a minute of market time."""
+SETTLED_AFTER_US = 1_000_000
+"""What expires leaves the account so long after its last session's close: a moment of its own."""
 
 
 class SimulatedVenue:
@@ -104,6 +106,22 @@ class SimulatedVenue:
                 self._tell_account()
         return True
 
+    def settle(self) -> bool:
+        """After a session's last step: tell, a second later, what expired with it and the close that decided.
+
+        So the next session begins with the contracts that are left, as live after the night. False where none is gone.
+        """
+        step = self._exchange.step
+        if step is None or step.is_open:
+            return False  # nearly always
+        settled = self._exchange.settle()
+        if settled:
+            self._clock.market_stamp(step.ts_us + SETTLED_AFTER_US)
+            self.tell_quotes()
+            self._tell(settled)
+            self._tell_account()
+        return bool(settled)
+
     @property
     def account_told_us(self) -> int | None:
         """When the account's values were told last."""
@@ -114,6 +132,10 @@ class SimulatedVenue:
         self._exchange.money.mark(SimQuote(instrument=stock, bid=bid, ask=ask))
         self._account_told_us = ts_us
         return {tag: value for tag, value in self._exchange.account_values().items() if isinstance(value, float)}
+
+    def positions_told(self) -> dict[str, float]:
+        """Instrument -> what the account holds, as a report lists it."""
+        return {held.instrument: held.quantity for held in self._exchange.positions() if held.quantity != 0}
 
     def follow(self) -> None:
         """Take the market's next step and tell nobody: for who has told the core already.
