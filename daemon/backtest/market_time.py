@@ -1,6 +1,7 @@
 """Time in a backtest: the newest market stamp, and timers that fire by it. No clock of the machine is read."""
 
 import heapq
+from collections.abc import Container
 
 
 class MarketTime:
@@ -37,19 +38,27 @@ class MarketTimers:
         """Forget a timer; unknown keys are fine."""
         self._due_us.pop(key, None)
 
-    def restart(self, key: str, delay_ms: float, now_us: int, *, times: int) -> None:
-        """As though `key` had fired and been started anew so often, the last time now. It must be running."""
-        self.cancel(key)
-        self._count += times - 1
-        self.start(key, delay_ms, now_us)
+    @property
+    def turns(self) -> int:
+        """Timers that were ever started."""
+        return self._count
 
-    def due_us(self, key: str) -> int | None:
-        """When that timer is due; None while it does not run."""
-        return self._due_us.get(key)
+    def due(self, key: str) -> tuple[int, int] | None:
+        """When that timer is due, and its turn: of those due at once the lowest fires first. None: it does not run."""
+        due_us = self._due_us.get(key)
+        if due_us is None:
+            return None
+        return due_us, min(turn for at_us, turn, name in self._queue if name == key and at_us == due_us)
 
-    def next_us_but(self, key: str) -> int | None:
-        """When the earliest timer but that one is due."""
-        return min((due_us for name, due_us in self._due_us.items() if name != key), default=None)
+    def put(self, key: str, due_us: int, turn: int) -> None:
+        """As though `key` had been started as the `turn`-th timer, to be due then."""
+        self._due_us[key] = due_us
+        self._count = max(self._count, turn)
+        heapq.heappush(self._queue, (due_us, turn, key))
+
+    def next_us_but(self, keys: Container[str]) -> int | None:
+        """When the earliest timer but those is due."""
+        return min((due_us for name, due_us in self._due_us.items() if name not in keys), default=None)
 
     def next_us(self) -> int | None:
         """When the earliest running timer is due."""

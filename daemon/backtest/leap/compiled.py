@@ -22,6 +22,9 @@ _SOURCES = ("core/*.py", "strategies/gamma_scalper/*.py", "backtest/leap/*.py")
 _SAMPLES = 4000
 KEPT = 6
 """So many versions of the compiled code are kept, some megabytes each."""
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+"""A division by zero gives what floats give. Nothing is allocated and every array belongs to the caller: counting
+references, at each array that a function is handed, would double the time of a tick."""
 _CACHE_KEY = "CACHE_DIR"
 """Numba asks for it once for each function, when that is decorated."""
 
@@ -65,11 +68,11 @@ def compiled(function: Callable[..., Any], **names: Any) -> Any:
         function = made
     folder = cache_folder()
     if folder is None:
-        return numba.njit(function, error_model="numpy")
+        return numba.njit(function, **_OPTIONS)
     before = getattr(numba.config, _CACHE_KEY)
     setattr(numba.config, _CACHE_KEY, str(folder))
     try:
-        return numba.njit(function, error_model="numpy", cache=True)
+        return numba.njit(function, cache=True, **_OPTIONS)
     finally:
         setattr(numba.config, _CACHE_KEY, before)
 

@@ -44,6 +44,7 @@ class Fixed:
         self.values: dict[str, Any] = {
             "account_every_us": ACCOUNT_EVERY_US,
             "probe_us": round(state.market.stale_ts_threshold_ms * 1000),
+            "report_us": round(profile.daemon.reconcile_every_s * 1000 * 1000),
             "old_ms": OLD_FRACTION * state.market.stale_ts_threshold_ms,
             "rate": float(profile.greeks.risk_free_rate),
             "gap_pct": watcher.market.gap_pct,
@@ -72,5 +73,4 @@ class Fixed:
             "spread_excluded": self.limits.spread_limit_excluded,
             "min_move_pct": float(self.limits.min_price_move_pct),
         }
-        self.probe_ms = state.market.stale_ts_threshold_ms
         self.smallest = float(hedge.min_hedge_shares)

@@ -1,74 +1,85 @@
 """The book behind a leap: the kernel's numbers in the book's own words."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
+from daemon.backtest.leap.resting import STANDING
 from daemon.backtest.leap.rows import REFUSALS, Note, unpacked
-from daemon.backtest.leap.state import STATES, Scratch, Standing, Terms
-from daemon.backtest.leap.terms import BAD_NAMES, Entry
+from daemon.backtest.leap.state import NOTED_CHECKPOINT, NOTED_REPORT, NOTED_SAMPLE, STATES, Scratch, Standing, Terms
+from daemon.backtest.leap.terms import Entry
 from daemon.core.attribution import Attribution, Point
 from daemon.core.black_scholes import OptionGreeks
 from daemon.core.book import Book, DayView, QuoteState
 from daemon.core.pnl import DayPnl
+from daemon.core.reconcile import forget_ended_orders
+from daemon.core.step import Core
+from daemon.core.turn import Turn
 from daemon.strategies.gamma_scalper.market import MarketWindow
 from daemon.strategies.gamma_scalper.scalper_state import LastBad, ScalperState
 
 _replace = msgspec.structs.replace
+_BAD_NAMES = {number: names for names, number in STANDING.items()}
 
 
-class Account(NamedTuple):
-    """The account's values as last told, USD by the broker's tag, and when."""
+class Told(NamedTuple):
+    """What the venue told on the way."""
 
-    values_usd: dict[str, float]
-    ts_us: int
+    values_usd: dict[str, float] | None
+    """The account's values by the broker's tag, USD; None where they were not told."""
+    positions: dict[str, float] | None
+    """Instrument -> what the account holds, by the newest report; None where none came."""
+    last: float | None
+    """The last trade in the newest quote."""
 
 
-def landed(
-    before: Book, start: Entry, now: Standing, room: Scratch, *, last: float | None, account: Account | None
+def landed(  # noqa: PLR0917 -- a leap in, a book out
+    core: Core, before: Book, start: Entry, now: Standing, room: Scratch, told: Told
 ) -> Book:
     """The book after a leap from `before`.
 
     Args:
+        core: whose book it is.
         before: the book that the leap started from.
         start: what the kernel was told of it.
         now: what it gave back.
         room: its working memory, as it left it.
-        last: the last trade in the newest quote.
-        account: what the venue told of the account on the way.
+        told: by the venue.
     """
-    state = _strategy(before.strategy, now, room)
-    if now.quotes == 0:
-        day = _replace(
-            before.day,
-            sampled_minute=now.minute,
-            checkpoint_us=now.checkpoint_us,
-            written_peak_usd=_known(now.written_peak_usd),
+    changes: dict[str, Any] = {}
+    if now.quotes:
+        quote = QuoteState(
+            bid=now.bid,
+            ask=now.ask,
+            last=told.last,
+            halted=False,
+            previous_close=before.quotes[before.underlying].previous_close,
+            ts_us=now.quote_us,
         )
-        return _replace(before, ts_us=now.ts_us, strategy=state, day=day, feed_seen=now.feed_seen)
-    quote = QuoteState(
-        bid=now.bid,
-        ask=now.ask,
-        last=last,
-        halted=False,
-        previous_close=before.quotes[before.underlying].previous_close,
-        ts_us=now.quote_us,
-    )
-    ledger = before.ledger
-    if now.peak_usd != ledger.peak_equity_usd:
-        ledger = _replace(ledger, peak_equity_usd=now.peak_usd)
-    return _replace(
+        changes["quotes"] = {**before.quotes, before.underlying: quote}
+    if now.peak_usd != before.ledger.peak_equity_usd:
+        changes["ledger"] = _replace(before.ledger, peak_equity_usd=now.peak_usd)
+    if told.values_usd is not None:
+        changes["account_values_usd"], changes["account_values_us"] = told.values_usd, now.account_us
+    if told.positions is not None:
+        changes["account_positions"] = told.positions
+    book = _replace(
         before,
         ts_us=now.ts_us,
-        quotes={**before.quotes, before.underlying: quote},
-        strategy=state,
+        strategy=_strategy(before.strategy, now, room),
         day=_day(before, start, now, room),
-        ledger=ledger,
         feed_seen=now.feed_seen,
-        account_values_usd=before.account_values_usd if account is None else account.values_usd,
-        account_values_us=before.account_values_us if account is None else account.ts_us,
+        **changes,
     )
+    return _without_old_orders(core, book, now.reported_us) if now.reports and book.orders else book
+
+
+def _without_old_orders(core: Core, book: Book, reported_us: int) -> Book:
+    """The book after what a report at that moment forgets."""
+    turn = Turn(core.profile, core.strategy, _replace(book, ts_us=reported_us))
+    forget_ended_orders(turn)
+    return _replace(book, orders=turn.book.orders) if turn.book.orders is not book.orders else book
 
 
 def _known(value: float) -> float | None:
@@ -90,12 +101,12 @@ def _strategy(before: ScalperState, now: Standing, room: Scratch) -> ScalperStat
         market=_window(before.market, now, room),
         spot=now.mid,
         greeks=tuple([OptionGreeks(*values) for values in room.values[now.values].tolist()]),
-        valued_us=now.quote_us,
+        valued_us=now.valued_us,
     )
 
 
 def _last_bad(before: LastBad, now: Standing) -> LastBad:
-    standing = BAD_NAMES[now.bad]
+    standing = _BAD_NAMES[now.bad]
     if (standing, now.wide_us, now.extreme_us) == (before.standing, before.spread_wide, before.spread_extreme):
         return before
     return _replace(before, standing=standing, spread_wide=now.wide_us, spread_extreme=now.extreme_us)
@@ -118,12 +129,17 @@ def _window(before: MarketWindow, now: Standing, room: Scratch) -> MarketWindow:
 
 def _day(before: Book, start: Entry, now: Standing, room: Scratch) -> DayView:
     day, ledger = before.day, before.ledger
+    times = {
+        "sampled_minute": now.minute,
+        "checkpoint_us": now.checkpoint_us,
+        "written_peak_usd": _known(now.written_peak_usd),
+    }
+    if not now.quotes and not now.reports:
+        return _replace(day, **times)
     legs = before.strategy.legs
     marks = {**day.marks, before.underlying: now.mid}
-    for leg, is_quoted, mark, values in zip(
-        legs, start.legs.quoted.tolist(), start.legs.mark.tolist(), room.values[now.values].tolist(), strict=True
-    ):
-        marks[leg.instrument] = mark if is_quoted else values[0]
+    for leg, mark in zip(legs, room.marks.tolist(), strict=True):
+        marks[leg.instrument] = mark
     attribution = day.attribution
     if now.pointed:
         held = [(leg, number) for number, leg in enumerate(legs) if start.legs.contracts[number] != 0]
@@ -154,9 +170,7 @@ def _day(before: Book, start: Entry, now: Standing, room: Scratch) -> DayView:
         equity_usd=now.equity_usd,
         drawdown_pct=now.drawdown_pct,
         attribution=attribution,
-        sampled_minute=now.minute,
-        checkpoint_us=now.checkpoint_us,
-        written_peak_usd=_known(now.written_peak_usd),
+        **times,
     )
 
 
@@ -167,8 +181,9 @@ def notes_of(terms: Terms, book: Book, now: Standing, room: Scratch) -> tuple[No
         [
             Note(
                 ts_us=ts_us,
-                is_checkpoint=is_late,
-                is_sample=is_new,
+                is_report=bool(kinds & NOTED_REPORT),
+                is_checkpoint=bool(kinds & NOTED_CHECKPOINT),
+                is_sample=bool(kinds & NOTED_SAMPLE),
                 spot=spot,
                 pnl=DayPnl(
                     realised_usd=terms.realised_usd,
@@ -183,12 +198,11 @@ def notes_of(terms: Terms, book: Book, now: Standing, room: Scratch) -> tuple[No
                 ),
                 net_delta_shares=net,
             )
-            for ts_us, is_late, is_new, (
+            for ts_us, kinds, (
                 spot, unrealised_usd, legs_usd, equity_usd, drawdown_pct, delta_usd, gamma_usd, theta_usd, net,
             ) in zip(
                 room.noted_us[: now.notes].tolist(),
-                room.noted_late[: now.notes].tolist(),
-                room.noted_new[: now.notes].tolist(),
+                room.noted_kinds[: now.notes].tolist(),
                 room.noted[: now.notes].tolist(),
                 strict=True,
             )

@@ -4,23 +4,27 @@ import math
 from collections import Counter
 from typing import Any, Protocol
 
+import msgspec
 from numpy.typing import NDArray
 
 from config.schema import Profile
 from daemon.backtest.leap.columns import ColumnarMarket, QuoteColumns
 from daemon.backtest.leap.fixed import Fixed
 from daemon.backtest.leap.kernel import leap
-from daemon.backtest.leap.landing import Account, landed, notes_of
+from daemon.backtest.leap.landing import Told, landed, notes_of
+from daemon.backtest.leap.resting import reports_quietly
 from daemon.backtest.leap.rows import LeapRows, buffers
-from daemon.backtest.leap.state import FAR_US, WHYS, Standing, scratch
-from daemon.backtest.leap.terms import Entry, Moments, entry
+from daemon.backtest.leap.state import FAR_US, WHYS, Standing, Terms, record_of
+from daemon.backtest.leap.terms import Entrance, Entry, Moments
 from daemon.backtest.player import Player
 from daemon.core.book import Book
 
 ROOM = 1 << 16
-"""Rows of one set of buffers."""
-_PROBE = "feed"
-"""The key of the feed's probe among the timers."""
+"""Rows of one leap at most."""
+_PROBE, _REPORT = "feed", "reconcile"
+"""The keys of the feed's probe and the account's periodic report among the timers."""
+_BOTH, _PROBE_ALONE = frozenset({_PROBE, _REPORT}), frozenset({_PROBE})
+_NEVER = (FAR_US, 0)
 
 
 class LeapListener(Protocol):
@@ -40,11 +44,10 @@ class Leaper:
     def __init__(self, player: Player, market: ColumnarMarket, profile: Profile, listener: LeapListener) -> None:
         self._player = player
         self._market = market
-        self._fixed = Fixed(profile)
+        self._entrance = Entrance(Fixed(profile), len(profile.legs))
         self._listener = listener
         self._buffers = buffers(ROOM)
-        self._row = 0
-        self._room = scratch(len(profile.legs))
+        self._terms, self._standing = record_of(Terms), record_of(Standing)
         self.quotes = 0
         """Quotes that were leapt over."""
         self.ends: Counter[str] = Counter()
@@ -56,77 +59,90 @@ class Leaper:
         block = self._market.upcoming() if player.is_idle else None
         if block is None or len(block.ts_us) == 0:
             return 0
-        start = self._entry(player.book)
+        moments = self._moments(player.book)
+        start = None if moments is None else self._entrance.entry(player.book, moments)
         if start is None:
             self.ends["no entry"] += 1
             return 0
         return self._go(start, block)
 
-    def _go(self, start: Entry, block: QuoteColumns) -> int:
-        if self._row + 2 > ROOM:
-            self._buffers, self._row = buffers(ROOM), 0
-        before = self._player.book
-        now, taken, row, why = leap(
-            _frozen(block.ts_us), _frozen(block.bid), _frozen(block.ask), 0,
-            start.terms, start.legs, start.standing, self._room, self._buffers, self._row,
-        )  # fmt: skip
-        self.ends[WHYS[why]] += 1
-        if now.quotes or now.probes:
-            account = None if now.account_place < 0 else self._account_told(before, block, now)
-            book = landed(before, start, now, self._room, last=_last(block, taken), account=account)
-            self._land(book, now, taken)
-            self._tell(start, now, row, book)
-        return int(taken)
-
-    def _entry(self, book: Book) -> Entry | None:
-        legs = len(book.strategy.legs)
-        if self._room.values.shape[1] != legs:
-            self._room = scratch(legs)
-        player = self._player
-        probe_us, other_us = player.timers.due_us(_PROBE), player.timers.next_us_but(_PROBE)
+    def _moments(self, book: Book) -> Moments | None:
+        """What the player expects; None while an order is on its way."""
+        player, timers = self._player, self._player.timers
         account_us = player.venue.account_told_us
         if account_us is None or player.venue.next_arrival_us() is not None:
             return None
-        moments = Moments(
+        taken = _BOTH if reports_quietly(book) else _PROBE_ALONE
+        probe_us, probe_turn = timers.due(_PROBE) or _NEVER
+        report_us, report_turn = (timers.due(_REPORT) if taken is _BOTH else None) or _NEVER
+        other_us = timers.next_us_but(taken)
+        return Moments(
             account_us=account_us,
-            probe_us=FAR_US if probe_us is None else probe_us,
+            probe_us=probe_us,
+            probe_turn=probe_turn,
+            report_us=report_us,
+            report_turn=report_turn,
+            turns=timers.turns,
             other_timer_us=FAR_US if other_us is None else other_us,
             clock_us=FAR_US // 2 if player.clock_every_us is None else player.clock_every_us,
         )
-        return entry(self._fixed, book, self._room, moments)
 
-    def _account_told(self, book: Book, block: QuoteColumns, now: Standing) -> Account:
-        """What is known of the account once the venue has told its values for the last time in this leap."""
-        bid, ask = float(block.bid[now.account_place]), float(block.ask[now.account_place])
-        values_usd = self._player.venue.account_at(book.underlying, bid, ask, now.account_us)
-        return Account({**book.account_values_usd, **values_usd}, now.account_us)
+    def _go(self, start: Entry, block: QuoteColumns) -> int:
+        before, room = self._player.book, self._entrance.room
+        self._terms[0] = start.terms
+        self._standing[0] = msgspec.structs.astuple(start.standing)
+        why = leap(
+            _frozen(block.ts_us), _frozen(block.bid), _frozen(block.ask),
+            self._terms, start.legs, self._standing, room, self._buffers,
+        )  # fmt: skip
+        self.ends[WHYS[why]] += 1
+        now = Standing(*self._standing[0].item())
+        if now.quotes or now.probes or now.reports:
+            book = landed(self._player.core, before, start, now, room, self._told(before, block, now))
+            self._land(book, now)
+            self._tell(start, now, book)
+        return now.quotes
 
-    def _tell(self, start: Entry, now: Standing, row: int, book: Book) -> None:
+    def _told(self, book: Book, block: QuoteColumns, now: Standing) -> Told:
+        """What the core has heard of the venue in this leap."""
+        venue, values_usd = self._player.venue, None
+        if now.account_tellings:
+            bid, ask = float(block.bid[now.account_place]), float(block.ask[now.account_place])
+            told_usd = venue.account_at(book.underlying, bid, ask, now.account_us)
+            values_usd = {**book.account_values_usd, **told_usd}
+        return Told(
+            values_usd=values_usd,
+            positions=venue.positions_told() if now.reports else None,
+            last=_last(block, now.quotes),
+        )
+
+    def _tell(self, start: Entry, now: Standing, book: Book) -> None:
         """Hand over the rows, and what some of their moments have to tell."""
         rows = LeapRows(
             buffers=self._buffers,
-            start=self._row,
-            stop=row,
+            start=0,
+            stop=now.row,
             session=start.session.date,
             daemon_state=book.daemon_state.value,
             own_shares=book.ledger.own_shares,
-            events=now.quotes + now.probes + now.reports,
-            notes=notes_of(start.terms, book, now, self._room) if now.notes else (),
+            events=now.quotes + now.probes + 2 * now.reports + now.account_tellings,
+            notes=notes_of(start.terms, book, now, self._entrance.room) if now.notes else (),
         )
-        self._row = row
         self._listener.leapt(rows, book)
 
-    def _land(self, book: Book, now: Standing, taken: int) -> None:
+    def _land(self, book: Book, now: Standing) -> None:
         """Player, venue and market as the core's own steps would have left them."""
         player = self._player
-        if taken:
-            self._market.skip(taken - 1)
+        if now.quotes:
+            self._market.skip(now.quotes - 1)
             player.venue.follow()
         if now.probes:
-            player.timers.restart(_PROBE, self._fixed.probe_ms, now.probed_us, times=now.probes)
+            player.timers.put(_PROBE, now.probe_due_us, now.probe_turn)
+        if now.reports:
+            player.timers.put(_REPORT, now.report_due_us, now.report_turn)
         player.time.market_stamp(now.ts_us)
         player.book = book
-        self.quotes += taken
+        self.quotes += now.quotes
 
 
 def _frozen(column: NDArray[Any]) -> NDArray[Any]:

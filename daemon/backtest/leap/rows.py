@@ -97,9 +97,11 @@ def unpacked(code: int) -> Codes:
 
 
 class Note(NamedTuple):
-    """One moment of a leap with something to be told beside its row: a checkpoint's time, or a minute's sample."""
+    """One moment of a leap with something to be told beside its row: a report, a checkpoint, or a minute's sample."""
 
     ts_us: int
+    is_report: bool
+    """The account's periodic report came."""
     is_checkpoint: bool
     """The core journals its ledger here."""
     is_sample: bool
@@ -123,7 +125,7 @@ class LeapRows(msgspec.Struct, frozen=True, kw_only=True):
     daemon_state: str
     own_shares: float
     events: int
-    """What the core would have decided or absorbed: quotes, and firings of the feed's probe."""
+    """What the core would have decided or absorbed: quotes, timers that fired, and what the venue told."""
 
     notes: tuple[Note, ...] = ()
     """In order of time."""

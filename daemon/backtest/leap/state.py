@@ -1,7 +1,12 @@
-"""What the kernel is given and gives back: plain numbers, in tuples and arrays that a compiler understands."""
+"""What the kernel is given and gives back: plain numbers, in records and arrays that a compiler understands.
 
-from typing import NamedTuple
+`Terms` and `Standing` reach the kernel as records of numpy arrays of one element (`record_of`): it reads their fields
+in place and writes what moves back into them.
+"""
 
+from typing import Any, NamedTuple, get_type_hints
+
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,12 +17,22 @@ FAR_US = 2**62
 """A time that never comes."""
 RING = BUCKETS + 1
 NOTES = 512
-"""Room for so many checkpoints and minute samples of one leap."""
+"""Room for so many reports, checkpoints and minute samples of one leap."""
+NOTED_REPORT, NOTED_CHECKPOINT, NOTED_SAMPLE = 1, 2, 4
 STATES = tuple(TradingState)
 """The kernel counts trading states by their place here."""
 
 CLEAN, WIDE, EXTREME = 0, 1, 2
 """Which data reason held at the last look: none, `spread_wide`, `spread_extreme`; as the code L counts them."""
+
+_KINDS = {int: np.int64, float: np.float64, bool: np.bool_}
+
+
+def record_of(numbers: type[Any]) -> NDArray[Any]:
+    """Room for one record of such numbers: an array of one element, a field for each of theirs."""
+    fields = [(name, _KINDS[kind]) for name, kind in get_type_hints(numbers).items()]
+    return np.zeros(1, np.dtype(fields, align=True))
+
 
 END, TIME, QUOTE, JUMP, GREEKS, LIMIT, HEDGE, REFUSAL, TABLE, SILENCE, FULL = range(11)
 """Why a leap ended:
@@ -45,13 +60,14 @@ class Terms(NamedTuple):
     stop_us: int
     """The first moment that is the core's for what time alone brings."""
     other_timer_us: int
-    """When the earliest timer but the feed's probe is due."""
+    """When the earliest timer that is the core's is due."""
     clock_us: int
     """After so long without an event the clock ticks."""
     account_every_us: int
     """So long after its last report the venue tells the account's values at the next quote."""
     probe_us: int
-    """The feed's probe comes again after this."""
+    """The feed's probe comes again after this, and the account's report after `report_us`."""
+    report_us: int
     old_ms: float
     """From here on a quote is slightly old."""
     rate: float
@@ -104,16 +120,29 @@ class Terms(NamedTuple):
     min_move_pct: float
 
 
-class Standing(NamedTuple):
+class Standing(msgspec.Struct, gc=False):
     """What moves during a leap."""
 
+    place: int
+    """The next quote of the block, and the next row of the buffers."""
+    row: int
     ts_us: int
     quote_us: int
+    valued_us: int
+    """When the legs' greeks were computed."""
     feed_seen: bool
     probe_due_us: int
+    probe_turn: int
+    """Of two timers that are due at once the one of the lower turn fires first."""
+    report_due_us: int
+    report_turn: int
+    turns: int
+    """Timers that were started since the run began."""
     probes: int
-    """Firings in this leap, and when the last one was."""
-    probed_us: int
+    """Firings in this leap."""
+    reports: int
+    """Of the account's report likewise, and when the last one was."""
+    reported_us: int
     bid: float
     ask: float
     mid: float
@@ -161,14 +190,14 @@ class Standing(NamedTuple):
     """When the account's values were told last."""
     account_place: int
     """The quote at which that was, its place in the block; -1 where not in this leap."""
+    account_tellings: int
+    """How often they were told in this leap."""
     quotes: int
     """Taken in this leap."""
     pointed: int
-    """Of them, how many moved the attribution's point."""
-    reports: int
-    """How often the account's values were told in this leap."""
+    """How often the attribution's point moved."""
     notes: int
-    """Moments of this leap with a checkpoint or a minute's sample."""
+    """Moments of this leap with a report, a checkpoint or a minute's sample."""
 
 
 class Legs(NamedTuple):
@@ -202,14 +231,16 @@ class Scratch(NamedTuple):
     """2 x legs x 5: price, delta, gamma, theta, vega per share."""
     shared: NDArray[np.float64]
     """legs x 5: d1, density, discounted strike, root of the years, deviation."""
+    marks: NDArray[np.float64]
+    """The legs' marks that stand."""
     point_vegas: NDArray[np.float64]
     partials: NDArray[np.float64]
     steps: NDArray[np.float64]
     noted_us: NDArray[np.int64]
-    noted_late: NDArray[np.bool_]
-    noted_new: NDArray[np.bool_]
+    noted_kinds: NDArray[np.int64]
+    """Sums of `NOTED_*`."""
     noted: NDArray[np.float64]
-    """NOTES x 9: what each noted moment tells, as `kernel._note` writes it."""
+    """NOTES x 9: what each noted moment tells, as `moments.noted` writes it."""
 
 
 def scratch(legs: int) -> Scratch:
@@ -219,11 +250,11 @@ def scratch(legs: int) -> Scratch:
         closes=np.zeros((2, RING)),
         values=np.zeros((2, legs, 5)),
         shared=np.zeros((legs, 5)),
+        marks=np.zeros(legs),
         point_vegas=np.zeros(legs),
         partials=np.zeros(2 * RING),
         steps=np.zeros(RING),
         noted_us=np.zeros(NOTES, np.int64),
-        noted_late=np.zeros(NOTES, np.bool_),
-        noted_new=np.zeros(NOTES, np.bool_),
+        noted_kinds=np.zeros(NOTES, np.int64),
         noted=np.zeros((NOTES, 9)),
     )

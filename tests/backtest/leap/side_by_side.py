@@ -14,7 +14,7 @@ from daemon.backtest.leap.leaper import Leaper
 from daemon.backtest.leap.rows import REFUSALS, LeapRows, Note, unpacked
 from daemon.backtest.player import Player
 from daemon.core.book import Book, DayView
-from daemon.core.effects import Record, Sample, StartTimer
+from daemon.core.effects import Record, RequestReconcile, Sample, StartTimer
 from daemon.core.events import AnyEvent
 from daemon.core.step import Stepped
 from daemon.strategies.gamma_scalper.classifier import DeltaCode
@@ -52,10 +52,12 @@ def told(value: float | str | None) -> object:
 
 
 class Log:
-    """Everything that a run says. A moment that is decided twice counts once, with its last word."""
+    """Everything that a run says. Of a moment's looks one counts, as in the decision table (`recorder`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, profile: Profile) -> None:
+        self._report_ms = profile.daemon.reconcile_every_s * 1000
         self.moments: list[Moment] = []
+        self._rank = 0
         self.effects: list[tuple[int, str]] = []
         self.transitions: list[tuple[int, str, str, str]] = []
         """(ts, from, trigger, state code) of the trading machine."""
@@ -82,7 +84,8 @@ class Log:
                     refused=seen.refused,
                     measured=told(seen.measured),
                     limit=told(seen.limit),
-                )
+                ),
+                hedged=after.decision.wish is not None,
             )
         for effect in after.effects:
             if isinstance(effect, StartTimer) and effect.key == "feed":
@@ -113,10 +116,16 @@ class Log:
             (ts_us, bits(spot), repr(day.pnl), bits(day.equity_usd), bits(day.drawdown_pct), parts, net)
         )
 
-    def _add(self, moment: Moment) -> None:
+    def _add(self, moment: Moment, *, hedged: bool = False) -> None:
+        """The first look that sent a hedge, else the first that wanted one, else the last."""
+        rank = 2 if hedged else 1 if moment.needed else 0
         if self.moments and self.moments[-1].ts_us == moment.ts_us:
-            self.moments.pop()
+            if not hedged and (rank < self._rank or self._rank == rank == 1):
+                return
+            if self._rank < 2:
+                self.moments.pop()
         self.moments.append(moment)
+        self._rank = rank
 
     def leapt(self, rows: LeapRows, after: Book) -> None:
         self.events += rows.events
@@ -144,6 +153,9 @@ class Log:
             self._move(ts_us, codes.text, _trigger(codes.d, refused))
         assert self.trading is after.strategy.trading
         for note in rows.notes:
+            if note.is_report:
+                self.effects.append((note.ts_us, repr(RequestReconcile(reason="periodic"))))
+                self.effects.append((note.ts_us, repr(StartTimer(key="reconcile", delay_ms=self._report_ms))))
             if note.is_checkpoint:
                 self.effects.append((note.ts_us, CHECKPOINT))
             if note.is_sample:
@@ -215,7 +227,7 @@ class Compared(NamedTuple):
 
 def run(scenario: Scenario, *, leaping: bool) -> tuple[Player, Log, TickMarket, Leaper | None]:
     """A player that has not started."""
-    log, market = Log(), scenario.market()
+    log, market = Log(scenario.profile), scenario.market()
     feed = FeedOf(market, scenario.clock_every_ms)
     player = assemble(scenario.profile, GammaScalper(scenario.profile), feed, log)  # type: ignore[arg-type]
     leaper = Leaper(player, market, scenario.profile, log) if leaping else None
@@ -233,7 +245,7 @@ def compare(scenario: Scenario) -> Compared:
         taken = leaper.leap()
         for _ in range(taken):
             assert slow.advance()
-        if taken and slow.timers.due_us("feed") == fast.timers.due_us("feed"):
+        if taken and timers(slow) == timers(fast):  # else the leap has gone on to a timer before the next tick
             same(slow, fast)
             books += 1
         went = slow.advance()
@@ -266,13 +278,18 @@ def compare(scenario: Scenario) -> Compared:
     )
 
 
+def timers(player: Player) -> list[tuple[int, int] | None]:
+    """When the timers that a leap fires are due, and in which turn."""
+    return [player.timers.due(key) for key in ("feed", "reconcile")]
+
+
 def same(slow: Player, fast: Player) -> None:
     """Books, timers, time and the exchange's account: not only equal but written alike (-0.0 is not 0.0)."""
     if repr(slow.book) != repr(fast.book):
         raise AssertionError("\n".join(differences(slow.book, fast.book)))
     assert slow.time.now_us() == fast.time.now_us()
     assert slow.timers.next_us() == fast.timers.next_us()
-    assert slow.timers.due_us("feed") == fast.timers.due_us("feed")
+    assert timers(slow) == timers(fast)
     assert repr(slow.venue.account_values()) == repr(fast.venue.account_values())
 
 
