@@ -27,6 +27,9 @@ import msgspec
 
 Right = Literal["C", "P"]
 
+Terms = tuple[float, float, float, float, float, float, float, float]
+"""The arguments of `one_right` behind its sign."""
+
 DAYS_PER_YEAR = 365.0
 US_PER_YEAR = 365 * 86_400 * 1_000_000
 MAX_VOLATILITY = 10.0
@@ -61,16 +64,22 @@ def years_between(now_us: int, expiry_us: int) -> float:
 
 
 def greeks(right: Right, spot: float, strike: float, years: float, rate: float, volatility: float) -> OptionGreeks:
-    """Price and all sensitivities at once; the shared terms are computed only once."""
+    """Price and all sensitivities at once."""
+    shared = terms(spot, strike, years, rate, volatility)
+    if shared is None:
+        return _degenerate(right, spot, strike, max(years, 0.0), rate)
+    return OptionGreeks(*one_right(1.0 if right == "C" else -1.0, *shared))
+
+
+def terms(spot: float, strike: float, years: float, rate: float, volatility: float) -> Terms | None:
+    """What a call and a put of one strike, expiry and volatility share; None for a degenerate option."""
     if not (spot > 0.0 and strike > 0.0):
         raise ValueError(f"spot and strike must be positive: spot {spot}, strike {strike}")
     root = math.sqrt(max(years, 0.0))
     deviation = volatility * root
     if deviation < _NO_DEVIATION:
-        return _degenerate(right, spot, strike, max(years, 0.0), rate)
-    d1, density, discounted = shared_terms(spot, strike, years, rate, volatility, deviation)
-    sign = 1.0 if right == "C" else -1.0
-    return OptionGreeks(*one_right(sign, spot, rate, volatility, root, deviation, d1, density, discounted))
+        return None
+    return spot, rate, volatility, root, deviation, *shared_terms(spot, strike, years, rate, volatility, deviation)
 
 
 def shared_terms(

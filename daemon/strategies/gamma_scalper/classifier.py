@@ -91,36 +91,36 @@ class SystemCode(IntEnum):
     RISK_HALT = 3
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class Facts(msgspec.Struct, frozen=True):
     """What is measured at one moment. None means that it cannot be measured."""
 
     holds_options: bool
     gamma: float | None
     """Of the option book, shares per USD."""
-    quantity_sum: float = 0.0
+    quantity_sum: float
     """Contracts over all legs: the way the book bends when gamma cannot be had."""
     deviation_shares: float | None
     """Net delta minus its target."""
     tick_age_ms: float | None
     """Since the last underlying tick, or since the open where that is later; None while the market is closed."""
-    feed_probe_failed: bool = False
-    gap: bool = False
     volatility_pct: float | None
     """Annualised, of the rolling window; None until the window says something."""
-    efficiency: float | None = None
-    """Net move by path of the rolling window, 0 to 1; None until the window is full, or where nothing moved."""
     spread_pct: float | None
     """None without a two-sided quote of this session."""
+    lag_ms: float | None
+    """Queueing delay plus the probe's round trip; None when the probe failed."""
+    connected: bool
+    efficiency: float | None = None
+    """Net move by path of the rolling window, 0 to 1; None until the window is full, or where nothing moved."""
+    feed_probe_failed: bool = False
+    gap: bool = False
     trading_halted: bool = False
     """By the exchange."""
     delayed: bool = False
     """The venue's prices come late, and the profile does not allow that."""
-    connected: bool
     broker_error: bool = False
     working: bool = False
     partly_filled: bool = False
-    lag_ms: float | None
-    """Queueing delay plus the probe's round trip; None when the probe failed."""
     halted: bool = False
 
 

@@ -39,6 +39,8 @@ from daemon.core.black_scholes import (
     Right,
     greeks,
     implied_volatility,
+    one_right,
+    terms,
     years_between,
 )
 from daemon.core.book import Book, OptionQuoteState, QuoteState
@@ -196,29 +198,31 @@ class LegPricer:
 
     def value(self, leg: LegState, spot: float | None, ts_us: int) -> OptionGreeks | None:
         """Greeks of one option on one share; None while terms, volatility or spot are unknown, or the result absurd."""
-        if spot is None or leg.expiry_us is None or leg.multiplier is None:
-            return None
-        volatility = leg.volatility
-        if volatility is None:
-            if ts_us < leg.expiry_us:
-                return None
-            volatility = 0.0
-        years = (leg.expiry_us - ts_us) / US_PER_YEAR
-        found = greeks(leg.right, spot, leg.strike, years, self.rate, volatility)
-        # What no option can break; a NaN fails every comparison, so none of this ever reaches a sum.
-        if (
-            -1.0 <= found.delta <= 1.0
-            and 0.0 <= found.gamma < _INFINITE
-            and 0.0 <= found.vega < _INFINITE
-            and 0.0 <= found.price < _INFINITE
-            and -_INFINITE < found.theta_usd_year < _INFINITE
-        ):
-            return found
-        return None
+        return self.value_all((leg,), spot, ts_us)[0]
 
     def value_all(self, legs: tuple[LegState, ...], spot: float | None, ts_us: int) -> tuple[OptionGreeks | None, ...]:
-        """Greeks of every leg, in order."""
-        return tuple([self.value(leg, spot, ts_us) for leg in legs])
+        """Greeks of every leg, in order. Neighbours that differ by their right alone share what they have in common."""
+        if spot is None:
+            return (None,) * len(legs)
+        found: list[OptionGreeks | None] = []
+        rate, twin, shared = self.rate, None, None
+        for leg in legs:
+            expiry_us, volatility = leg.expiry_us, leg.volatility
+            if expiry_us is None or leg.multiplier is None or (volatility is None and ts_us < expiry_us):
+                found.append(None)
+                continue
+            if volatility is None:
+                volatility = 0.0  # expired: worth its intrinsic value
+            years = (expiry_us - ts_us) / US_PER_YEAR
+            if (leg.strike, years, volatility) != twin:
+                twin = (leg.strike, years, volatility)
+                shared = terms(spot, leg.strike, years, rate, volatility)
+            if shared is None:
+                each = greeks(leg.right, spot, leg.strike, years, rate, volatility)
+            else:
+                each = OptionGreeks(*one_right(1.0 if leg.right == "C" else -1.0, *shared))
+            found.append(each if _is_possible(each) else None)
+        return tuple(found)
 
     def model_mark(
         self, leg: LegState, spot: float | None, ts_us: int, *, fresh: OptionGreeks | None = None
@@ -240,6 +244,17 @@ class LegPricer:
         if volatility is None and years > 0:
             return None
         return greeks(leg.right, spot, leg.strike, years, self.rate, 0.0 if volatility is None else volatility).price
+
+
+def _is_possible(value: OptionGreeks) -> bool:
+    """What every option keeps to; a NaN fails every comparison, so none of this ever reaches a sum."""
+    return (
+        -1.0 <= value.delta <= 1.0
+        and 0.0 <= value.gamma < _INFINITE
+        and 0.0 <= value.vega < _INFINITE
+        and 0.0 <= value.price < _INFINITE
+        and -_INFINITE < value.theta_usd_year < _INFINITE
+    )
 
 
 def two_sided_mid(quote: QuoteState | None) -> float | None:

@@ -71,24 +71,25 @@ class Looker:
         if book.orders is not self._orders:
             self._orders, self._in_flight = book.orders, in_flight(book)
         working, buying, selling = self._in_flight
+        # By position: more than fifteen keywords make Python gather them in a dict first, at every look.
         facts = Facts(
-            holds_options=option.holds_options,
-            gamma=option.gamma,
-            quantity_sum=option.contracts,
-            deviation_shares=None if net is None else net - self._target,
-            tick_age_ms=age_ms,
-            feed_probe_failed=book.feed_probe_failed,
-            gap=window.gap_us is not None and self._market.in_gap(window, ts_us),
-            volatility_pct=self._market.volatility_pct(window, ts_us),
-            efficiency=self._market.efficiency(window, ts_us),
-            spread_pct=spread_pct,
-            trading_halted=trading_halted,
-            delayed=delayed,
-            connected=book.link.state == "SYNCED",
+            option.holds_options,
+            option.gamma,
+            option.contracts,
+            None if net is None else net - self._target,
+            age_ms,
+            self._market.volatility_pct(window, ts_us),
+            spread_pct,
+            lag_ms(book),
+            book.link.state == "SYNCED",
+            self._market.efficiency(window, ts_us),
+            book.feed_probe_failed,
+            window.gap_us is not None and self._market.in_gap(window, ts_us),
+            trading_halted,
+            delayed,
             broker_error=book.unknown_orders != () or book.ack_overdue != (),
             working=working is not None,
             partly_filled=working is not None and working.state is OrderState.PARTIAL,
-            lag_ms=lag_ms(book),
             # REDUCING leaves the codes as the data makes them: what it still allows is decided by its own rule.
             halted=ledger.halts != () and posture(ledger, self._control).name == "HALTED",
         )
