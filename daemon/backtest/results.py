@@ -1,6 +1,5 @@
 """What a run came to: the summary, from what the recorder wrote down. Statistics are those of `state.statistics`."""
 
-import math
 import re
 from collections.abc import Sequence
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from daemon.backtest.recorder import Recorder
 from state.runs.records import AttributionUsd, DayRow, Figures, RatioValue
-from state.statistics.days import PARTS, TradingDay, attribution, trading_days
+from state.statistics.days import PARTS, TradingDay, attribution, to_the_cent, trading_days
 from state.statistics.drawdowns import drawdowns
 from state.statistics.executions import hedges, sizes
 from state.statistics.measures import sharpe, sortino, wear
@@ -82,12 +81,9 @@ def day_rows(recorder: Recorder) -> tuple[DayRow, ...]:
 
 
 def _attribution(days: Sequence[TradingDay], pnl_usd: float) -> AttributionUsd:
-    """Sums over the days, to the cent; what rounding leaves goes to `other`, so that they add up to the total."""
-    sums = attribution([day.parts for day in days if day.parts is not None]) or dict.fromkeys(PARTS, 0.0)
-    total = round(pnl_usd, 2)
-    explained = math.fsum(sums[name] for name in ("delta_usd", "gamma_usd", "theta_usd", "vega_usd"))
-    costs = sums["slippage_usd"] + sums["commission_usd"]
-    return AttributionUsd(total_usd=total, **{**sums, "other_usd": round(total - explained + costs, 2)})
+    total = to_the_cent(pnl_usd)
+    sums = attribution([day.parts for day in days if day.parts is not None], pnl_usd)
+    return AttributionUsd(total_usd=total, **(sums or dict.fromkeys(PARTS, 0.0) | {"other_usd": total}))
 
 
 def _told(value: float) -> float:

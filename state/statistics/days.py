@@ -195,14 +195,26 @@ def one_period(name: str, days: Sequence[TradingDay]) -> Period:
     )
 
 
-def attribution(parts: Sequence[PnlParts]) -> dict[str, float] | None:
+def attribution(parts: Sequence[PnlParts], total_usd: float | None = None) -> dict[str, float] | None:
     """The sums of each of `PARTS`, USD; costs positive when paid. None without any.
 
-    delta + gamma + theta + vega + other - slippage - commission is the P&L of these days, to the cent.
+    `total_usd` is these days' P&L, where the caller knows it otherwise than from the parts.
+
+    delta + gamma + theta + vega + other - slippage - commission is the P&L of these days, to the cent: each part is
+    rounded to one, and what that leaves goes to `other`.
     """
     if not parts:
         return None
-    return {name: round(math.fsum(getattr(each, name) or 0.0 for each in parts), 2) for name in PARTS}
+    exact = {name: math.fsum(getattr(each, name) or 0.0 for each in parts) for name in PARTS}
+    sums = {name: round(value, 2) for name, value in exact.items()}
+    known = math.fsum(signed(name, value) for name, value in exact.items()) if total_usd is None else total_usd
+    left = to_the_cent(known) - math.fsum(signed(name, value) for name, value in sums.items())
+    return sums | {"other_usd": round(sums["other_usd"] + left, 2)}
+
+
+def to_the_cent(usd: float) -> float:
+    """Rounded; a sum that is half a cent but for the order of its addition is rounded as half a cent."""
+    return round(round(usd, 6), 2)
 
 
 def signed(name: str, value: float) -> float:

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from state.layout import DeskPaths
 from state.records import HistorySample, PnlParts
-from state.statistics.days import attribution, missing_weekdays, one_period, period_name, periods, trading_days
+from state.statistics.days import (
+    attribution,
+    missing_weekdays,
+    one_period,
+    period_name,
+    periods,
+    signed,
+    trading_days,
+)
 from state.statistics.digest import Digest, curve, joined_days
 from state.statistics.loading import load_digests, load_facts
 from state.times import iso_from_us, us_from_iso
@@ -182,6 +190,20 @@ def test_attribution_adds_up_to_the_cent() -> None:
     total = sum(found[name] for name in ("delta_usd", "gamma_usd", "theta_usd", "vega_usd", "other_usd"))
     assert total - found["slippage_usd"] - found["commission_usd"] == pytest.approx(7 * 2.34, abs=0.005)
     assert attribution([]) is None
+
+
+def test_attribution_adds_up_to_the_cent_where_each_part_is_rounded() -> None:
+    """Parts whose rounded values come to 44.85 of a P&L of 44.835: the cent goes to what the greeks do not explain."""
+    day = PnlParts(
+        realised_usd=0.0, unrealised_usd=0.0, legs_usd=0.0, commission_usd=5.0, total_usd=44.835,
+        delta_usd=2.3853, gamma_usd=16.0955, theta_usd=-20.9107, vega_usd=0.0, other_usd=55.2899, slippage_usd=3.025,
+    )  # fmt: skip
+    found = attribution([day])
+    assert found is not None
+    assert sum(signed(name, value) for name, value in found.items()) == pytest.approx(44.84, abs=1e-9)
+    assert {name: found[name] for name in ("delta_usd", "gamma_usd", "theta_usd", "commission_usd")} == {
+        "delta_usd": 2.39, "gamma_usd": 16.1, "theta_usd": -20.91, "commission_usd": 5.0,
+    }  # fmt: skip
 
 
 def test_a_year_of_files_recounts_from_its_own_lines(tmp_path: Path) -> None:
