@@ -9,9 +9,10 @@ from daemon.core.instruments import option_id
 from daemon.core.recovery import Recovered
 from daemon.core.step import Core
 from daemon.core.strategy import Strategy
-from daemon.venues.simulated.exchange import SimulatedExchange
+from daemon.venues.simulated.exchange import OptionModel, SimulatedExchange
 from daemon.venues.simulated.frictions import Commissions, Frictions
-from daemon.venues.simulated.model import Market, OpeningPosition
+from daemon.venues.simulated.model import Market, OpeningPosition, SimContract
+from daemon.venues.simulated.option_values import value_of
 from daemon.venues.simulated.venue import SimulatedVenue
 from daemon.venues.simulated.wider_market import WiderMarket
 from state.runs.records import VenueModel
@@ -67,6 +68,18 @@ def _frictions(model: VenueModel) -> Frictions:
     )
 
 
+def _option_model(profile: Profile) -> OptionModel:
+    """The desk's own: at the volatility that the market says, else at the profile's fixed one."""
+    sources = (profile.greeks.volatility, *profile.greeks.fallback)
+    fixed = next((source for source in sources if not isinstance(source, str)), None)
+    rate = profile.greeks.risk_free_rate
+
+    def value(contract: SimContract, ts_us: int, spot: float, quoted: float | None) -> float | None:
+        return value_of(contract, ts_us, spot, fixed if quoted is None else quoted, rate=rate)
+
+    return value
+
+
 def assemble(
     profile: Profile,
     strategy: Strategy,
@@ -94,6 +107,7 @@ def assemble(
         partial_fill_shares=how.partial_fill_shares,
         fill_displayed_size=how.fill_displayed_size,
         frictions=_frictions(how),
+        model=_option_model(profile),
     )
     time = MarketTime()
     venue = SimulatedVenue(exchange, time, client_id=profile.ib.client_id, latency_us=round(how.latency_ms * US_PER_MS))

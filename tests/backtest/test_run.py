@@ -306,6 +306,26 @@ def test_a_day_is_marked_by_the_quote_of_its_close(tmp_path: Path) -> None:
     assert recompute(out.folder) == 0
 
 
+@pytest.mark.parametrize(
+    ("columns", "cells", "source"),
+    [("", ("", ""), 0.2), (",volatility", (",", ",0.2"), 0.2), (",volatility", (",", ",0.2"), "implied")],
+    ids=["never quoted", "quoted later", "priced later"],
+)
+def test_the_base_is_of_the_whole_account_though_its_legs_are_not_quoted(
+    tmp_path: Path, columns: str, cells: tuple[str, str], source: float | str
+) -> None:
+    loaded = straddle(contracts=10.0, volatility=source)  # type: ignore[arg-type]
+    rows = [f"{ts_us},100,100.02{cells[number >= 5]}" for number, (ts_us, _) in enumerate(path(20))]
+    (tmp_path / "quotes.csv").write_text("\n".join((f"ts_us,bid,ask{columns}", *rows)) + "\n")
+    feed = open_feed("csv:quotes.csv", loaded.profile, base=tmp_path)
+    figures = run_backtest(loaded, GammaScalper, feed, model=FREE, out=None).summary.figures
+    assert figures is not None
+    years = 30.3 / 365
+    straddle_usd = 2 * 100 * 0.2 * (years / (2 * np.pi)) ** 0.5  # at the money, to a cent or two
+    assert figures.base_equity_usd == pytest.approx(1e7 + 10 * 100 * straddle_usd, abs=60)
+    assert figures.final_equity_usd == pytest.approx(figures.base_equity_usd + figures.pnl_usd)
+
+
 def test_a_generated_day_is_recomputed_to_the_cent(tmp_path: Path) -> None:
     made = write_lean_day(tmp_path)
     held = straddle(contracts=10.0)

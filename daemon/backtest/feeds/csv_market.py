@@ -30,7 +30,8 @@ class CsvMarket:
 
     A row earlier than the one above it is left out and counted: sorting would need the whole file in memory, and the
     moment has passed. Of several rows for one moment the last holds. Where a session's rows end before its close, the
-    standing quotes are repeated at the close, so that the day ends for orders as well.
+    standing quotes are repeated at the close, so that the day ends for orders and expiring legs as well; of the last
+    session only where the rows come within five minutes of it, for a file may end in the midst of a day.
     """
 
     def __init__(self, path: Path, profile: Profile, *, usual_us: int, model: bool) -> None:
@@ -78,7 +79,7 @@ class CsvMarket:
             if self.lines.is_cut_off:
                 self.findings.add("cut_off")
                 self.lines.is_cut_off = False
-            return None
+            return self._last_close()
         if isinstance(ahead, CleanBlock):
             ts_us, line = int(ahead.ts_us[self._at]), ahead.first_line + self._at
         else:
@@ -149,6 +150,13 @@ class CsvMarket:
         self._stock, self._level = _EMPTY, self._spot
         self._quotes = [_EMPTY] * len(self._quotes)
         self._note_silence(session.open_us, ts_us, f"from the open to line {line}")
+
+    def _last_close(self) -> MarketStep | None:
+        """The close of the last session, where the file's rows reach it."""
+        session = self._session
+        if session is None or not 0 < session.close_us - self._last_us <= GAP_US:
+            return None
+        return self._close(session.close_us)
 
     def _close(self, close_us: int) -> MarketStep:
         """End a session whose rows ended before it."""

@@ -120,6 +120,10 @@ class SimulatedAccount:
             if holding.average_price == 0 and holding.quantity != 0:
                 holding.average_price = holding.mark
 
+    def unmarked(self) -> tuple[str, ...]:
+        """What is held and never had a price: the account's values leave it out."""
+        return tuple(name for name, held in self._holdings.items() if held.quantity != 0 and held.mark is None)
+
     def roll_day(self) -> None:
         """Begin a new trading day: today's marks become the opening, day figures start at zero, empty rows go."""
         self._holdings = {name: held for name, held in self._holdings.items() if held.quantity != 0}

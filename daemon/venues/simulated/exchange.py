@@ -10,7 +10,7 @@ A refusal is a value: one `OrderUpdate` with status Inactive and IB's error code
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from daemon.core.events import Session, Side
 from daemon.venues.simulated.account import SimulatedAccount
@@ -40,6 +40,10 @@ CANCEL_UNKNOWN = 10147
 CANCEL_TOO_LATE = 10148
 
 
+OptionModel = Callable[[SimContract, int, float, float | None], float | None]
+"""(option, ts_us, the stock's price, the volatility that the market says) -> USD a share, None where it cannot tell."""
+
+
 class SimulatedExchange:
     """Orders, executions and the account over one market. The one rule: `advance()` before the first order.
 
@@ -57,8 +61,11 @@ class SimulatedExchange:
         partial_fill_shares: float | None = None,
         fill_displayed_size: bool = False,
         frictions: Frictions = NO_FRICTIONS,
+        model: OptionModel | None = None,
     ) -> None:
+        """`model` values what the account opens with and nobody quotes yet; without it that waits for its quote."""
         self.market = market
+        self._model = model
         self.frictions = frictions
         self.account = account
         self._contracts = {contract.instrument: contract for contract in market.contracts}
@@ -85,6 +92,7 @@ class SimulatedExchange:
         for ticket in foreign_orders:
             self._require(ticket.instrument)
             self._book.accept(ticket)
+        self._unmarked = self._money.unmarked()
 
     # What is
 
@@ -126,6 +134,11 @@ class SimulatedExchange:
     def account_values(self) -> dict[str, float | str]:
         """The account's figures by IB's tag, USD; `AccountType` is `BIFROST-SIMULATOR`."""
         return self._money.values()
+
+    @property
+    def is_valued(self) -> bool:
+        """Whether everything that the account opened with has had a price; before, its net liquidation lacks it."""
+        return not self._unmarked
 
     def daily_pnl(self, instrument: str | None = None) -> DailyPnl:
         """Today's P&L of the account (after commissions) or of one instrument."""
@@ -182,6 +195,8 @@ class SimulatedExchange:
         for quote in step.quotes:
             self._quotes[quote.instrument] = quote
             self._money.mark(quote)
+        if self._unmarked:
+            self._value_unquoted(step.ts_us)
         events: list[ExchangeEvent] = [self._money.position(name) for name in settled]
         for order in self._book.working():
             if not step.is_open:
@@ -393,6 +408,21 @@ class SimulatedExchange:
             if quote.bid is not None and quote.ask is not None
         }
 
+    def _value_unquoted(self, ts_us: int) -> None:
+        if self._model is not None:
+            for name in self._money.unmarked():
+                value = self._modelled(self._model, self._contracts[name], ts_us)
+                if value is not None:
+                    self._money.mark(SimQuote(instrument=name, bid=value, ask=value))
+        self._unmarked = self._money.unmarked()
+
+    def _modelled(self, model: OptionModel, contract: SimContract, ts_us: int) -> float | None:
+        stock, quote = self._quotes.get(contract.symbol), self._quotes.get(contract.instrument)
+        if contract.kind == "stock" or stock is None or stock.bid is None or stock.ask is None:
+            return None
+        quoted = None if quote is None else quote.model_volatility
+        return model(contract, ts_us, (stock.bid + stock.ask) / 2, quoted)
+
     def _settle_expired(self, now_us: int) -> list[str]:
         """Options past their last trading time leave the account overnight, exercised when in the money."""
         changed: list[str] = []
@@ -454,6 +484,7 @@ class SimulatedExchange:
         self._same_day = ((), -math.inf)
         self._closes = dict(book.closes)
         self._book.restore(book)
+        self._unmarked = self._money.unmarked()
 
     def _lasting_market(self) -> LastingMarket:
         if not isinstance(self.market, LastingMarket):

@@ -68,6 +68,16 @@ def with_model(
     )
 
 
+def value_of(
+    contract: SimContract, ts_us: int, underlying_price: float, volatility: float | None, *, rate: float
+) -> float | None:
+    """The Black-Scholes value of an option, USD a share; None for a stock, or without a volatility (a year)."""
+    if volatility is None or contract.right is None or contract.strike is None:
+        return None
+    years = years_left(contract, ts_us)
+    return black_scholes.price(contract.right, underlying_price, contract.strike, years, rate, volatility)
+
+
 def around(value: float, spread: float) -> tuple[float | None, float]:
     """Bid and ask on the tick around a value, at least a tick apart; no bid where it would not be positive."""
     bid_ticks = math.floor((value - spread / 2) / TICK_USD + 0.5)
@@ -80,10 +90,9 @@ def model_quote(
     contract: SimContract, ts_us: int, underlying_price: float, volatility: float, *, rate: float, spread_usd: float
 ) -> SimQuote:
     """A quote around the Black-Scholes value at this volatility (a year); no sides once the option has expired."""
-    years = years_left(contract, ts_us)
-    if years <= 0 or contract.right is None or contract.strike is None:
+    value = value_of(contract, ts_us, underlying_price, volatility, rate=rate)
+    if value is None or years_left(contract, ts_us) <= 0:
         return SimQuote(instrument=contract.instrument, bid=None, ask=None)
-    value = black_scholes.price(contract.right, underlying_price, contract.strike, years, rate, volatility)
     bid, ask = around(value, max(spread_usd, OPTION_SPREAD * value))
     quote = SimQuote(instrument=contract.instrument, bid=bid, ask=ask, bid_size=10.0, ask_size=10.0)
     return with_model(quote, contract, ts_us, underlying_price, volatility=volatility, rate=rate)

@@ -334,4 +334,8 @@ class SimulatedVenue:
             return
         self._account_told_us = self._exchange.now_us
         values = {tag: value for tag, value in self._exchange.account_values().items() if isinstance(value, float)}
+        if not self._exchange.is_valued:
+            # The desk's equity counts from the first net liquidation that it hears: it must be of the whole account.
+            self._account_told_us = None
+            del values["NetLiquidation"]
         self._emit(AccountReported(ts_us=self._clock.now_us(), values_usd=values))

@@ -106,6 +106,19 @@ def test_volatility_prices_the_legs(file: Path, tmp_path: Path) -> None:
             assert quote.model_volatility == volatility
 
 
+@pytest.mark.parametrize(("before_min", "closes"), [(0, True), (1, True), (5, True), (6, False), (200, False)])
+def test_the_last_session_closes_where_its_rows_reach_the_close(
+    file: Path, tmp_path: Path, before_min: int, closes: bool
+) -> None:
+    close = OPEN + 390 * MINUTE
+    last = close - before_min * MINUTE
+    rows = [*bars("70,70.02", "71,71.02", start=OPEN), *bars("72,72.02", start=last)]
+    found = steps(open_feed(write(file, "ts_us,bid,ask", rows), desk(), base=tmp_path))
+    assert [step.ts_us for step in found] == [OPEN, OPEN + MINUTE, *dict.fromkeys((last, close if closes else last))]
+    assert found[-1].is_open is not closes
+    assert found[-1].quotes[0].bid == 72
+
+
 def test_ticks_get_a_clock(file: Path, tmp_path: Path) -> None:
     rows = bars(*["70,70.02"] * 20, every=700_000)
     feed = open_feed(write(file, "ts_us,bid,ask", rows), desk(), base=tmp_path)
