@@ -20,6 +20,8 @@ class ClosedDays:
     def __init__(self) -> None:
         self.parts: dict[str, DayPart] = {}
         self.commissions_usd: dict[str, float] = {}
+        self.modelled: dict[str, tuple[str, ...]] = {}
+        """Legs held at the day's end whose mark was a model's value then: nobody quoted both sides of them."""
 
     def close(self, book: Book, equity: Sequence[tuple[Any, ...]]) -> None:
         """Keep the last word of the day that `book` still stands in; `equity` are the run's rows so far."""
@@ -40,6 +42,7 @@ class ClosedDays:
             hedges=ledger.hedges_today,
         )
         self.commissions_usd[ledger.day] = ledger.commission_usd
+        self.modelled[ledger.day] = tuple(leg for leg in book.day.modelled if ledger.leg_quantities.get(leg))
 
 
 def _newest_of(equity: Sequence[tuple[Any, ...]], day: str) -> list[tuple[Any, ...]]:

@@ -14,6 +14,7 @@ CODES = {
     "core_left": "the desk stopped by itself before the data ended: {detail}",
     "never_hedged": "a hedge was wanted at {count} moments and none was ever sent; most often refused by {detail}",
     "no_net_delta": "net delta was never known: {detail}",
+    "modelled_close": "sessions that end at a model's value of a leg without a quote: {count}; first: {detail}",
 }
 """Code -> the line for people. The codes are documented in docs/backtest.md."""
 

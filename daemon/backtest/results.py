@@ -99,3 +99,8 @@ def what_was_odd(recorder: Recorder) -> None:
         oddities.note("never_hedged", rule, last_us, count=exposure.needed)
     if exposure.moments and not exposure.known:
         oddities.note("no_net_delta", "no leg had a volatility, or none is held; see greeks.volatility", last_us)
+    modelled = [(day, legs) for day, legs in recorder.closed.modelled.items() if legs]
+    if modelled:
+        day, legs = modelled[0]
+        closed_us = recorder.closed.parts[day].last_us
+        oddities.note("modelled_close", ", ".join(legs), closed_us, count=len(modelled))

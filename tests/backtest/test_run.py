@@ -19,7 +19,7 @@ from daemon.backtest.run import Result, run_backtest
 from daemon.backtest.run_folder import RunFolder, RunFolderError
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
 from daemon.venues.feeds.errors import FeedError
-from daemon.venues.simulated.model import SimQuote
+from daemon.venues.simulated.model import SimContract, SimQuote
 from examples.recompute_pnl import main as recompute
 from state.runs.folder import BacktestPaths
 from state.runs.records import Progress, Summary, VenueModel
@@ -194,6 +194,22 @@ def test_legs_without_any_price_are_no_success() -> None:
     assert (result.summary.status, result.summary.figures) == ("failed", None)
     assert "TWX 20141017 C 100" in str(result.summary.problem)
     assert "no_net_delta" in [each.code for each in result.summary.findings]
+
+
+def test_a_result_that_ends_at_a_models_value_says_so() -> None:
+    """A leg that nobody quotes is valued by its model: every figure is then the model's word, and is not a market's."""
+    quoted = backtest(feed_of(path()))
+    assert "modelled_close" not in [each.code for each in quoted.summary.findings]
+    feed = feed_of(path())
+    plain = feed.market._option
+
+    def put_unquoted(contract: SimContract, ts_us: int, spot: float) -> SimQuote:
+        is_put = contract.right == "P"
+        return SimQuote(instrument=contract.instrument, bid=None, ask=None) if is_put else plain(contract, ts_us, spot)
+
+    feed.market._option = put_unquoted  # type: ignore[method-assign]
+    told = [each for each in backtest(feed).summary.findings if each.code == "modelled_close"]
+    assert [(each.count, each.detail) for each in told] == [(1, "TWX 20141017 P 100")]
 
 
 def test_positions_that_the_profile_does_not_name_fail_the_run() -> None:
