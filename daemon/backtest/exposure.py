@@ -30,25 +30,21 @@ class Exposure(msgspec.Struct, kw_only=True):
     def count(self, columns: DecisionColumns, rows: int) -> None:
         """Take in the oldest `rows`, before they are handed over."""
         texts = columns.words.texts
-        delta, own = _part(columns.net_delta_shares, rows), _part(columns.own_shares, rows)
+        delta, own = columns.column("net_delta_shares", rows), columns.column("own_shares", rows)
         known = ~np.isnan(delta)
         self.moments += rows
-        self.needed += int(np.count_nonzero(_part(columns.needed, rows)))
+        self.needed += int(np.count_nonzero(columns.column("needed", rows)))
         self.hedged += sum(row < rows for row in columns.orders)
         self.known += int(np.count_nonzero(known))
         self.abs_delta_sum += float(np.abs(delta[known]).sum())
         self.abs_delta_most = max(self.abs_delta_most, float(np.abs(delta[known]).max(initial=0.0)))
         self.abs_own_most = max(self.abs_own_most, float(np.abs(own).max(initial=0.0)))
-        refused = _part(columns.refused, rows)
+        refused = columns.column("refused", rows)
         self.refused.update(_counted(refused[refused != NO_WORD], texts))
-        session = _part(columns.session, rows)
+        session = columns.column("session", rows)
         self.refused_in.update(_counted(session[(refused != NO_WORD) & (session != NO_WORD)], texts))
         inside = known & (session != NO_WORD)
-        self.states.update(_counted(_part(columns.state_code, rows)[inside], texts))
-
-
-def _part(values: Any, rows: int) -> NDArray[Any]:
-    return np.array(memoryview(values)[:rows])
+        self.states.update(_counted(columns.column("state_code", rows)[inside], texts))
 
 
 def _counted(numbers: NDArray[Any], texts: list[str]) -> dict[str, int]:

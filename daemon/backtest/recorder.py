@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
@@ -124,16 +125,16 @@ class Recorder:
         session = self._session_now(book)
         return columns.add(
             book.ts_us,
-            NO_WORD if session is None else words.number(session.date),
+            NO_WORD if session is None else words.numbers[session.date],
             _NAN if spot is None else spot,
             _NAN if net is None else net,
             book.ledger.own_shares,
             self.legs.value_usd(book),
             self.legs.cost_usd(book),
-            words.number(seen.state_code),
-            words.number(book.daemon_state.value),
+            words.numbers[seen.state_code],
+            words.numbers[book.daemon_state.value],
             seen.needed,
-            words.number(seen.refused),
+            words.numbers[seen.refused],
             seen.measured,
             seen.limit,
         )
@@ -144,7 +145,7 @@ class Recorder:
         if last >= 0 and self._row_us == book.ts_us and last not in self.columns.orders:
             return last
         self._row_us = book.ts_us
-        code = "" if last < 0 else self.columns.words.texts[self.columns.state_code[last]]
+        code = self.columns.last_code()
         seen = Seen(net_delta_shares=self.net_delta_shares, mid=None, state_code=code, needed=False)
         return self._append(book, seen)
 
@@ -166,42 +167,54 @@ class Recorder:
                 self._sample(note.ts_us, after, day, note.net_delta_shares)
 
     def _take_rows(self, rows: LeapRows, after: Book) -> None:
-        if len(self.columns) >= ROW_GROUP:
-            self._hand_over_finished(after)
-        found, columns, words = rows.columns(), self.columns, self.columns.words
-        self._learn(rows, found)
-        self.columns.extend(
-            {
-                "ts_us": found.ts_us,
-                "session": np.full(len(rows), words.number(rows.session)),
-                "spot": found.spot,
-                "net_delta_shares": found.net_delta_shares,
-                "own_shares": np.full(len(rows), rows.own_shares),
-                "option_value_usd": found.option_value_usd,
-                "option_cost_usd": np.full(len(rows), self.legs.cost_usd(after)),
-                "state_code": self._code_words[found.code],
-                "daemon_state": np.full(len(rows), words.number(rows.daemon_state)),
-                "needed": found.needed,
-                "refused": self._refusal_words[found.refused],
-                "measured": found.measured,
-                "limit": found.limit,
-            }
-        )
-        self._row_us, self._row_rank = columns.ts_us[-1], int(columns.needed[-1])
-        net = columns.net_delta_shares[-1]
+        """Append them, a row group at a time, so that the groups are those of rows that come one by one."""
+        columns, numbers = self.columns, self.columns.words.numbers
+        start = rows.start
+        while start < rows.stop:
+            if len(columns) >= ROW_GROUP:
+                self._hand_over_finished(after)
+            stop = min(rows.stop, start + max(ROW_GROUP - len(columns), 1))
+            part = msgspec.structs.replace(rows, start=start, stop=stop)
+            found = part.columns()
+            self._learn(part, found)
+            columns.extend(
+                len(part),
+                {
+                    "ts_us": found.ts_us,
+                    "session": numbers[rows.session],
+                    "spot": found.spot,
+                    "net_delta_shares": found.net_delta_shares,
+                    "own_shares": rows.own_shares,
+                    "option_value_usd": found.option_value_usd,
+                    "option_cost_usd": self.legs.cost_usd(after),
+                    "state_code": self._code_words[found.code],
+                    "daemon_state": numbers[rows.daemon_state],
+                    "needed": found.needed,
+                    "refused": self._refusal_words[found.refused],
+                    "measured": found.measured,
+                    "limit": found.limit,
+                },
+            )
+            start = stop
+        self._row_us, self._row_rank = int(found.ts_us[-1]), int(found.needed[-1])
+        net = float(found.net_delta_shares[-1])
         self.net_delta_shares = None if math.isnan(net) else net
 
     def _learn(self, rows: LeapRows, found: Buffers) -> None:
         """Number words that are new in the order in which row after row would have brought them."""
-        words = self.columns.words
-        new: list[tuple[int, int, str | None, int]] = [(0, 0, rows.session, -1), (0, 2, rows.daemon_state, -1)]
+        numbers = self.columns.words.numbers
+        news: list[tuple[int, int, str | None, int]] = []
         for order, known, values in ((1, self._code_words, found.code), (3, self._refusal_words, found.refused)):
-            places = np.flatnonzero(known[values] == _UNSEEN)
-            for value in dict.fromkeys(values[places].tolist()):
-                text = unpacked(value).text if order == 1 else REFUSALS[value]
-                new.append((int(np.argmax(values == value)), order, text, value))
-        for _, order, text, value in sorted(new, key=lambda each: each[:2]):
-            number = words.number(text)
+            unseen = known[values] == _UNSEEN
+            if unseen.any():
+                for value in dict.fromkeys(values[unseen].tolist()):
+                    text = unpacked(value).text if order == 1 else REFUSALS[value]
+                    news.append((int(np.argmax(values == value)), order, text, value))
+        if rows.session in numbers and rows.daemon_state in numbers and not news:
+            return
+        news.extend(((0, 0, rows.session, -1), (0, 2, rows.daemon_state, -1)))
+        for _, order, text, value in sorted(news, key=lambda each: each[:2]):
+            number = numbers[text]
             if order == 1:
                 self._code_words[value] = number
             elif order == 3:
@@ -237,7 +250,7 @@ class Recorder:
             return
         self.new_refusals[reason] += 1
         if record.status == "refused_by_core" and row >= 0:
-            self.columns.refused[row] = self.columns.words.number(reason)
+            self.columns.refuse(row, self.columns.words.numbers[reason])
 
     def _on_fill(self, record: Record, book: Book, row: int) -> None:  # noqa: ARG002 -- one shape for all
         self.orders.filled(record, book)

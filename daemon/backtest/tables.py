@@ -1,11 +1,10 @@
 """The tables of a run: columns that grow cheaply while it goes on, and become Parquet row groups as they fill.
 
-A row costs a few appends to arrays; text is kept as numbers into lists of words. No wall time is in any column, so the
-same decisions give the same bytes.
+A row that comes alone costs a tuple, rows that come together a copy; text is kept as numbers into a list of words. No
+wall time is in any column, so the same decisions give the same bytes.
 """
 
 import math
-from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,25 +24,29 @@ NO_WORD = -1
 _NAN = math.nan
 
 
+class _Numbers(dict[str | None, int]):
+    """Text -> its number; one that is new gets the next."""
+
+    def __init__(self, texts: list[str]) -> None:
+        super().__init__({None: NO_WORD})
+        self._texts = texts
+
+    def __missing__(self, text: str) -> int:
+        number = self[text] = len(self._texts)
+        self._texts.append(text)
+        return number
+
+
 class Words:
-    """Texts that repeat, each once: `number(text)` is what a column keeps."""
+    """Texts that repeat, each once: `numbers[text]` is what a column keeps, `NO_WORD` for None."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
-        self._numbers: dict[str | None, int] = {None: NO_WORD}
-
-    def number(self, text: str | None) -> int:
-        """The word's number; `NO_WORD` for None."""
-        found = self._numbers.get(text)
-        if found is None and text is not None:
-            found = self._numbers[text] = len(self.texts)
-            self.texts.append(text)
-        return NO_WORD if found is None else found
+        self.numbers = _Numbers(self.texts)
 
     def column(self, numbers: NDArray[np.int32]) -> pa.Array:
         """Numbers as a dictionary column; the dictionary holds every word so far."""
-        indices = pa.array(numbers, mask=numbers < 0)
-        return pa.DictionaryArray.from_arrays(indices, pa.array(self.texts, pa.string()))
+        return pa.DictionaryArray.from_arrays(_masked(numbers, numbers < 0), pa.array(self.texts, pa.string()))
 
 
 class HedgeOrder(msgspec.Struct, kw_only=True):
@@ -57,34 +60,47 @@ class HedgeOrder(msgspec.Struct, kw_only=True):
     commission_usd: float = 0.0
 
 
+_KINDS: dict[str, type[np.generic]] = {
+    "ts_us": np.int64,
+    "session": np.int32,
+    "spot": np.float64,
+    "net_delta_shares": np.float64,
+    "own_shares": np.float64,
+    "option_value_usd": np.float64,
+    "option_cost_usd": np.float64,
+    "state_code": np.int32,
+    "daemon_state": np.int32,
+    "needed": np.bool_,
+    "refused": np.int32,
+    "measured": np.float64,
+    "limit": np.float64,
+}
+"""The columns of `DecisionColumns`: numbers of words are integers; NaN stands for what is not known."""
+_WORDS = ("session", "state_code", "daemon_state", "refused")
+_CODE, _REFUSED = list(_KINDS).index("state_code"), list(_KINDS).index("refused")
+
+
 class DecisionColumns:
-    """The newest rows of the decision table, in order of time. `take` moves finished ones out as a record batch."""
+    """The newest rows of the decision table, in order of time. `take` moves finished ones out as a record batch.
+
+    A row that comes alone waits as a tuple until arrays are wanted; rows that come as arrays are copied at once.
+    """
 
     def __init__(self) -> None:
         self.words = Words()
         """Of sessions, state codes, daemon states and refusals alike."""
-        self.ts_us = array("q")
-        self.session = array("i")
-        self.spot = array("d")
-        self.net_delta_shares = array("d")
-        self.own_shares = array("d")
-        self.option_value_usd = array("d")
-        self.option_cost_usd = array("d")
-        self.state_code = array("i")
-        self.daemon_state = array("i")
-        self.needed = array("b")
-        self.refused = array("i")
         self.orders: dict[int, HedgeOrder] = {}
         """Row -> its order. Rows count from the oldest one that is held."""
-        self.measured = array("d")
-        self.limit = array("d")
-        """What the refusing rule measured, and its limit."""
         self.measured_text: dict[int, str] = {}
         self.limit_text: dict[int, str] = {}
-        """Row -> the same where it is no number."""
+        """Row -> what the refusing rule measured, and its limit, where it is no number."""
+        self._columns: dict[str, NDArray[Any]] = {name: np.empty(ROW_GROUP, kind) for name, kind in _KINDS.items()}
+        self._settled = 0
+        """Rows in the columns; those behind them are `_newest`."""
+        self._newest: list[tuple[Any, ...]] = []
 
     def __len__(self) -> int:
-        return len(self.ts_us)
+        return self._settled + len(self._newest)
 
     def add(  # noqa: PLR0917 -- a hot call: positional
         self,
@@ -103,108 +119,112 @@ class DecisionColumns:
         limit: float | str | None,
     ) -> int:
         """Append a row; NaN stands for what is not known. Gives its number."""
-        row = len(self.ts_us)
-        self.ts_us.append(ts_us)
-        self.session.append(session)
-        self.spot.append(spot)
-        self.net_delta_shares.append(net_delta_shares)
-        self.own_shares.append(own_shares)
-        self.option_value_usd.append(option_value_usd)
-        self.option_cost_usd.append(option_cost_usd)
-        self.state_code.append(state_code)
-        self.daemon_state.append(daemon_state)
-        self.needed.append(needed)
-        self.refused.append(refused)
-        if measured is None and limit is None:
-            self.measured.append(_NAN)
-            self.limit.append(_NAN)
-            return row
-        self.measured.append(_number(measured))
-        self.limit.append(_number(limit))
-        if isinstance(measured, str):
-            self.measured_text[row] = measured
-        if isinstance(limit, str):
-            self.limit_text[row] = limit
+        row = self._settled + len(self._newest)
+        if measured is None or isinstance(measured, str):
+            if measured is not None:
+                self.measured_text[row] = measured
+            measured = _NAN
+        if limit is None or isinstance(limit, str):
+            if limit is not None:
+                self.limit_text[row] = limit
+            limit = _NAN
+        self._newest.append(
+            (
+                ts_us, session, spot, net_delta_shares, own_shares, option_value_usd, option_cost_usd, state_code,
+                daemon_state, needed, refused, measured, limit,
+            )
+        )  # fmt: skip
         return row
 
-    def extend(self, columns: Mapping[str, NDArray[Any]]) -> None:
-        """Append many rows without orders: name of each column -> its values, all of one length."""
-        for name, column in self._columns().items():
-            column.frombytes(np.ascontiguousarray(columns[name], dtype=column.typecode).tobytes())
+    def extend(self, rows: int, columns: Mapping[str, Any]) -> None:
+        """Append so many rows without orders: name of each column -> its values, or the one that all of them have."""
+        self._settle(rows)
+        start, stop = self._settled, self._settled + rows
+        for name, column in self._columns.items():
+            column[start:stop] = columns[name]
+        self._settled = stop
 
     def drop_last(self) -> None:
         """Take the newest row back: a later decision of its moment says more. It must have no order."""
-        row = len(self.ts_us) - 1
-        for column in self._columns().values():
-            column.pop()
+        if self._newest:
+            self._newest.pop()
+        else:
+            self._settled -= 1
+        row = len(self)
         self.measured_text.pop(row, None)
         self.limit_text.pop(row, None)
 
+    def refuse(self, row: int, rule: int) -> None:
+        """The hedge of that row was refused after all, by the rule of that number."""
+        place = row - self._settled
+        if place < 0:
+            self._columns["refused"][row] = rule
+        else:
+            values = self._newest[place]
+            self._newest[place] = (*values[:_REFUSED], rule, *values[_REFUSED + 1 :])
+
+    def last_code(self) -> str:
+        """The newest row's state code; empty where there is no row."""
+        if not len(self):
+            return ""
+        number: int = self._newest[-1][_CODE] if self._newest else self._columns["state_code"][self._settled - 1]
+        return self.words.texts[number]
+
+    def column(self, name: str, rows: int) -> NDArray[Any]:
+        """One column of the oldest rows: a view that holds until the next change."""
+        self._settle(0)
+        return self._columns[name][:rows]
+
     def take(self, rows: int) -> pa.RecordBatch:
         """The oldest `rows` as a batch of `DECISIONS`; they are held no more."""
-        batch = self._batch(rows)
-        for column in self._columns().values():
-            del column[:rows]
+        self._settle(0)
+        batch, left = self._batch(rows), self._settled - rows
+        for column in self._columns.values():
+            column[:left] = column[rows : self._settled].copy()
+        self._settled = left
         self.orders = {row - rows: order for row, order in self.orders.items() if row >= rows}
         self.measured_text = {row - rows: text for row, text in self.measured_text.items() if row >= rows}
         self.limit_text = {row - rows: text for row, text in self.limit_text.items() if row >= rows}
         return batch
 
-    def _columns(self) -> dict[str, "array[Any]"]:
-        return {
-            "ts_us": self.ts_us,
-            "session": self.session,
-            "spot": self.spot,
-            "net_delta_shares": self.net_delta_shares,
-            "own_shares": self.own_shares,
-            "option_value_usd": self.option_value_usd,
-            "option_cost_usd": self.option_cost_usd,
-            "state_code": self.state_code,
-            "daemon_state": self.daemon_state,
-            "needed": self.needed,
-            "refused": self.refused,
-            "measured": self.measured,
-            "limit": self.limit,
-        }
+    def _settle(self, more: int) -> None:
+        """Move the newest rows into the columns, and make room for `more`."""
+        newest, start = self._newest, self._settled
+        stop = start + len(newest)
+        if stop + more > len(self._columns["ts_us"]):
+            room = max(stop + more, 2 * len(self._columns["ts_us"]))
+            for name, column in self._columns.items():
+                self._columns[name] = np.empty(room, column.dtype)
+                self._columns[name][:start] = column[:start]
+        if newest:
+            for column, values in zip(self._columns.values(), zip(*newest, strict=True), strict=True):
+                column[start:stop] = values
+            self._settled, self._newest = stop, []
 
     def _batch(self, rows: int) -> pa.RecordBatch:
         orders = [(row, order) for row, order in self.orders.items() if row < rows]
         filled = [(row, order) for row, order in orders if order.filled_shares > 0]
-        hedged = np.zeros(rows, dtype=bool)
-        hedged[[row for row, _ in orders]] = True
-        sides = np.full(rows, NO_WORD, dtype=np.int32)
+        hedged, sides = np.zeros(rows, np.bool_), np.full(rows, NO_WORD, np.int32)
         for row, order in orders:
-            sides[row] = self.words.number(order.side)
-        ts = _column(self.ts_us, rows, np.int64)
+            hedged[row], sides[row] = True, self.words.numbers[order.side]
+        found: dict[str, Any] = {name: column[:rows].copy() for name, column in self._columns.items()}
+        made = {
+            name: self.words.column(column) if name in _WORDS else array_of(column) for name, column in found.items()
+        }
         columns = {
-            "ts": pa.array(ts).cast(TS),
-            "ts_us": pa.array(ts),
-            "session": self._word(self.session, rows),
-            "spot": _floats(self.spot, rows),
-            "net_delta_shares": _floats(self.net_delta_shares, rows),
-            "own_shares": _floats(self.own_shares, rows),
-            "option_value_usd": _floats(self.option_value_usd, rows),
-            "option_cost_usd": _floats(self.option_cost_usd, rows),
-            "state_code": self._word(self.state_code, rows),
-            "daemon_state": self._word(self.daemon_state, rows),
-            "needed": pa.array(_column(self.needed, rows, np.int8).astype(bool)),
-            "hedged": pa.array(hedged),
+            **made,
+            "ts": made["ts_us"].cast(TS),
+            "hedged": array_of(hedged),
             "side": self.words.column(sides),
             "quantity_shares": _sparse(rows, [(row, order.quantity_shares) for row, order in orders]),
             "filled_shares": _sparse(rows, [(row, order.filled_shares) for row, order in orders]),
             "price": _sparse(rows, [(row, order.value_usd / order.filled_shares) for row, order in filled]),
             "commission_usd": _sparse(rows, [(row, order.commission_usd) for row, order in filled]),
             "order_ref": _texts(rows, [(row, order.order_ref) for row, order in orders]),
-            "refused": self._word(self.refused, rows),
-            "measured": _floats(self.measured, rows),
-            "limit": _floats(self.limit, rows),
             "measured_text": _texts(rows, self.measured_text.items()),
             "limit_text": _texts(rows, self.limit_text.items()),
         }
         return pa.RecordBatch.from_arrays([columns[name] for name in DECISIONS.names], schema=DECISIONS)
-
-    def _word(self, numbers: "array[int]", rows: int) -> pa.Array:
-        return self.words.column(_column(numbers, rows, np.int32))
 
 
 class Rows:
@@ -235,29 +255,44 @@ def _typed(values: list[Any], kind: pa.DataType) -> pa.Array:
     return pa.array(values, kind)
 
 
-def _column(values: "array[Any]", rows: int, kind: Any) -> NDArray[Any]:
-    """The first rows as a copy: an array that somebody looks into cannot grow."""
-    return np.array(memoryview(values)[:rows], dtype=kind)
+def array_of(values: NDArray[Any]) -> pa.Array:
+    """Numbers or booleans as a column without another copy; NaN is null. The values must not change any more."""
+    if values.dtype == np.bool_:
+        bits = np.packbits(values, bitorder="little")
+        return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(bits)])
+    if values.dtype != np.float64:
+        return pa.array(values)
+    return _masked(values, np.isnan(values))
 
 
-def _floats(values: "array[float]", rows: int) -> pa.Array:
-    return pa.array(_column(values, rows, np.float64), from_pandas=True)
+def _masked(values: NDArray[Any], missing: NDArray[np.bool_]) -> pa.Array:
+    """Numbers as a column with nulls."""
+    if not missing.any():
+        return pa.array(values)
+    known = np.packbits(~missing, bitorder="little")
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [pa.py_buffer(known), pa.py_buffer(values)])
 
 
-def _number(value: float | str | None) -> float:
-    return _NAN if value is None or isinstance(value, str) else value
-
-
-def _sparse(rows: int, values: Iterable[tuple[int, float]]) -> pa.Array:
+def _sparse(rows: int, values: list[tuple[int, float]]) -> pa.Array:
+    """A column of a few numbers."""
+    if not values:
+        return pa.nulls(rows, pa.float64())
     found = np.full(rows, _NAN)
     for row, value in values:
         found[row] = value
-    return pa.array(found, from_pandas=True)
+    return array_of(found)
 
 
 def _texts(rows: int, values: Iterable[tuple[int, str]]) -> pa.Array:
-    found: list[str | None] = [None] * rows
+    """A column of a few texts; the rows ascend."""
+    known, lengths, texts = np.zeros(rows, np.bool_), np.zeros(rows + 1, np.int32), []
     for row, value in values:
         if row < rows:
-            found[row] = value
-    return pa.array(found, pa.string())
+            text = value.encode()
+            known[row], lengths[row + 1] = True, len(text)
+            texts.append(text)
+    if not texts:
+        return pa.nulls(rows, pa.string())
+    buffers = (np.packbits(known, bitorder="little"), np.cumsum(lengths, dtype=np.int32), b"".join(texts))
+    return pa.Array.from_buffers(pa.string(), rows, [pa.py_buffer(each) for each in buffers])

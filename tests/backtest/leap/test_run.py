@@ -4,9 +4,12 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from config.loader import LoadedProfile
+from daemon.backtest import recorder
 from daemon.backtest.leap import opening
 from daemon.backtest.leap.columns import ColumnarMarket
 from daemon.backtest.leap.gathering import GatheredMarket
@@ -52,6 +55,19 @@ def test_a_run_with_leaps_leaves_the_same_tables(model: VenueModel) -> None:
     assert fast.fills.equals(slow.fills)
     assert fast.fills.num_rows > 3
     assert told(fast.summary) == told(slow.summary)
+
+
+def test_the_decision_files_of_both_are_byte_identical(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "ROW_GROUP", 300)
+    written = []
+    for fast in (False, True):
+        file, decisions = pa.BufferOutputStream(), played(calm_scenario(2500), fast=fast).decisions
+        with pq.ParquetWriter(file, decisions.schema) as writer:
+            for batch in decisions.to_batches():
+                writer.write_batch(batch)
+        written.append(file.getvalue())
+    assert pq.ParquetFile(pa.BufferReader(written[0])).num_row_groups > 8
+    assert written[0].equals(written[1])
 
 
 def test_a_wild_run_with_leaps_leaves_the_same_tables(monkeypatch: pytest.MonkeyPatch) -> None:
