@@ -100,10 +100,11 @@ def _cells(plan: "SweepPlan", cells: "Sequence[Judged]", best: int) -> Iterator[
     if plan.folds:
         yield f"{plan.objective} in sample" + (", mean of the folds" if plan.method != "bayes" else ", last fold")
     heads = ("robust", "alone", "neighbours") + (() if narrow else ("worst",))
+    wide = 10 if narrow else 11
     yield (
         f"{'cell':>5}"
-        + "".join(f"  {head:>11}" for head in heads)
-        + f"  {'verdict':<8}"
+        + "".join(f"  {head:>{wide}}" for head in heads)
+        + f"  {'verdict':<8}  {'hedges':>7}"
         + "".join(f"  {name:>{width}}" for name, width in zip(names, widths, strict=True))
     )
     for cell in good[:best]:
@@ -112,12 +113,33 @@ def _cells(plan: "SweepPlan", cells: "Sequence[Judged]", best: int) -> Iterator[
         word = coloured(f"{cell.word:<8}", _COLOURS[cell.word]) if cell.word in _COLOURS else f"{cell.word:<8}"
         yield (
             f"{cell.number:>5}"
-            + "".join(f"  {_figure(each):>11}" for each in figures)
-            + f"  {word}"
+            + "".join(f"  {_figure(each):>{wide}}" for each in figures)
+            + f"  {word}  {_hedges(cell):>7}"
             + "".join(f"  {value:>{width}}" for value, width in zip(values, widths, strict=True))
         )
     if len(good) > best:
         yield f"{len(good) - best} more: --best {len(good)}"
+    few = sorted(cell.number for cell in good if cell.hardly_hedged)
+    if few:
+        yield from _warned(
+            f"* HARDLY HEDGED, less than once a session, in {_named(few)}: "
+            "what it brought is mostly the way the market went"
+        )
+
+
+def _warned(text: str) -> Iterator[str]:
+    for line in textwrap.wrap(text, max(40, console().width)):
+        yield coloured(line, "yellow")
+
+
+def _hedges(cell: "Judged") -> str:
+    return "-" if cell.hedges is None else f"{'*' if cell.hardly_hedged else ''}{cell.hedges:,}"
+
+
+def _named(numbers: "Sequence[int]") -> str:
+    """`2 cells (3, 7)`."""
+    named = ", ".join(str(each) for each in numbers[:8]) + (" ..." if len(numbers) > 8 else "")
+    return f"{len(numbers)} {'cell' if len(numbers) == 1 else 'cells'} ({named})"
 
 
 def _failures(trials: "Sequence[Trial]") -> Iterator[str]:
@@ -134,12 +156,7 @@ def _halts(trials: "Sequence[Trial]") -> Iterator[str]:
     """A cell whose desk halted is not judged by what was varied."""
     numbers = halted_trials(trials)
     if numbers:
-        named = ", ".join(str(each) for each in numbers[:8]) + (" ..." if len(numbers) > 8 else "")
-        yield coloured(
-            f"HALTED in {len(numbers)} {'cell' if len(numbers) == 1 else 'cells'} ({named}): "
-            "their figures are partly of a desk that stood still",
-            "yellow",
-        )
+        yield from _warned(f"HALTED in {_named(numbers)}: their figures are partly of a desk that stood still")
 
 
 def _folds(table: "FoldTable") -> Iterator[str]:

@@ -47,6 +47,14 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """How much of the cell's advantage over the middle cell the mean of its neighbours keeps, in percent."""
     word: Word
     """plateau, spike; below: poorer than the middle cell; alone: fewer than two neighbours; failed: no result."""
+    hedges: int | None = None
+    """Sent over the `sessions` that the objective is of."""
+    sessions: int | None = None
+
+    @property
+    def hardly_hedged(self) -> bool:
+        """Fewer hedges than sessions: what such a cell earned is mostly the way the market went."""
+        return self.hedges is not None and self.sessions is not None and self.hedges < self.sessions
 
 
 class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +163,8 @@ def _judged(cell: Cell, objective: float, near: list[Cell], middle: float, bette
         word=_word(
             len(around), kept, advantage, is_flat=mean is not None and better.score(mean) >= better.score(objective)
         ),
+        hedges=cell.hedges,
+        sessions=cell.sessions,
     )
 
 
@@ -170,7 +180,7 @@ def _word(neighbours: int, kept_pct: float | None, advantage: float, *, is_flat:
 def _failed(cell: Cell) -> Judged:
     return Judged(
         number=cell.number, params=cell.params, objective=None, neighbours=(), neighbour_mean=None,
-        neighbour_worst=None, robust=None, kept_pct=None, word="failed",
+        neighbour_worst=None, robust=None, kept_pct=None, word="failed", hedges=cell.hedges, sessions=cell.sessions,
     )  # fmt: skip
 
 
@@ -180,7 +190,20 @@ def _robust_order(each: Judged, better: Better) -> tuple[float, ...]:
     return (*(better.score(part) for part in parts if part is not None), -each.number)
 
 
+def hedged_text(cell: Judged) -> str:
+    """`12 hedges in 10 sessions`, and what it means where they are few; empty where nothing says it."""
+    if cell.hedges is None or cell.sessions is None:
+        return ""
+    few = ": hardly hedged, so what it earned is mostly the way the market went" if cell.hardly_hedged else ""
+    return f"{cell.hedges:,} hedges in {cell.sessions:,} sessions{few}"
+
+
 def _why(plan: SweepPlan, best: Judged, robust: Judged) -> str:
+    why = _compared(plan, best, robust)
+    return f"{why}; yet cell {robust.number} sent {hedged_text(robust)}" if robust.hardly_hedged else why
+
+
+def _compared(plan: SweepPlan, best: Judged, robust: Judged) -> str:
     alone = f"cell {best.number} is best by itself ({best.objective:,.6g} {plan.objective})"
     if robust.word == "alone":
         return f"{alone}, but too few cells lie around any to tell plateau from spike: try more"

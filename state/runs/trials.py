@@ -41,6 +41,9 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """On the whole data; under a walk-forward split the mean over the folds' in-sample stretches. None: it failed."""
     figures: Figures | None
     """On the whole data; None under a split."""
+    hedges: int | None = None
+    """Sent over the `sessions` that the objective is of; None: nothing says it."""
+    sessions: int | None = None
     problem: str | None = None
 
 
@@ -64,10 +67,13 @@ def cells(plan: SweepPlan, trials: Iterable[Trial]) -> tuple[Cell, ...]:
 def _cell(plan: SweepPlan, trials: list[Trial], stretches: int) -> Cell:
     values = [trial.objective for trial in trials if trial.objective is not None]
     whole = len(values) == stretches
+    told = [trial.figures for trial in trials if trial.figures is not None]
     return Cell(
         number=trials[0].number,
         params=trials[0].params,
         objective=sum(values) / stretches if whole else None,
         figures=trials[0].figures if not plan.folds else None,
+        hedges=sum(each.hedges for each in told) if told else None,
+        sessions=sum(each.days for each in told) if told else None,
         problem=next((trial.problem for trial in trials if trial.problem is not None), None),
     )

@@ -28,6 +28,22 @@ def test_cells_whose_desk_halted_are_named_below_the_table(tmp_path: Path) -> No
     assert "HALTED in 1 cell (4): their figures are partly of a desk that stood still" in told
 
 
+def test_a_cell_with_fewer_hedges_than_sessions_is_flagged_beside_their_number(tmp_path: Path) -> None:
+    write_sweep(tmp_path, "one")
+    paths = sweep_paths(tmp_path, "one")
+    plan = msgspec.json.decode(paths.plan.read_bytes(), type=SweepPlan)
+    trials = list(read_trials(paths.results))
+    calm = show_text(plan, trials, "finished", best=9, shell=SHELL)
+    for number, hedges in ((4, 1), (8, 9)):
+        figures = msgspec.structs.replace(trials[number].figures, hedges=hedges, days=9)  # type: ignore[type-var]
+        trials[number] = msgspec.structs.replace(trials[number], figures=figures)
+    told = " ".join(show_text(plan, trials, "finished", best=9, shell=SHELL).split())
+    assert "HARDLY HEDGED" not in calm
+    assert "HARDLY HEDGED, less than once a session, in 1 cell (4): what it brought is mostly the way" in told
+    assert "spike *1 60 10" in told
+    assert "plateau 9 90 15" in told
+
+
 def test_no_line_is_wider_than_the_terminal_and_folds_count_from_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,8 +128,10 @@ def made_trial(number: int, objective: float | None, params: dict[str, Any], **c
     return Trial(**(whole | changes))
 
 
-def made_figures(pnl_usd: float, *, days: int = 1, sharpe: float | None = None) -> Figures:
-    """Figures of which only P&L, days and Sharpe say anything."""
+def made_figures(
+    pnl_usd: float, *, days: int = 1, sharpe: float | None = None, hedges: int | None = None
+) -> Figures:
+    """Figures of which only P&L, days, Sharpe and hedges (five a session) say anything."""
     parts = dict.fromkeys(AttributionUsd.__struct_fields__, 0.0)
     numbers: dict[str, Any] = dict.fromkeys(Figures.__struct_fields__, 0)
     return Figures(
@@ -138,6 +140,7 @@ def made_figures(pnl_usd: float, *, days: int = 1, sharpe: float | None = None) 
             | {
                 "pnl_usd": pnl_usd,
                 "days": days,
+                "hedges": 5 * days if hedges is None else hedges,
                 "attribution": AttributionUsd(**(parts | {"total_usd": pnl_usd, "gamma_usd": 2 * pnl_usd})),
                 "sharpe": RatioValue(n=days, value=sharpe),
                 "sortino": RatioValue(n=days, value=None),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from config.keys import shown
-from state.runs.neighbourhood import Judged, Recommendation, recommend
+from state.runs.neighbourhood import Judged, Recommendation, hedged_text, recommend
 from state.runs.objectives import Better
 from state.runs.records import Searched, SweepPlan, Trial
 from state.runs.walk_forward import FoldRow, fold_table
@@ -34,6 +34,7 @@ def evidence(plan: SweepPlan, trials: Sequence[Trial], judged: dict[int, Judged]
     )
     sought = f"{plan.objective}, the {kind}{f' ({where})' if where else ''}"
     yield f"sought   {sought}: {cell.objective:,.6g}, rank {rank} of {len(scores)}"
+    yield f"hedged   {hedged_text(cell) or 'how often is not known'}"
     yield f"around   {around_text(cell)}"
     if found is not None:
         yield f"advice   {_advice(found, number)}"

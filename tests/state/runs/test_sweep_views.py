@@ -4,6 +4,7 @@ import itertools
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from state.runs.axes import place
@@ -66,6 +67,32 @@ def test_the_mirror_image_is_judged_alike() -> None:
     found = recommend(plan, judged.values())
     assert found is not None
     assert (found.best.number, found.robust.number) == (SPIKE, TOP)
+
+
+def test_a_cell_that_hardly_hedged_is_taken_with_a_word_of_warning() -> None:
+    plan, trials = field_of(FIELD)
+    for number, hedges in ((TOP, 3), (SPIKE, 4)):
+        figures = made_figures(1.0, days=4, hedges=hedges)
+        trials[number] = msgspec.structs.replace(trials[number], figures=figures)
+    judged = {each.number: each for each in judge(plan, trials)}
+    assert (judged[TOP].hedges, judged[TOP].sessions, judged[TOP].hardly_hedged) == (3, 4, True)
+    assert not judged[SPIKE].hardly_hedged
+    found = recommend(plan, judged.values())
+    assert found is not None
+    assert found.robust.number == TOP
+    assert found.why.endswith(
+        "; yet cell 22 sent 3 hedges in 4 sessions: hardly hedged, so what it earned is mostly the way the market went"
+    )
+
+
+def test_hedges_and_sessions_are_those_of_the_stretches_that_are_compared() -> None:
+    plan = made_plan(A, folds=(("i0", "o0"), ("i1", "o1")))
+    trials = [
+        made_trial(0, 1.0, {"a": 10.0}, fold=fold, sample=sample, figures=made_figures(1.0, days=days, hedges=hedges))
+        for fold, sample, days, hedges in ((0, "in", 4, 1), (1, "in", 5, 7), (0, "out", 2, 0), (1, "out", 2, 0))
+    ]
+    [cell] = judge(plan, trials)
+    assert (cell.hedges, cell.sessions, cell.hardly_hedged) == (8, 9, True)
 
 
 def test_a_poor_cell_among_good_ones_is_not_taken() -> None:
