@@ -10,6 +10,11 @@ from state.runs.caveats import halted_trials
 from state.runs.neighbourhood import Judged
 from state.runs.records import SweepPlan
 
+_TOLD = (
+    "objective", "robust", "neighbour_mean", "neighbour_worst", "neighbours", "kept", "word", "hedges", "sessions",
+)  # fmt: skip
+"""Of each of the two cells, in this order."""
+
 
 def table(sweep: SweepSeen, reader: Reader) -> Table:
     """The best cell beside the one with the best neighbourhood: is the peak a plateau, or a spike of luck?"""
@@ -21,7 +26,7 @@ def table(sweep: SweepSeen, reader: Reader) -> Table:
         for name in pairs:
             cells = [_param(name, judged) for judged in (advice.best, advice.robust)]
             rows.append(Row(key=name, cells=(_head(name, sweep.plan, reader), *cells)))
-        for name in ("objective", "robust", "neighbour_mean", "neighbour_worst", "neighbours", "kept", "word"):
+        for name in _TOLD:
             values = [_value(name, judged, reader) for judged in (advice.best, advice.robust)]
             rows.append(Row(key=f" {name}", cells=(reader.say(f"sweeps.advice.{name}"), *values)))
     return Table(
@@ -44,6 +49,8 @@ def _value(name: str, judged: Judged, reader: Reader) -> str:
     """One figure of a judged cell."""
     if name == "word":
         return sweep_tables.word(judged, reader)
+    if name in ("hedges", "sessions"):
+        return wording.shares(getattr(judged, name))
     if name == "neighbours":
         return wording.shares(float(len(judged.neighbours)))
     if name == "kept":
@@ -52,10 +59,16 @@ def _value(name: str, judged: Judged, reader: Reader) -> str:
 
 
 def sentence(sweep: SweepSeen, reader: Reader) -> str:
-    """Which cell to take, and why not simply the best; and how many cells were not judged by what was varied."""
+    """Which cell to take, and why not simply the best; and how much of it is not what was varied."""
+    said = [_advised(sweep, reader)]
+    taken = None if sweep.advice is None else sweep.advice.robust
+    if taken is not None and taken.hardly_hedged:
+        told = {"robust": taken.number, "hedges": taken.hedges, "sessions": taken.sessions}
+        said.append(reader.say("sweeps.sentence.hardly_hedged", **told))
     halted = halted_trials(sweep.trials)
-    also = "" if not halted else " " + reader.say("sweeps.sentence.halted", n=len(halted))
-    return _advised(sweep, reader) + also
+    if halted:
+        said.append(reader.say("sweeps.sentence.halted", n=len(halted)))
+    return " ".join(said)
 
 
 def _advised(sweep: SweepSeen, reader: Reader) -> str:

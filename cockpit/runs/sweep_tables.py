@@ -134,11 +134,7 @@ def cells_table(sweep: SweepSeen, reader: Reader, *, most: int = MOST_CELLS) -> 
         sweep.judged, key=lambda each: (each.objective is None, sign * (each.objective or 0.0), each.number)
     )
     keys = tuple(_key_column(each, plan) for each in plan.searched)
-    whole = (
-        to.right("pnl", "USD", sort=True),
-        to.right("drawdown", "%", sort=True),
-        to.right("hedges", "n", sort=True),
-    )
+    whole = (to.right("pnl", "USD", sort=True), to.right("drawdown", "%", sort=True))
     rows = []
     for judged in ordered[:most]:
         told = figures[judged.number]
@@ -149,11 +145,12 @@ def cells_table(sweep: SweepSeen, reader: Reader, *, most: int = MOST_CELLS) -> 
                     str(judged.number),
                     spoken.objective(judged.objective),
                     spoken.objective(judged.robust),
-                    word(judged, reader) + _problem(problems[judged.number], reader),
+                    _verdict(judged, problems[judged.number], reader),
+                    wording.shares(judged.hedges),
                     *(shown(judged.params.get(each.key)) for each in plan.searched),
                     *(() if plan.folds else _figures(told)),
                 ),
-                tone="warn" if judged.word == "failed" else None,
+                tone="warn" if judged.word == "failed" or judged.hardly_hedged else None,
             )
         )
     aside = reader.say("sweeps.cells_shown", shown=len(rows), n=len(ordered)) if len(ordered) > most else ""
@@ -165,6 +162,7 @@ def cells_table(sweep: SweepSeen, reader: Reader, *, most: int = MOST_CELLS) -> 
             to.right("objective", plan.objective, sort=True),
             to.right("around", plan.objective, sort=True),
             to.left("word", wrap=True, sort=True),
+            to.right("hedges", "n", sort=True),
             *keys,
             *(() if plan.folds else whole),
         ),
@@ -173,19 +171,17 @@ def cells_table(sweep: SweepSeen, reader: Reader, *, most: int = MOST_CELLS) -> 
     )
 
 
-def _problem(problem: str | None, reader: Reader) -> str:
-    return f": {reader.phrase(problem)}" if problem else ""
+def _verdict(judged: Judged, problem: str | None, reader: Reader) -> str:
+    """`spike`, `failed: its process died`, `plateau, hardly hedged`."""
+    few = f", {reader.say('sweeps.hardly_hedged')}" if judged.hardly_hedged else ""
+    return word(judged, reader) + (f": {reader.phrase(problem)}" if problem else few)
 
 
-def _figures(told: Figures | None) -> tuple[str, str, str]:
+def _figures(told: Figures | None) -> tuple[str, str]:
     """Of a cell on the whole data; a sweep with a split has no such run."""
     if told is None:
-        return (wording.DASH,) * 3
-    return (
-        wording.usd(told.pnl_usd, signed=True),
-        wording.number(-abs(told.max_drawdown_pct), decimals=2),
-        wording.shares(float(told.hedges)),
-    )
+        return (wording.DASH,) * 2
+    return wording.usd(told.pnl_usd, signed=True), wording.number(-abs(told.max_drawdown_pct), decimals=2)
 
 
 def _key_column(searched: Searched, plan: SweepPlan) -> Column:
@@ -197,7 +193,11 @@ def folds_table(sweep: SweepSeen, reader: Reader) -> Table:
     to = _columns(reader)
     found = fold_table(sweep.plan, sweep.trials)
     unit = sweep.plan.objective + (f" {reader.say('sweeps.by_session')}" if found.is_by_session else "")
-    aside = reader.say("sweeps.out_sum", value=spoken.objective(found.out_sum)) if found.out_sum is not None else ""
+    aside = ""
+    if found.out_sum is not None:
+        told = sum(row.out_total is not None for row in found.rows)
+        what = "sweeps.out_sum" if found.is_by_session else "sweeps.out_mean"
+        aside = reader.say(what, value=spoken.objective(found.out_sum), told=told, n=len(found.rows))
     return Table(
         title=reader.say("sweeps.tables.folds"),
         aside=aside,
