@@ -50,7 +50,8 @@ def parse_axis(pair: str) -> Axis:
     """One `--search`. Raises SpaceError."""
     name, equals, text = (part.strip() for part in pair.partition("="))
     if not equals or not name or not text:
-        raise SpaceError(f"--search {pair!r}: write KEY=LOW:HIGH:STEP or KEY=v1,v2, such as {EXAMPLES}", code="form")
+        said = f"--search {pair!r}: write KEY=LOW:HIGH:STEP or KEY=v1,v2, such as {EXAMPLES}"
+        raise SpaceError(said, code="unreadable")
     try:
         key = searchable(name)
     except SearchKeyError as error:

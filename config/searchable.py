@@ -2,6 +2,7 @@
 
 import difflib
 import typing
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
@@ -47,6 +48,7 @@ class Searchable(msgspec.Struct, frozen=True, kw_only=True):
         return leaf_fault(self.hint, value, self.key)
 
 
+@cache
 def searchable(key: str) -> Searchable:
     """The key's kind, bounds and unit. Raises SearchKeyError with the nearest name, or with why it cannot be varied."""
     hint = _hint_of(key)
@@ -63,6 +65,7 @@ def searchable(key: str) -> Searchable:
     )
 
 
+@cache
 def searchable_keys() -> tuple[str, ...]:
     """Every key that can be varied, in the schema's order."""
     found = []

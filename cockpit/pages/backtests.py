@@ -13,10 +13,11 @@ from cockpit import context, wording
 from cockpit.pages import frame, run_parts
 from cockpit.reader import Reader
 from cockpit.routes.runs import FILES
-from cockpit.runs import backtest_list, backtest_tables, comparison, decisions, wordings
+from cockpit.runs import backtest_list, backtest_tables, comparison, decisions, forms, wordings
 from cockpit.runs.backtest_list import Wanted
 from cockpit.runs.store import store
 from cockpit.tables import plain
+from config.loader import profile_names
 from state.runs.files import UnreadableError, is_regular
 from state.runs.folder import BacktestPaths, backtest_paths
 from state.runs.reading import STANDINGS, RunLook
@@ -38,7 +39,8 @@ def page() -> None:
 
 
 def _list(runs: Sequence[RunLook], reader: Reader) -> None:
-    run_parts.jobs("backtest", runs, reader, form=run_parts.backtest_form(reader))
+    form = forms.backtest(reader, profile_names(), context.current().shell("{}"))
+    run_parts.jobs("backtest", runs, reader, form=form)
     compared = _compared(runs)
     if compared:
         _comparison(compared, reader)

@@ -1,4 +1,4 @@
-"""What the pages of backtests and sweeps share: their elements, pages of a table, and the form that starts a run."""
+"""What the pages of backtests and sweeps share: their elements, pages of a table, and what is under way."""
 
 import html
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +13,9 @@ from cockpit.reader import Reader
 from cockpit.runs import wordings
 from cockpit.runs.live import version_of
 from cockpit.runs.store import Kind
-from config.loader import profile_names
 from state.runs.reading import RunLook
 
 Name = TypeVar("Name", bound=str)
-_TEMPLATES = (
-    ("synthetic", "synthetic:1:5"),
-    ("lean", "lean:DIR:SYMBOL:YYYYMMDD-YYYYMMDD"),
-    ("csv", "csv:FILE"),
-    ("tape", "tape:PATH"),
-)
 
 
 def ask(**words: str) -> None:
@@ -167,57 +160,3 @@ def jobs(kind: Kind, runs: Sequence[RunLook], reader: Reader, *, form: Mapping[s
     }
     name = "jobs" if form is None else f"jobs-{form['name']}"
     components.jobs(key=frame.live_key(f"{name}-{kind}"), data=data, on_changed_change=lambda: None)
-
-
-def backtest_form(reader: Reader) -> dict[str, Any]:
-    """The form that starts a backtest."""
-    names = profile_names()
-
-    def say(name: str) -> str:
-        return reader.say(f"backtests.fields.{name}")
-
-    default = "demo" if "demo" in names else next(iter(names), "")
-    return {
-        "name": "backtest",
-        "path": "/api/runs/backtest",
-        "title": say("title"),
-        "button": say("button"),
-        "done": say("done"),
-        "command": "backtest",
-        "shell": context.current().shell("{}"),
-        "fixed": {},
-        "fields": [
-            {
-                "name": "profile",
-                "option": "--profile",
-                "label": say("profile"),
-                "kind": "choice",
-                "options": [(name, name) for name in names],
-                "value": default,
-            },
-            {
-                "name": "data",
-                "option": "--data",
-                "label": say("data"),
-                "kind": "text",
-                "value": _TEMPLATES[0][1],
-                "hint": say("data_hint"),
-                "templates": [(text, say(f"data_{name}")) for name, text in _TEMPLATES],
-            },
-            {
-                "name": "title",
-                "option": "--title",
-                "label": say("run_title"),
-                "kind": "text",
-                "hint": say("title_hint"),
-            },
-            {
-                "name": "overrides",
-                "option": "--set",
-                "label": say("overrides"),
-                "kind": "lines",
-                "hint": say("overrides_hint"),
-                "example": "gates.intent.hedge.cooldown_seconds=30",
-            },
-        ],
-    }

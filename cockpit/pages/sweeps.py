@@ -11,10 +11,11 @@ import streamlit as st
 from cockpit import context
 from cockpit.pages import frame, run_parts
 from cockpit.reader import Reader
-from cockpit.runs import sweep_advice, sweep_tables
+from cockpit.runs import forms, sweep_advice, sweep_tables
 from cockpit.runs.store import store
 from cockpit.runs.sweep_reading import SweepSeen, seen
 from cockpit.tables import plain
+from config.loader import profile_names
 from state.runs.folder import sweep_paths
 from state.runs.reading import RunLook
 
@@ -29,7 +30,8 @@ def page() -> None:
     if chosen:
         _one(next((run for run in runs if run.run_id == chosen), None), runs, reader)
         return
-    run_parts.jobs("sweep", runs, reader, form=None)
+    form = forms.sweep(reader, profile_names(), context.current().shell("{}"))
+    run_parts.jobs("sweep", runs, reader, form=form)
     start = context.current().shell(EXAMPLE.strip())
     told = run_parts.table("sweeps", plain(sweep_tables.list_table(runs, reader, start=start)))
     if told is not None:
@@ -108,39 +110,6 @@ def _asked(run: RunLook, sweep: SweepSeen) -> list[tuple[str, str]]:
 
 
 def _make_profile(run: RunLook, runs: Sequence[RunLook], sweep: SweepSeen, reader: Reader) -> None:
-    advice = sweep.advice
-    number = "" if advice is None else str(advice.robust.number)
-
-    def say(name: str) -> str:
-        return reader.say(f"sweeps.fields.{name}")
-
-    form = {
-        "name": "profile",
-        "path": "/api/runs/profile",
-        "title": say("title"),
-        "button": say("button"),
-        "done": say("done"),
-        "command": f"sweep make-profile {run.run_id}",
-        "shell": context.current().shell("{}"),
-        "fixed": {"run_id": run.run_id},
-        "fields": [
-            {
-                "name": "trial",
-                "option": "--trial",
-                "label": say("trial"),
-                "kind": "text",
-                "number": True,
-                "value": number,
-                "hint": say("trial_hint"),
-            },
-            {
-                "name": "name",
-                "option": "--as",
-                "label": say("name"),
-                "kind": "text",
-                "value": "",
-                "hint": say("name_hint"),
-            },
-        ],
-    }
+    number = "" if sweep.advice is None else str(sweep.advice.robust.number)
+    form = forms.make_profile(reader, run.run_id, number, context.current().shell("{}"))
     run_parts.jobs("sweep", runs, reader, form=form)

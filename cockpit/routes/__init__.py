@@ -12,6 +12,7 @@ from cockpit.routes.index import PAGE_PATHS, IndexRoute
 from cockpit.routes.journal import JournalRoutes
 from cockpit.routes.live import LiveRoutes
 from cockpit.routes.phone import PhoneRoute
+from cockpit.routes.run_starts import RunStarts
 from cockpit.routes.runbook import RunbookRoute
 from cockpit.routes.runs import RunRoutes
 from cockpit.routes.vitals import VitalsRoute
@@ -22,7 +23,7 @@ def routes(hub: Hub) -> list[Route]:
     live, control, index = LiveRoutes(hub), ControlRoutes(hub.context), IndexRoute(hub.context)
     past = HistoryRoutes(hub.context)
     journal = JournalRoutes(hub.context)
-    runs = RunRoutes(hub.context)
+    runs, starts = RunRoutes(hub.context), RunStarts(hub.context)
     return [
         *(Route(f"/{path}", index.index) for path in ("", *PAGE_PATHS)),
         Route("/light", guarded(PhoneRoute(hub.context).page)),
@@ -43,9 +44,11 @@ def routes(hub: Hub) -> list[Route]:
         Route("/api/runs/figure/{name}", guarded(runs.backtest_figure)),
         Route("/api/sweeps/figure/{name}", guarded(runs.sweep_figure)),
         Route("/api/runs/file/{run_id}/{name}", guarded(runs.file)),
-        Route("/api/runs/backtest", guarded(runs.start), methods=["POST"]),
-        Route("/api/runs/profile", guarded(runs.make_profile), methods=["POST"]),
-        Route("/api/runs/cancel", guarded(runs.cancel), methods=["POST"]),
+        Route("/api/runs/backtest", guarded(starts.start), methods=["POST"]),
+        Route("/api/runs/sweep/check", guarded(starts.check_sweep)),
+        Route("/api/runs/sweep", guarded(starts.start_sweep), methods=["POST"]),
+        Route("/api/runs/profile", guarded(starts.make_profile), methods=["POST"]),
+        Route("/api/runs/cancel", guarded(starts.cancel), methods=["POST"]),
         Route("/report/{run_id}", guarded(runs.report)),
         Route("/api/health", live.health),
         Route("/api/vitals", guarded(VitalsRoute(hub.context).vitals)),

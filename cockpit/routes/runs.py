@@ -1,38 +1,28 @@
-"""Runs over history by HTTP: figures, files, the report, what is under way; and starting and cancelling by one POST.
+"""Runs over history by HTTP, to be looked at: figures, files, the report, what is under way."""
 
-The gate has checked Origin, token and role before a POST comes here; the actor is asked again. What is started, by
-whom, and what was refused, is a line in the cockpit's own audit.
-"""
-
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from cockpit.access import door
-from cockpit.access.actor import AccessError
-from cockpit.access.request import actor_of
 from cockpit.clock import wall_us
 from cockpit.context import CockpitContext
 from cockpit.figures import Figure
 from cockpit.reader import Reader
 from cockpit.routes.answers import json_answer, reader_of
-from cockpit.runs import backtest_figures, comparison, live, orders, sweep_figures, sweep_heat
+from cockpit.runs import backtest_figures, comparison, live, sweep_figures, sweep_heat
 from cockpit.runs.backtest_figures import Drawn
 from cockpit.runs.backtest_list import MOST_COMPARED
-from cockpit.runs.children import BusyError, CannotStartError, children
+from cockpit.runs.children import children
 from cockpit.runs.curves import curve_of
-from cockpit.runs.orders import BacktestOrder, OrderError
 from cockpit.runs.store import Kind, store
 from cockpit.runs.sweep_reading import seen
 from state.runs.files import UnreadableError, is_regular
 from state.runs.folder import RunNameError, backtest_paths, sweep_paths
 from state.runs.reading import RunLook
-from state.times import iso_from_us
 
 FILES: Final = {
     "summary.json": "application/json",
@@ -47,23 +37,6 @@ REPORT_POLICY: Final = (
 """A report is a file, and files are not ours: in a sandbox it has no origin, so no cookie, no route and no network."""
 _BACKTEST_FIGURES: Final = ("equity", "overlay", "attribution", "refusals")
 _SWEEP_FIGURES: Final = ("heat", "scatter", "folds")
-_Body = TypeVar("_Body", bound=msgspec.Struct)
-
-
-class Cancel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which run to end, or which job that has no run yet."""
-
-    kind: Kind = "backtest"
-    run_id: str = ""
-    job: int = 0
-
-
-class MakeProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which cell of which sweep becomes a profile of which name."""
-
-    run_id: str
-    trial: int
-    name: str
 
 
 class RunRoutes:
@@ -156,79 +129,6 @@ class RunRoutes:
         except RunNameError:
             return None
         return path if is_regular(path) and not path.parent.is_symlink() else None
-
-    async def start(self, request: Request) -> Response:
-        """`POST /api/runs/backtest`: start one, with the words of `orders.BacktestOrder`."""
-
-        def act(order: BacktestOrder) -> dict[str, object]:
-            run_id = orders.run_id_of(order.profile, iso_from_us(wall_us()))
-            words = orders.words_of(order, self._context.root, run_id)
-            job = children.start(words, by=actor_of(request).name)
-            return {"job": job.number, "run_id": run_id, "words": words}
-
-        return await self._act(request, "backtest", BacktestOrder, act)
-
-    async def make_profile(self, request: Request) -> Response:
-        """`POST /api/runs/profile`: write a cell of a sweep as a profile, by the command that does it."""
-
-        def act(wanted: MakeProfile) -> dict[str, object]:
-            if store.one(self._context.root, "sweep", wanted.run_id) is None:
-                raise OrderError("gone")
-            words = orders.make_profile_words(wanted.run_id, wanted.trial, wanted.name, self._context.root)
-            return {"job": children.start(words, by=actor_of(request).name).number, "words": words}
-
-        return await self._act(request, "make-profile", MakeProfile, act)
-
-    async def cancel(self, request: Request) -> Response:
-        """`POST /api/runs/cancel`: end a run as Ctrl-C would; what it has come to is kept."""
-
-        def act(wanted: Cancel) -> dict[str, object]:
-            if wanted.job:
-                done = children.interrupt(wanted.job)
-            else:
-                run = store.one(self._context.root, wanted.kind, wanted.run_id)
-                done = run is not None and children.interrupt_run(run)
-            if not done:
-                raise OrderError("not_running")
-            return {"run_id": wanted.run_id, "job": wanted.job}
-
-        return await self._act(request, "cancel-run", Cancel, act)
-
-    async def _act(
-        self, request: Request, action: str, body: type[_Body], act: Callable[[_Body], dict[str, object]]
-    ) -> Response:
-        """Ask who, read what, do it in a thread, and leave a line in the audit whatever came of it."""
-        reader, actor = reader_of(request), actor_of(request)
-        told: dict[str, object] = {}
-        try:
-            actor.require(action)
-            try:
-                wanted = msgspec.json.decode(await request.body(), type=body)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise OrderError("body", str(error)[:200]) from error
-            told = await run_in_threadpool(act, wanted)
-            status, answer, outcome = 200, {"ok": True, **told}, "started" if action != "cancel-run" else "asked to end"
-        except AccessError as error:
-            status, answer, outcome = 403, {"ok": False, "error": error.said(reader)}, "refused: not allowed"
-        except OrderError as refusal:
-            status, answer = 400, {"ok": False, "code": refusal.code, "error": refusal.said(reader)}
-            outcome = f"refused: {refusal.code}"
-        except BusyError as busy:
-            status, answer, outcome = 409, {"ok": False, "code": "busy"}, "refused: busy"
-            answer["error"] = reader.say("backtests.refused.busy", command=str(busy))
-        except CannotStartError as failed:
-            status, answer, outcome = 500, {"ok": False, "code": "not_started"}, "refused: not started"
-            answer["error"] = reader.say("backtests.refused.not_started", detail=str(failed))
-        door.current().record.event(
-            action,
-            by=actor.name,
-            outcome=outcome,
-            address=actor.address,
-            now_us=wall_us(),
-            session_id=actor.session_id,
-            data=told or None,
-        )
-        return json_answer(answer, status)
 
 
 def _not_there(error: str) -> Response:

@@ -20,6 +20,9 @@ import msgspec
 from state.runs.objectives import Better, is_added_up, per_session
 from state.runs.records import SweepPlan, Trial
 
+IN_SAMPLE_WINDOWS = 3
+"""In-sample window, in out-of-sample windows, where nobody says another."""
+
 
 class FoldError(ValueError):
     """The sessions cannot be cut so. One line with the remedy."""
@@ -39,7 +42,9 @@ class Fold(msgspec.Struct, frozen=True):
     outside: Window
 
 
-def walk_forward(sessions: Sequence[date], folds: int, *, ratio: int = 3, anchored: bool = False) -> tuple[Fold, ...]:
+def walk_forward(
+    sessions: Sequence[date], folds: int, *, ratio: int = IN_SAMPLE_WINDOWS, anchored: bool = False
+) -> tuple[Fold, ...]:
     """Cut the sessions (in order). Raises FoldError where there are too few: folds + ratio are needed."""
     if folds < 1 or ratio < 1:
         raise FoldError(f"{folds} folds with {ratio} windows in sample: both must be at least 1")

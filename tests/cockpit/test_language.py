@@ -187,7 +187,9 @@ def test_every_check_and_limit_has_its_name() -> None:
 
 
 def test_every_finding_of_a_run_is_said_in_chinese() -> None:
-    settled = set(re.findall(r"_add\(\s*\"(\w+)\"", (DAEMON / "backtest" / "settlement.py").read_text("utf-8")))
+    settled = set(
+        re.findall(r"_(?:add|finding)\(\s*\"(\w+)\"", (DAEMON / "backtest" / "settlement.py").read_text("utf-8"))
+    )
     assert len(settled) == 4
     assert names("findings") == {*SENTENCES, *CODES, *settled, DIFFERS.code}
 

@@ -1,8 +1,9 @@
-// Runs under way with how far they are, and a form that starts another: one POST, no script of a page in between.
+// Runs under way with how far they are, and below them the form that starts another.
 //
 // Asked for every two seconds while anything runs, else every ten; never while the tab is hidden. When a run came or
 // ended the page's script is told once, and draws its tables anew.
 import { post } from "./command.js";
+import { Form } from "./form.js";
 import { component, make, query, say, setAttribute, setText } from "./live.js";
 
 const RUNNING_MS = 2000;
@@ -19,7 +20,7 @@ class Jobs {
     this.list = make("div", "running");
     this.list.setAttribute("role", "status");
     this.box.append(this.list);
-    if (data.form) this.buildForm();
+    if (data.form) this.form = new Form(this.box, data, { send: (path, body) => this.send(path, body), sent: () => this.ask() });
     root.append(this.box);
     this.onShown = () => this.ask();
     document.addEventListener("visibilitychange", this.onShown);
@@ -29,6 +30,7 @@ class Jobs {
   stop() {
     this.stopped = true;
     clearTimeout(this.timer);
+    this.form?.stop();
     document.removeEventListener("visibilitychange", this.onShown);
   }
 
@@ -36,12 +38,18 @@ class Jobs {
     this.data = data;
     this.trigger = trigger;
     this.told = data.version;
+    this.form?.update(data);
   }
 
   async ask() {
     clearTimeout(this.timer);
-    if (this.stopped || document.hidden || this.asking) return;
+    if (this.stopped || document.hidden) return;
+    if (this.asking) {
+      this.anew = true;
+      return;
+    }
     this.asking = true;
+    this.anew = false;
     let busy = this.rows.size > 0;
     try {
       const answer = await fetch(`/api/runs/live?${query(this.data)}&kind=${this.data.kind}`, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
@@ -58,7 +66,7 @@ class Jobs {
       // The light says that the server is gone.
     }
     this.asking = false;
-    if (!this.stopped) this.timer = setTimeout(() => this.ask(), busy ? RUNNING_MS : IDLE_MS);
+    if (!this.stopped) this.timer = setTimeout(() => this.ask(), this.anew ? 0 : busy ? RUNNING_MS : IDLE_MS);
   }
 
   draw(live) {
@@ -115,117 +123,23 @@ class Jobs {
     setText(row.cancel, this.data.texts.ending);
     const trouble = await this.send("/api/runs/cancel", body);
     if (trouble) {
-      setText(row.aside, trouble);
+      setText(row.aside, trouble.error);
       row.cancel.disabled = false;
       setText(row.cancel, this.data.texts.cancel);
     }
     this.ask();
   }
 
-  // What went wrong as text; null where all went well.
+  // What went wrong: `error` as text, and of a form the field or the `faults`; null where all went well.
   async send(path, body) {
     try {
       const answer = await post(path, this.data, JSON.stringify(body));
       const told = await answer.json().catch(() => ({}));
-      return answer.ok ? null : (told.error ?? say(this.data.texts, "answered", { status: answer.status }));
+      return answer.ok ? null : { ...told, error: told.error ?? say(this.data.texts, "answered", { status: answer.status }) };
     } catch {
-      return this.data.texts.no_answer;
+      return { error: this.data.texts.no_answer };
     }
   }
-
-  buildForm() {
-    const { form, texts } = this.data;
-    const details = make("details", "form");
-    details.append(make("summary", "", form.title));
-    if (!this.data.may_act) {
-      details.append(make("p", "muted", texts.viewer));
-    }
-    this.fields = new Map();
-    const grid = make("form", "grid");
-    for (const field of form.fields) grid.append(this.buildField(field));
-    this.twin = make("code", "twin");
-    const twin = make("p", "muted twin-line", texts.twin);
-    twin.append(this.twin);
-    this.button = make("button", "button start", form.button);
-    this.button.type = "submit";
-    this.button.disabled = !this.data.may_act;
-    this.status = make("p", "status");
-    this.status.setAttribute("role", "status");
-    grid.onsubmit = (event) => {
-      event.preventDefault();
-      this.start();
-    };
-    grid.append(twin, this.button, this.status);
-    details.append(grid);
-    this.box.append(details);
-    this.drawTwin();
-  }
-
-  buildField(field) {
-    const label = make("label", "field");
-    label.append(make("span", "label", field.label));
-    const input = make(field.kind === "choice" ? "select" : field.kind === "lines" ? "textarea" : "input");
-    input.name = field.name;
-    for (const [value, words] of field.options ?? []) {
-      const option = make("option", "", words);
-      option.value = value;
-      input.append(option);
-    }
-    if (field.kind === "lines") input.rows = 3;
-    if (field.kind !== "choice") {
-      input.spellcheck = false;
-      input.autocomplete = "off";
-      input.placeholder = field.example ?? "";
-    }
-    if (field.value !== undefined) input.value = field.value;
-    input.oninput = () => this.drawTwin();
-    label.append(input);
-    if (field.hint) label.append(make("span", "hint muted", field.hint));
-    for (const [value, words] of field.templates ?? []) {
-      const fill = make("button", "template", words);
-      fill.type = "button";
-      fill.onclick = () => {
-        input.value = value;
-        this.drawTwin();
-        input.focus();
-      };
-      label.append(fill);
-    }
-    this.fields.set(field.name, { field, input });
-    return label;
-  }
-
-  values() {
-    const found = { ...this.data.form.fixed };
-    for (const [name, { field, input }] of this.fields) {
-      const lines = input.value.split("\n").map((line) => line.trim()).filter(Boolean);
-      found[name] = field.kind === "lines" ? lines : field.number ? Number(input.value) : input.value.trim();
-    }
-    return found;
-  }
-
-  drawTwin() {
-    const values = this.values();
-    const words = [this.data.form.command];
-    for (const [name, { field }] of this.fields) {
-      for (const value of [values[name]].flat()) if (value !== "") words.push(`${field.option} ${quoted(String(value))}`);
-    }
-    setText(this.twin, this.data.form.shell.replace("{}", () => words.join(" ")));
-  }
-
-  async start() {
-    this.button.disabled = true;
-    setText(this.status, this.data.texts.asking);
-    const trouble = await this.send(this.data.form.path, this.values());
-    setAttribute(this.status, "data-failed", trouble ? "" : null);
-    setText(this.status, trouble ?? this.data.form.done);
-    this.button.disabled = !this.data.may_act;
-    this.ask();
-  }
-}
-
-function quoted(text) {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`;
 }
 
 export function run(context) {
