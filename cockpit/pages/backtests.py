@@ -109,6 +109,7 @@ def _comparison(compared: Sequence[RunLook], reader: Reader) -> None:
             run_parts.ask(compare="")
     if len(compared) < 2:
         return
+    run_parts.warning(comparison.apart(compared, reader))
     for run in compared:
         run_parts.caveats(run, reader, title=run.title)
     asked = [("run", run.run_id) for run in compared]

@@ -113,8 +113,13 @@ def head(run: RunLook, reader: Reader) -> None:
 def caveats(run: RunLook, reader: Reader, *, title: str = "") -> None:
     """What must be read before a run's figures; with its title where several runs stand beside each other."""
     for caveat in wordings.caveats_of(run, reader):
-        said = html.escape(f"{title} · {caveat}" if title else caveat)
-        st.html(f'<p role="status" style="margin: 0; font-weight: 600">▲ {said}</p>')
+        warning(f"{title} · {caveat}" if title else caveat)
+
+
+def warning(text: str) -> None:
+    """A line above the figures that it is about; nothing for no text."""
+    if text:
+        st.html(f'<p role="status" style="margin: 0; font-weight: 600">▲ {html.escape(text)}</p>')
 
 
 def chart(name: str, path: str, asked: Sequence[tuple[str, str]], *, height: int) -> None:

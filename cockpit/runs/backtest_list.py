@@ -102,10 +102,14 @@ def _row(run: RunLook, reader: Reader, compared: Sequence[str]) -> Row:
 
 def _data(told: Summary, reader: Reader) -> str:
     """What was asked for and, below, from when to when that was."""
-    first, last = ((ts or "")[:10] for ts in (told.data.first_ts, told.data.last_ts))
-    span = first if first == last else f"{first} … {last}"
+    return f"{told.data.spec}\n{span(told, reader)}" if told.data.first_ts else told.data.spec
+
+
+def span(told: Summary, reader: Reader) -> str:
+    """`2026-01-05 … 2026-01-06 · sessions 2`: what a run has played."""
+    first, last = ((ts or wording.DASH)[:10] for ts in (told.data.first_ts, told.data.last_ts))
     sessions = reader.say("backtests.sessions", n=wording.shares(float(told.data.sessions)))
-    return f"{told.data.spec}\n{span} · {sessions}" if first else told.data.spec
+    return f"{first if first == last else f'{first} … {last}'} · {sessions}"
 
 
 def toggled(compared: Sequence[str], run_id: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import msgspec
 
 from cockpit import wording
 from cockpit.reader import Reader
-from cockpit.runs import backtest_tables
+from cockpit.runs import backtest_list, backtest_tables
 from cockpit.tables import Column, Row, Table
 from state.runs.reading import RunLook
 from state.runs.records import Figures, ProfileInfo, Summary
@@ -86,10 +86,28 @@ def _run_with(told: Sequence[Summary]) -> dict[str, list[str]]:
     return {
         "data": [summary.data.spec for summary in told],
         "data_hash": [summary.data.hash[:12] for summary in told],
+        "from": [_day(summary.data.first_ts) for summary in told],
+        "to": [_day(summary.data.last_ts) for summary in told],
+        "sessions": [wording.shares(summary.data.sessions) for summary in told],
         "profile": [summary.profile.name for summary in told],
         "profile_hash": [summary.profile.hash[:12] for summary in told],
         "version": [summary.version for summary in told],
     }
+
+
+def _day(ts: str | None) -> str:
+    return wording.DASH if ts is None else ts[:10]
+
+
+def apart(runs: Sequence[RunLook], reader: Reader) -> str:
+    """Why figures cannot simply be held against each other: other days or other data; empty where they can."""
+    told = [(run.title, run.summary) for run in runs if run.summary is not None and run.summary.figures is not None]
+    spans = [f"{title} {backtest_list.span(summary, reader)}" for title, summary in told]
+    if len({(_day(s.data.first_ts), _day(s.data.last_ts), s.data.sessions) for _, s in told}) > 1:
+        return reader.say("backtests.compare.other_days", runs="; ".join(spans))
+    if len({summary.data.hash for _, summary in told}) > 1:
+        return reader.say("backtests.compare.other_data", runs="; ".join(f"{t} {s.data.spec}" for t, s in told))
+    return ""
 
 
 def _same_or_not(name: str, values: Sequence[str], reader: Reader) -> Row:

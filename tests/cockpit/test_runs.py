@@ -127,6 +127,27 @@ def test_a_comparison_says_what_differs(runs: tuple[RunLook, ...]) -> None:
     assert not keys.aside
 
 
+def test_runs_of_other_days_or_other_data_are_not_compared_without_a_word(
+    tmp_path: Path, runs: tuple[RunLook, ...]
+) -> None:
+    pair = [run for name in ("first", "second") for run in runs if run.run_id == name]
+    assert comparison.apart(pair, EN) == ""
+    data = summary("x").data
+    shorter = msgspec.structs.replace(data, sessions=1, last_ts="2026-01-05T21:00:00.000000Z", hash="cd" * 32)
+    write_summary(tmp_path, summary("half", at=120, status="interrupted", data=shorter))
+    write_summary(tmp_path, summary("other", at=150, data=msgspec.structs.replace(data, hash="cd" * 32, spec="csv:a")))
+    found = {run.run_id: run for run in list_backtests(tmp_path)}
+    words = comparison.apart([found["first"], found["half"]], EN)
+    assert words.startswith("Not of the same days")
+    assert words.endswith("As it is 2026-01-05 … 2026-01-06 · sessions 2; half 2026-01-05 · sessions 1")
+    told = cells_of(comparison.figures_table([found["first"], found["half"]], EN), "sessions")
+    assert (told["run0"], told["run1"]) == ("2", "1")
+    assert comparison.apart([found["first"], found["other"]], EN) == (
+        "The same days, but other data, so differences may be the market's: As it is synthetic:1:2; other csv:a"
+    )
+    assert comparison.apart([found["first"], found["none"]], EN) == "", "a run without figures is not compared"
+
+
 def test_a_run_that_tells_no_settings_is_compared_by_what_it_changed(tmp_path: Path) -> None:
     old = ProfileInfo(name="demo", hash="a" * 64, overrides={"x.y": 3})
     write_summary(tmp_path, summary("old", profile=old))
