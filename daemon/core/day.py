@@ -8,14 +8,14 @@ import msgspec
 
 from daemon.core.account_rules import is_breached
 from daemon.core.attribution import Attribution, advanced, new_day, point_of
-from daemon.core.book import Book
+from daemon.core.book import Book, DayView
 from daemon.core.effects import Sample
 from daemon.core.holdings import Holdings, multipliers
 from daemon.core.ledger import Ledger, foreign_traded
 from daemon.core.orders import cancel_in_flight
 from daemon.core.pnl import DayPnl, day_pnl, drawdown_pct, equity_usd, settled_legs_usd
 from daemon.core.recovery import checkpoint
-from daemon.core.strategy import Mark
+from daemon.core.strategy import Marks
 from daemon.core.turn import Turn
 
 BREACH_US = 5_000_000
@@ -127,7 +127,7 @@ def _attributed(turn: Turn, state: Any, spot: float, held: Holdings) -> Attribut
     return before if point is None else advanced(before, point)
 
 
-def _marks(book: Book, found: Mapping[str, Mark], *, is_open: bool) -> tuple[dict[str, float], tuple[str, ...]]:
+def _marks(book: Book, found: Marks, *, is_open: bool) -> Marks:
     """The marks to price at, and which of them are modelled.
 
     While the market is closed the session's last ones stand: what is quoted then (wide, one-sided, forgotten) is no
@@ -137,17 +137,14 @@ def _marks(book: Book, found: Mapping[str, Mark], *, is_open: bool) -> tuple[dic
     known = book.day.marks
     if not is_open:
         known = known or book.ledger.last_marks
-        found = {instrument: each for instrument, each in found.items() if instrument not in known}
-    marks = known.copy()
-    modelled = []
-    for instrument, each in found.items():
-        marks[instrument] = each.price
-        if each.modelled:
-            modelled.append(instrument)
-    for instrument in book.day.modelled:
-        if instrument not in found:
-            modelled.append(instrument)  # noqa: PERF401 -- nearly always there is none
-    return marks, tuple(modelled)
+        found = Marks(
+            {instrument: price for instrument, price in found.prices.items() if instrument not in known},
+            tuple(instrument for instrument in found.modelled if instrument not in known),
+        )
+    modelled = found.modelled
+    if book.day.modelled != modelled:
+        modelled = (*modelled, *[each for each in book.day.modelled if each not in found.prices])
+    return Marks({**known, **found.prices}, modelled)
 
 
 def _unopened(ledger: Ledger, marks: dict[str, float]) -> dict[str, float]:
@@ -165,6 +162,16 @@ def _guessed(
     return (*[leg for leg in before if leg not in better], *[leg for leg in missing if leg in modelled])
 
 
+def _better(day: DayView, found: Marks, marks: dict[str, float], modelled: tuple[str, ...]) -> dict[str, float]:
+    """The marks of legs that are quoted now and whose day was begun at a model's guess.
+
+    The stock is often quoted before its options: what a model guessed then must not be the whole day's beginning.
+    """
+    if not day.guessed or day.guessed == modelled:
+        return {}  # nearly always
+    return {leg: marks[leg] for leg in day.guessed if leg in found.prices and leg not in modelled}
+
+
 def mark(turn: Turn, state: Any) -> None:
     """Price the book anew: marks, P&L, equity, drawdown, and the breaker that watches them.
 
@@ -179,8 +186,7 @@ def mark(turn: Turn, state: Any) -> None:
         return
     ledger, day = book.ledger, book.day
     missing = _unopened(ledger, marks)
-    # The stock is often quoted before its options: what a model guessed then must not be the whole day's beginning.
-    better = {leg: marks[leg] for leg in day.guessed if leg in found and leg not in modelled} if day.guessed else {}
+    better = _better(day, found, marks, modelled)
     if missing or better:
         turn.change_ledger(opening_marks={**ledger.opening_marks, **missing, **better})
         ledger = turn.book.ledger
@@ -199,19 +205,17 @@ def mark(turn: Turn, state: Any) -> None:
         equity = equity_usd(ledger, earned)
     if equity is not None:
         drawdown = drawdown_pct(ledger, equity)
-    turn.put(
-        strategy=state,
-        day=msgspec.structs.replace(
-            day,
-            marks=marks,
-            modelled=modelled,
-            guessed=_guessed(day.guessed, missing, better, modelled) if missing or better else day.guessed,
-            pnl=result,
-            equity_usd=equity,
-            drawdown_pct=drawdown,
-            attribution=attribution,
-        ),
+    valued = msgspec.structs.replace(
+        day,
+        marks=marks,
+        modelled=modelled,
+        guessed=_guessed(day.guessed, missing, better, modelled) if missing or better else day.guessed,
+        pnl=result,
+        equity_usd=equity,
+        drawdown_pct=drawdown,
+        attribution=attribution,
     )
+    turn.put_day(valued, state)
     if missing or better:
         write_checkpoint(turn)
     if equity is not None and (ledger.peak_equity_usd is None or equity > ledger.peak_equity_usd):

@@ -6,7 +6,7 @@ asks "where is X decided?" starts at `_HANDLERS` and `Core.step`.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -80,9 +80,10 @@ from state.records import JournalType
 _STOPPED = DaemonState.STOPPED
 _READY = DaemonTrigger.READY
 _NO_FLATTEN = FlattenState.NONE
+_replace = msgspec.structs.replace
 
 
-class Stepped(NamedTuple):
+class Stepped(msgspec.Struct, frozen=True):
     """One step, with what the strategy decided in it; `decision` is None where it was not asked."""
 
     book: Book
@@ -131,19 +132,19 @@ class Core:
 
     def step(self, book: Book, event: AnyEvent) -> tuple[Book, tuple[AnyEffect, ...]]:
         """What the event changes and what is to be done about it. Pure; the same input gives the same output."""
-        book, effects, _ = self.step_seen(book, event)
-        return book, effects
+        stepped = self.step_seen(book, event)
+        return stepped.book, stepped.effects
 
     def step_seen(self, book: Book, event: AnyEvent) -> Stepped:
         """As `step`, and what the strategy decided: for those who write decisions down."""
         if book.daemon_state == _STOPPED:
             return Stepped(book, (), None)
-        turn = self._turn(book)
+        turn = self._turn(book, event.ts_us)
         try:
             _absorb(turn, event)
         except IllegalTransitionError as error:
             # Nothing of the half-absorbed event is kept: the halt stands on the book as it was.
-            turn = self._turn(msgspec.structs.replace(book, ts_us=max(book.ts_us, event.ts_us)))
+            turn = self._turn(book, event.ts_us)
             turn.halt("illegal_transition", str(error))
             return Stepped(turn.book, tuple(turn.effects), None)
         absorbed, asked = turn.book, len(turn.effects)
@@ -166,7 +167,7 @@ class Core:
 
     def as_decided_on(self, book: Book, event: AnyEvent) -> Book:
         """The book that the decision on this event sees: it is absorbed, and nothing is decided yet."""
-        turn = self._turn(book)
+        turn = self._turn(book, event.ts_us)
         try:
             _absorb(turn, event)
             _carry_on(turn, event)
@@ -179,14 +180,13 @@ class Core:
         """Whether the strategy is asked after an event of this kind."""
         return type(event) not in _UNDECIDING
 
-    def _turn(self, book: Book) -> Turn:
-        return Turn(self.profile, self.strategy, book, holdings=self._holdings)
+    def _turn(self, book: Book, ts_us: int) -> Turn:
+        """A turn of the book at this time; an event that was late does not turn time back."""
+        now = _replace(book, ts_us=ts_us) if ts_us > book.ts_us else book
+        return Turn(self.profile, self.strategy, now, self._holdings)
 
 
 def _absorb(turn: Turn, event: AnyEvent) -> None:
-    ts_us = event.ts_us
-    if ts_us > turn.book.ts_us:
-        turn.put(ts_us=ts_us)
     day.roll(turn)
     _HANDLERS[type(event)](turn, event)
 
@@ -316,7 +316,7 @@ def _on_quote(turn: Turn, event: Quote) -> None:
         queue_delay_ms=event.queue_delay_ms,
     )
     instrument = event.instrument
-    turn.put(quotes={**turn.book.quotes, instrument: quote})
+    turn.put_quote(instrument, quote)
     if event.refused:
         feed.count_refused(turn, event)
     if not turn.book.feed_seen and instrument == turn.book.underlying:
@@ -334,7 +334,7 @@ def _on_option_quote(turn: Turn, event: OptionQuote) -> None:
         model_volatility=event.model_volatility,
         model_delta=event.model_delta,
     )
-    turn.put(quotes={**turn.book.quotes, event.instrument: quote})
+    turn.put_quote(event.instrument, quote)
     if event.refused:
         feed.count_refused(turn, event)
 

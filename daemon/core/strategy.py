@@ -1,6 +1,6 @@
 """The one small protocol between the core and a strategy. Both sides are pure."""
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -92,11 +92,11 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[RuleResult, ...]
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """A price for P&L; `modelled` when no two-sided quote stood and the last implied volatility priced it."""
+class Marks(NamedTuple):
+    """Prices for P&L: instrument -> price per share, and which of them are a model's, for want of a two-sided quote."""
 
-    price: float
-    modelled: bool = False
+    prices: dict[str, float]
+    modelled: tuple[str, ...] = ()
 
 
 class Strategy(Protocol):
@@ -126,8 +126,8 @@ class Strategy(Protocol):
         """What `decide` would say now, in words and with every number. Changes nothing."""
         ...
 
-    def marks(self, state: Any, book: Book) -> dict[str, Mark]:
-        """Instrument -> price of the underlying and of each leg; instruments without any price are left out."""
+    def marks(self, state: Any, book: Book) -> Marks:
+        """Of the underlying and of each leg; instruments without any price are left out."""
         ...
 
     def sensitivities(self, state: Any, book: Book) -> tuple[Sensitivity, ...]:

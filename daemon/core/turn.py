@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from config.schema import Profile
-from daemon.core.book import Book
+from daemon.core.book import Book, DayView, QuoteState
 from daemon.core.effects import Alarm, AnyEffect, Record
 from daemon.core.events import Side
 from daemon.core.holdings import HoldingsMemo
@@ -27,9 +27,7 @@ class Turn:
 
     __slots__ = ("book", "effects", "holdings", "profile", "strategy")
 
-    def __init__(
-        self, profile: Profile, strategy: Strategy, book: Book, *, holdings: HoldingsMemo | None = None
-    ) -> None:
+    def __init__(self, profile: Profile, strategy: Strategy, book: Book, holdings: HoldingsMemo | None = None) -> None:
         self.profile = profile
         self.strategy = strategy
         self.book = book
@@ -40,13 +38,21 @@ class Turn:
         """Replace fields of the book."""
         self.book = _replace(self.book, **changes)
 
+    def put_quote(self, instrument: str, quote: QuoteState) -> None:
+        """Add or replace the newest quote of one instrument."""
+        self.book = _replace(self.book, quotes={**self.book.quotes, instrument: quote})
+
+    def put_day(self, day: DayView, strategy: Any) -> None:
+        """Replace the day's figures, and the strategy's state that they were made with."""
+        self.book = _replace(self.book, day=day, strategy=strategy)
+
     def put_ledger(self, ledger: Ledger) -> None:
         """Replace the ledger."""
         self.book = _replace(self.book, ledger=ledger)
 
     def change_ledger(self, **changes: Any) -> None:
         """Replace fields of the ledger."""
-        self.put_ledger(msgspec.structs.replace(self.book.ledger, **changes))
+        self.put_ledger(_replace(self.book.ledger, **changes))
 
     def put_order(self, order: OwnOrder) -> None:
         """Add or replace one own order."""

@@ -21,7 +21,7 @@ from daemon.core.events import AccountReported, BookRequest, Commission, Executi
 from daemon.core.pnl_parts import pnl_parts
 from daemon.core.recovery import recover
 from daemon.core.step import Core
-from daemon.core.strategy import Mark
+from daemon.core.strategy import Marks
 from tests.support.core_driver import LEG, OPEN_US, SECOND, Driver, ScriptedStrategy, profile
 
 DAY_US = 86_400 * SECOND
@@ -36,9 +36,9 @@ class Priced(ScriptedStrategy):
         super().__init__()
         self.leg_price, self.volatility = 2.0, 0.3
 
-    def marks(self, state: Any, book: Book) -> dict[str, Mark]:
-        found = super().marks(state, book)
-        return {**found, LEG: Mark(price=self.leg_price)} if found else {}
+    def marks(self, state: Any, book: Book) -> Marks:
+        prices = super().marks(state, book).prices
+        return Marks({**prices, LEG: self.leg_price} if prices else {})
 
     def sensitivities(self, state: Any, book: Book) -> tuple[Sensitivity, ...]:
         at = self.volatility

@@ -5,7 +5,7 @@ from typing import Any
 from daemon.core.attribution import Sensitivity
 from daemon.core.book import Book
 from daemon.core.events import AnyEvent
-from daemon.core.strategy import Decision, Explanation, Mark, Wish
+from daemon.core.strategy import Decision, Explanation, Marks, Wish
 from state.records import Check, Limit
 
 
@@ -53,9 +53,9 @@ class EagerStrategy:
             rules=(),
         )
 
-    def marks(self, state: Any, book: Book) -> dict[str, Mark]:
+    def marks(self, state: Any, book: Book) -> Marks:
         quote = book.quote()
-        return {} if quote is None or quote.mid is None else {book.underlying: Mark(price=quote.mid)}
+        return Marks({} if quote is None or quote.mid is None else {book.underlying: quote.mid})
 
     def sensitivities(self, state: Any, book: Book) -> tuple[Sensitivity, ...]:
         return ()

@@ -125,14 +125,14 @@ def test_marks_are_mids_else_the_model_with_the_last_implied_volatility() -> Non
     desk.option_quote(CALL, 3.0, 3.2)
     desk.quote(70.0)
     marks = desk.strategy.marks(desk.state, desk.book)
-    assert (marks[CALL].price, marks[CALL].modelled) == (pytest.approx(3.1), False)
-    assert marks[PUT].modelled
-    assert marks["TWX"].price == pytest.approx(70.0)
+    assert marks.prices[CALL] == pytest.approx(3.1)
+    assert marks.modelled == (PUT,)
+    assert marks.prices["TWX"] == pytest.approx(70.0)
     desk.option_quote(CALL, None, 3.2)
     marks = desk.strategy.marks(desk.state, desk.book)
-    assert marks[CALL].modelled
-    assert marks[CALL].price == pytest.approx(3.1)  # the volatility that 3.1 implied, not the fixed one
-    assert desk.strategy.marks(desk.strategy.initial(), msgspec.structs.replace(desk.book, quotes={})) == {}
+    assert CALL in marks.modelled
+    assert marks.prices[CALL] == pytest.approx(3.1)  # the volatility that 3.1 implied, not the fixed one
+    assert desk.strategy.marks(desk.strategy.initial(), msgspec.structs.replace(desk.book, quotes={})) == ({}, ())
 
 
 def test_a_quote_from_before_the_open_is_no_quote_of_this_session() -> None:

@@ -30,7 +30,7 @@ from daemon.core.events import (
 from daemon.core.instruments import InstrumentSpec
 from daemon.core.recovery import Recovered
 from daemon.core.step import Core
-from daemon.core.strategy import Decision, Explanation, Mark, Wish
+from daemon.core.strategy import Decision, Explanation, Marks, Wish
 from state.records import Check, JournalLine, JournalType, Limit
 from state.times import iso_from_us
 
@@ -98,11 +98,11 @@ class ScriptedStrategy:
             rules=(),
         )
 
-    def marks(self, state: Any, book: Book) -> dict[str, Mark]:
+    def marks(self, state: Any, book: Book) -> Marks:
         quote = book.quote()
         if quote is None or quote.mid is None:
-            return {}
-        return {"XYZ": Mark(price=quote.mid), LEG: Mark(price=2.0)}
+            return Marks({})
+        return Marks({"XYZ": quote.mid, LEG: 2.0})
 
     def sensitivities(self, state: Any, book: Book) -> tuple[Sensitivity, ...]:
         return ()

@@ -8,7 +8,7 @@ from config.schema import Profile
 from daemon.core.black_scholes import OptionGreeks
 from daemon.core.book import Book
 from daemon.core.pnl import leg_usd
-from daemon.core.strategy import Mark
+from daemon.core.strategy import Marks
 from daemon.strategies.gamma_scalper.legs import LegPricer, LegState, quantities_known, quantity_of, two_sided_mid
 from daemon.strategies.gamma_scalper.looking import Look, Looker
 from daemon.strategies.gamma_scalper.scalper_state import ScalperState
@@ -59,34 +59,36 @@ class Shower:
         self._looker = looker
         self._pricer = pricer
 
-    def marks(self, state: ScalperState, book: Book) -> dict[str, Mark]:
+    def marks(self, state: ScalperState, book: Book) -> Marks:
         """Two-sided mids; else the stock's last trade, and the model with the last implied volatility for options."""
-        found: dict[str, Mark] = {}
+        prices: dict[str, float] = {}
+        guessed: list[str] = []
         quotes = book.quotes
         quote = quotes.get(book.underlying)
         mid = two_sided_mid(quote)
         if mid is not None and state.session is not None and state.doubt is None:
-            found[book.underlying] = Mark(price=mid)
+            prices[book.underlying] = mid
         elif state.spot is not None:
-            found[book.underlying] = Mark(price=state.spot)
+            prices[book.underlying] = state.spot
         elif quote is not None and quote.last is not None:
-            found[book.underlying] = Mark(price=quote.last)
+            prices[book.underlying] = quote.last
         is_fresh = state.valued_us == book.ts_us
         for leg, value in zip(state.legs, state.greeks, strict=True):
             instrument = leg.instrument
             leg_mid = two_sided_mid(quotes.get(instrument))
             if leg_mid is not None:
-                found[instrument] = Mark(price=leg_mid)
+                prices[instrument] = leg_mid
                 continue
             modelled = self._pricer.model_mark(leg, state.spot, book.ts_us, fresh=value if is_fresh else None)
             if modelled is not None:
-                found[instrument] = Mark(price=modelled, modelled=True)
-        return found
+                prices[instrument] = modelled
+                guessed.append(instrument)
+        return Marks(prices, tuple(guessed))
 
     def present(self, state: ScalperState, book: Book) -> dict[str, Any]:
         """`GammaScalperState` as plain JSON values."""
         look = self._looker.look(state, book)
-        marks = self.marks(state, book)
+        prices = self.marks(state, book).prices
         shown = GammaScalperState(
             name=self._name,
             trading_state=state.trading.value,
@@ -94,7 +96,7 @@ class Shower:
             state_code=look.codes.text,
             words=words(state, book),
             legs=tuple(
-                _leg(leg, value, marks.get(leg.instrument), state, book)
+                _leg(leg, value, prices.get(leg.instrument), state, book)
                 for leg, value in zip(state.legs, state.greeks, strict=True)
             ),
             greeks=Greeks()
@@ -127,11 +129,10 @@ def words(state: ScalperState, book: Book) -> str:
     return "Not trading now."
 
 
-def _leg(leg: LegState, value: OptionGreeks | None, mark: Mark | None, state: ScalperState, book: Book) -> Leg:
+def _leg(leg: LegState, value: OptionGreeks | None, price: float | None, state: ScalperState, book: Book) -> Leg:
     spot = state.spot
     quantity = quantity_of(leg, book) if quantities_known((leg,), book) else None
     shares = None if leg.multiplier is None or quantity is None else quantity * leg.multiplier
-    price = None if mark is None else mark.price
     pnl = None
     if price is not None and quantity is not None and leg.multiplier is not None:
         pnl = leg_usd(book.ledger, leg.instrument, quantity, price, leg.multiplier)

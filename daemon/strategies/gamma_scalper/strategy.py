@@ -13,7 +13,7 @@ from daemon.core.attribution import Sensitivity
 from daemon.core.book import Book
 from daemon.core.effects import Record
 from daemon.core.events import AnyEvent
-from daemon.core.strategy import Decision, Explanation, Mark, Seen, Wish
+from daemon.core.strategy import Decision, Explanation, Marks, Seen, Wish
 from daemon.strategies.gamma_scalper.classifier import Codes, DeltaCode
 from daemon.strategies.gamma_scalper.deciding import Answer, Decider, refusal_data, trigger_of
 from daemon.strategies.gamma_scalper.explaining import Explainer
@@ -120,8 +120,8 @@ class GammaScalper:
         """What `decide` would say now, with every number."""
         return self._explainer.explain(state, book)
 
-    def marks(self, state: ScalperState, book: Book) -> dict[str, Mark]:
-        """Instrument -> price of the underlying and of each leg."""
+    def marks(self, state: ScalperState, book: Book) -> Marks:
+        """Prices of the underlying and of each leg."""
         return self._shower.marks(state, book)
 
     def sensitivities(self, state: ScalperState, book: Book) -> tuple[Sensitivity, ...]:  # noqa: ARG002 -- the protocol's shape
