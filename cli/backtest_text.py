@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cli.output import coloured, console
-from cli.plain_tables import plural
+from cli.plain_tables import plural, wrapped
 from state.runs.caveats import caveat_text, caveats
 from state.statistics.measures import MIN_DAYS
 
@@ -44,10 +44,10 @@ def model_text(model: "VenueModel") -> str:
 def _head(summary: "Summary") -> Iterator[str]:
     data = summary.data
     yield coloured(f"{summary.title or summary.run_id}: {summary.status} after {summary.seconds:.1f} s", "bold")
-    yield from _wrapped(f"{data.description}; {data.steps:,} moments of the market")
+    yield from wrapped(f"{data.description}; {data.steps:,} moments of the market")
     changed = ", ".join(f"{key}={value}" for key, value in summary.profile.overrides.items())
-    yield from _wrapped(f"profile {summary.profile.name}{f' with {changed}' if changed else ''}")
-    yield from _wrapped(f"venue: {model_text(summary.venue)}")
+    yield from wrapped(f"profile {summary.profile.name}{f' with {changed}' if changed else ''}")
+    yield from wrapped(f"venue: {model_text(summary.venue)}")
 
 
 def _caveats(summary: "Summary") -> Iterator[str]:
@@ -57,19 +57,7 @@ def _caveats(summary: "Summary") -> Iterator[str]:
         played = f"{summary.data.sessions:,} {plural(summary.data.sessions, 'session', 'sessions')} played"
         yield coloured(f"INTERRUPTED: {played}{f', up to {last}' if last else ''}; the figures end there", "yellow")
     for each in caveats(summary):
-        yield from (coloured(line, "yellow") for line in _wrapped(caveat_text(each)))
-
-
-def _wrapped(text: str, indent: str = "") -> list[str]:
-    """Lines no wider than the terminal; what follows the first is indented, long words stay whole."""
-    return textwrap.wrap(
-        text,
-        max(40, console().width),
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+        yield from (coloured(line, "yellow") for line in wrapped(caveat_text(each)))
 
 
 def _utc(ts: str | None) -> str:
@@ -133,7 +121,7 @@ def _findings(summary: "Summary") -> Iterator[str]:
         about = "" if each.instrument is None else f"{each.instrument}: "
         since = "" if each.first_ts is None else f" (first {_utc(each.first_ts)})"
         count = "" if each.count == 1 or f"{each.count:,}" in each.text else f" [{each.count:,}]"
-        yield from _wrapped(f"{each.code}{count}  {about}{each.text}{since}", "  ")
+        yield from wrapped(f"{each.code}{count}  {about}{each.text}{since}", "  ")
 
 
 def _files(summary: "Summary", paths: "BacktestPaths") -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What the tables of figures share: heads, numbers to the cent, sections. They fit 80 columns and use 110 and more."""
 
+import textwrap
 from typing import Any
 
 from cli.output import cell, coloured, console, say
@@ -51,3 +52,15 @@ def number(value: float | None, decimals: int = 2, *, signed: bool = False) -> s
 def plural(n: int, one: str, many: str) -> str:
     """The word for so many."""
     return one if n == 1 else many
+
+
+def wrapped(text: str, indent: str = "") -> list[str]:
+    """Lines no wider than the terminal; what follows the first is indented, long words stay whole."""
+    return textwrap.wrap(
+        text,
+        max(40, console().width),
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -157,9 +157,10 @@ def _compare(runs: _Runs, sets: Sequence[str], zone: str) -> Told:
         "venue": base.summary.venue,
         "set": over,
         "was": {key: was for key, (was, _) in keys.items()},
+        "findings": {"base": base.summary.findings, "changed": changed.summary.findings},
         "whatif": found,
     }
-    asked = Asked(profile=base.summary.profile.name, data=base.summary.data, keys=keys)
+    asked = Asked(base=base.summary, changed=changed.summary, keys=keys)
     return told, lambda: print_whatif(found, asked, zone=zone)
 
 
@@ -169,10 +170,11 @@ def _vary(runs: _Runs, sets: Sequence[str], key: str, values: Sequence[str]) -> 
 
     base = _finished(runs.run((), "as it is"), "unchanged")
     summary = base.summary
-    rows = [varied(runs.was.get(key, "nothing"), base, is_base=True)]
+    rows, summaries = [varied(runs.was.get(key, "nothing"), base, is_base=True)], [summary]
     for number, value in enumerate(values, start=1):
         result = runs.run([*sets, f"{key}={value}"], f"{key.rpartition('.')[2]}={value} ({number} of {len(values)})")
         rows.append(varied(result.summary.profile.overrides[key], result))
+        summaries.append(result.summary)
     told = {
         "profile": summary.profile.name,
         "profile_hash": summary.profile.hash,
@@ -182,7 +184,7 @@ def _vary(runs: _Runs, sets: Sequence[str], key: str, values: Sequence[str]) -> 
         "key": key,
         "rows": rows,
     }
-    return told, lambda: print_varied(key, rows, summary.profile.name, summary.data, sets)
+    return told, lambda: print_varied(key, rows, summaries, sets)
 
 
 def _values(text: str) -> tuple[str, Sequence[str]]:

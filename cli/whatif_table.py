@@ -5,18 +5,20 @@ from typing import TYPE_CHECKING
 
 from cli.output import coloured, say
 from cli.plain_tables import DASH, add, show, table, usd
+from cli.whatif_grounds import print_grounds
 
 if TYPE_CHECKING:
     from daemon.backtest.whatif import Varied
-    from state.runs.records import DataInfo
+    from state.runs.records import Summary
 
 
-def print_varied(key: str, rows: "Sequence[Varied]", profile: str, data: "DataInfo", sets: Sequence[str]) -> None:
-    """Two tables: what each value came to, and which rule refused how often."""
+def print_varied(key: str, rows: "Sequence[Varied]", runs: "Sequence[Summary]", sets: Sequence[str]) -> None:
+    """Two tables: what each value came to, and which rule refused how often. `runs` are those of the rows."""
     say(coloured(f"{key}: one run for each value", "bold"))
-    say(f"profile {profile}, {data.description}")
+    say(f"profile {runs[0].profile.name}, {runs[0].data.description}")
     if sets:
         say(f"in every run but the first also {', '.join(sets)}")
+    print_grounds([(_name(row), run) for row, run in zip(rows, runs, strict=True)])
     say()
     _figures(rows)
     _refusals(rows)

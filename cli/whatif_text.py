@@ -9,7 +9,8 @@ import msgspec
 
 from cli.output import coloured, say
 from cli.plain_tables import add, plural, section, show, table, usd
-from state.runs.records import DataInfo
+from cli.whatif_grounds import print_grounds
+from state.runs.records import Summary
 from state.statistics.days import signed
 
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ MOST = 20
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The question: key -> (what it is, what it would be), and on which data."""
+    """The question: key -> (what it is, what it would be); and the two runs, as it is and as changed."""
 
-    profile: str
-    data: DataInfo
+    base: Summary
+    changed: Summary
     keys: dict[str, tuple[str, Any]]
 
 
@@ -33,7 +34,9 @@ def print_whatif(found: "WhatIf", asked: Asked, *, zone: str) -> None:
     where = ZoneInfo(zone)
     changes = " and ".join(f"{key} were {_value(new)} instead of {was}" for key, (was, new) in asked.keys.items())
     say(coloured(f"What if {changes}?", "bold"))
-    say(f"profile {asked.profile}, {asked.data.description}; {found.moments:,} decision moments; times {zone}")
+    profile, data = asked.base.profile, asked.base.data
+    say(f"profile {profile.name}, {data.description}; {found.moments:,} decision moments; times {zone}")
+    print_grounds((("as it is", asked.base), ("as changed", asked.changed)))
     if not found.same_data:
         say(coloured("The changed key makes other data: this compares two markets, not two decisions.", "yellow"))
     if found.first is None:

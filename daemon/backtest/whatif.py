@@ -14,7 +14,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from daemon.backtest.hedge_changes import HedgeChange, HedgeRow, hedge_changes, hedge_rows
 from daemon.backtest.outcomes import Pair, Stretch, differing, is_refusal, outcomes, paired
-from state.runs.records import Figures, Summary
+from state.runs.records import Figures, Finding, Summary
 from state.statistics.days import PARTS
 from state.statistics.past import Past
 from state.statistics.run_tables import refusal_stretches, source_of_tables
@@ -221,6 +221,7 @@ class Varied(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, int]
     """Rule -> new refusals: stretches of moments with one and the same refusal."""
     refused_moments: dict[str, int]
+    findings: tuple[Finding, ...] = ()
     problem: str | None = None
 
 
@@ -233,5 +234,6 @@ def varied(value: Any, run: RunTables, *, is_base: bool = False) -> Varied:
         figures=summary.figures,
         refused=_stretches(run.decisions),
         refused_moments=dict(summary.refused),
+        findings=summary.findings,
         problem=summary.problem,
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import backtest_text
+from cli import backtest_text, plain_tables
 from cli.backtest_text import report_text
 from state.runs.folder import backtest_paths
 from state.runs.records import Finding
@@ -32,7 +32,8 @@ def test_an_interrupted_run_says_how_far_it_came(tmp_path: Path) -> None:
 def test_no_line_is_wider_than_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
-    monkeypatch.setattr(backtest_text, "console", lambda: Console(width=80))
+    for module in (backtest_text, plain_tables):
+        monkeypatch.setattr(module, "console", lambda: Console(width=80))
     told = summary("one", findings=(HALTED,), refused={"min_price_move": 15}, new_refusals={"min_price_move": 19})
     body, _, _ = report_text(told, backtest_paths(tmp_path, "one")).rpartition("\n")
     assert max(len(line) for line in body.splitlines()) <= 80
