@@ -107,6 +107,8 @@ def look_at_sweep(paths: SweepPaths, look: Look = process_of) -> RunLook:
         if error.code == "missing" and found.standing == "running":
             return found
         return msgspec.structs.replace(found, standing="damaged", trouble=error.code, detail=str(error))
+    if progress is None:  # killed between its plan and its first word
+        return RunLook(run_id=paths.run_id, kind="sweep", standing="interrupted", plan=plan, trouble="process_gone")
     found = _by_progress(paths.run_id, "sweep", progress, look)
     return msgspec.structs.replace(found, plan=plan, trouble=found.trouble or _newer(plan.schema))
 

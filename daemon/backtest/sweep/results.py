@@ -49,7 +49,8 @@ class ResultsFolder:
         """A fresh folder with the plan in it."""
         try:
             paths.folder.mkdir(parents=True, exist_ok=True)
-            if paths.plan.exists() or paths.results.exists():
+            # An empty file of results alone is of a sweep that was killed before its plan was written.
+            if paths.plan.exists() or (paths.results.exists() and paths.results.stat().st_size > 0):
                 raise SweepFolderError(
                     f"{paths.folder} holds a sweep already: go on with --resume {paths.run_id}, "
                     "or choose another --name"
