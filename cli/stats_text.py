@@ -251,8 +251,12 @@ def _notes(past: "Past") -> None:
         notes.append(f"weekdays without a sample (holidays, or it did not run): {_some(past.missing)}")
     if past.source.unreadable:
         notes.append(f"{past.source.unreadable} lines of the history are no samples and are left out")
+    sent, filled = sum(day.hedges or 0 for day in past.days), past.sizes.n
+    if sent != filled:
+        notes.append(f"hedges: {sent:,} sent, by day; elsewhere {filled:,} own orders that filled, a flatten's too")
     if notes:
-        section("To be read with care" if flagged or past.source.unreadable else "Left out")
+        is_careful = flagged or past.source.unreadable or sent != filled
+        section("To be read with care" if is_careful else "Left out")
         for note in notes:
             say(note)
 

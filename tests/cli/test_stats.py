@@ -99,6 +99,18 @@ def test_the_csv_holds_every_row_of_the_chosen_table(cli: Cli, year: DeskPaths, 
     assert (bad.code, "name a file that can be written" in bad.err) == (1, True)
 
 
+def test_an_own_order_that_was_no_hedge_makes_two_numbers_and_both_are_said(cli: Cli, year: DeskPaths) -> None:
+    assert "hedges:" not in cli("stats").out
+    file = max(year.history.glob("*.jsonl"))
+    fill = next(line for line in file.read_text(encoding="utf-8").splitlines() if '"kind":"fill"' in line)
+    ref = json.loads(fill)["data"]["order_ref"]
+    with file.open("a", encoding="utf-8") as history:  # of a flatten
+        history.write(fill.replace(ref, "demo.ab12.closing").replace('"exec_key":"', '"exec_key":"closing-') + "\n")
+    filled = json.loads(cli("stats", "--json").out)["hedges"]["n"]
+    words = f"hedges: {filled - 1:,} sent, by day; elsewhere {filled:,} own orders that filled, a flatten's too"
+    assert words in cli("stats").out
+
+
 def test_since_and_until_keep_whole_days_and_say_when_none_is_left(cli: Cli, year: DeskPaths) -> None:
     told = json.loads(cli("stats", "--since", "2025-11-10", "--until", "2025-11-14", "--json").out)
     assert (told["first_day"], told["last_day"], told["days"]) == ("2025-11-10", "2025-11-14", 5)
