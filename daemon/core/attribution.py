@@ -49,7 +49,7 @@ class Sensitivity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     vega: float
 
 
-class Point(msgspec.Struct, frozen=True, kw_only=True):
+class Point(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All legs at one mark. `vegas` (USD per 1.00 of volatility, whole position) and `volatilities` are by leg."""
 
     ts_us: int
@@ -61,7 +61,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     volatilities: dict[str, float] = {}
 
 
-class Attribution(msgspec.Struct, frozen=True, kw_only=True):
+class Attribution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The legs' sums since the day began, USD, and the point from which the next interval starts."""
 
     point: Point | None = None

@@ -27,8 +27,8 @@ import msgspec
 
 Right = Literal["C", "P"]
 
-Terms = tuple[float, float, float, float, float, float, float, float]
-"""The arguments of `one_right` behind its sign."""
+Terms = tuple[float, float, float, float, float]
+"""The last arguments of `one_right`: root, deviation, d1, density, discounted strike."""
 
 DAYS_PER_YEAR = 365.0
 US_PER_YEAR = 365 * 86_400 * 1_000_000
@@ -68,7 +68,7 @@ def greeks(right: Right, spot: float, strike: float, years: float, rate: float, 
     shared = terms(spot, strike, years, rate, volatility)
     if shared is None:
         return _degenerate(right, spot, strike, max(years, 0.0), rate)
-    return OptionGreeks(*one_right(1.0 if right == "C" else -1.0, *shared))
+    return OptionGreeks(*one_right(1.0 if right == "C" else -1.0, spot, rate, volatility, *shared))
 
 
 def terms(spot: float, strike: float, years: float, rate: float, volatility: float) -> Terms | None:
@@ -79,7 +79,8 @@ def terms(spot: float, strike: float, years: float, rate: float, volatility: flo
     deviation = volatility * root
     if deviation < _NO_DEVIATION:
         return None
-    return spot, rate, volatility, root, deviation, *shared_terms(spot, strike, years, rate, volatility, deviation)
+    d1, density, discounted = shared_terms(spot, strike, years, rate, volatility, deviation)
+    return root, deviation, d1, density, discounted
 
 
 def shared_terms(

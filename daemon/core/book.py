@@ -16,7 +16,7 @@ from daemon.core.order_life import OwnOrder
 from daemon.core.pnl import DayPnl
 
 
-class QuoteState(msgspec.Struct, frozen=True, kw_only=True):
+class QuoteState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The newest clean quote of one instrument."""
 
     bid: float | None = None
@@ -46,7 +46,7 @@ class QuoteState(msgspec.Struct, frozen=True, kw_only=True):
         return (self.ask - self.bid) / mid * 100
 
 
-class OptionQuoteState(QuoteState, frozen=True, kw_only=True):
+class OptionQuoteState(QuoteState, frozen=True, kw_only=True, gc=False):
     """An option's quote with the venue's model values."""
 
     model_volatility: float | None = None
@@ -156,7 +156,7 @@ class DiskView(msgspec.Struct, frozen=True, kw_only=True):
     slow: bool = False
 
 
-class DayView(msgspec.Struct, frozen=True, kw_only=True):
+class DayView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The day's figures at the newest complete set of marks. Keys of `marks`: instrument -> price per share."""
 
     marks: dict[str, float] = {}

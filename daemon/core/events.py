@@ -25,7 +25,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     ts_us: int
 
 
-class Quote(Event, frozen=True, kw_only=True, tag="quote"):
+class Quote(Event, frozen=True, kw_only=True, tag="quote", gc=False):
     """The newest prices of one instrument; a missing or absurd side is None, never a sentinel."""
 
     instrument: str
@@ -46,7 +46,7 @@ class Quote(Event, frozen=True, kw_only=True, tag="quote"):
     """From the socket to the decision, machine-monotonic."""
 
 
-class OptionQuote(Event, frozen=True, kw_only=True, tag="option_quote"):
+class OptionQuote(Event, frozen=True, kw_only=True, tag="option_quote", gc=False):
     """The newest prices of one option, and the venue's own model values where it sends them."""
 
     instrument: str

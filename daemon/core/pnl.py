@@ -10,7 +10,7 @@ Marks = Mapping[str, float]
 """Instrument -> price per share (a two-sided mid, or modelled)."""
 
 
-class DayPnl(msgspec.Struct, frozen=True, kw_only=True):
+class DayPnl(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The day's result in its parts, USD; commissions are a cost and therefore negative in the total."""
 
     realised_usd: float

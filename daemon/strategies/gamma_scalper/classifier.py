@@ -91,7 +91,7 @@ class SystemCode(IntEnum):
     RISK_HALT = 3
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What is measured at one moment. None means that it cannot be measured."""
 
     holds_options: bool
@@ -160,7 +160,7 @@ def _text(*codes: int) -> str:
     return " ".join([f"{letter}{code:d}" for letter, code in zip("ODMLES", codes, strict=True)])
 
 
-class Codes(msgspec.Struct, frozen=True):
+class Codes(msgspec.Struct, frozen=True, gc=False):
     """One classification."""
 
     o: OptionCode = _O_NONE

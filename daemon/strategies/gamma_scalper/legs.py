@@ -83,7 +83,7 @@ class LegState(msgspec.Struct, frozen=True, kw_only=True):
     priced_us: int = 0
 
 
-class BookGreeks(msgspec.Struct, frozen=True, kw_only=True):
+class BookGreeks(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Of all legs together. The greeks are None where a leg that is held has none."""
 
     holds_options: bool
@@ -220,7 +220,9 @@ class LegPricer:
             if shared is None:
                 each = greeks(leg.right, spot, leg.strike, years, rate, volatility)
             else:
-                each = OptionGreeks(*one_right(1.0 if leg.right == "C" else -1.0, *shared))
+                root, deviation, d1, density, discounted = shared
+                sign = 1.0 if leg.right == "C" else -1.0
+                each = OptionGreeks(*one_right(sign, spot, rate, volatility, root, deviation, d1, density, discounted))
             found.append(each if _is_possible(each) else None)
         return tuple(found)
 

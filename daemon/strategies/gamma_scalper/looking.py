@@ -16,7 +16,7 @@ InFlight = tuple[OwnOrder | None, float, float]
 """The own hedge in flight, and the shares that work to buy and to sell."""
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True):
+class Look(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What stands at one moment. Shares are signed."""
 
     codes: Codes

@@ -54,7 +54,7 @@ def efficiency_ratio(mid: float, first: float, last: float, path: float) -> floa
 _replace = msgspec.structs.replace  # bound once: it is called at every tick
 
 
-class MarketWindow(msgspec.Struct, frozen=True, kw_only=True):
+class MarketWindow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the last `vol_window_min` minutes of mids leave behind. Sums are of squared log returns."""
 
     mid: float | None = None

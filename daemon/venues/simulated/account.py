@@ -37,6 +37,14 @@ class _Holding(msgspec.Struct, kw_only=True):
         """The mark, or the average price before the first mark."""
         return self.average_price if self.mark is None else self.mark
 
+    def value_usd(self, multiplier: float) -> float:
+        """What it is worth now."""
+        return self.quantity * self.price * multiplier
+
+    def unrealised_usd(self, multiplier: float) -> float:
+        """What it has earned since it was bought, by average cost."""
+        return self.quantity * (self.price - self.average_price) * multiplier
+
 
 class _Saved(msgspec.Struct, kw_only=True):
     """The account as plain values."""
@@ -155,14 +163,13 @@ class SimulatedAccount:
         """One position as the broker shows it; all zero when there is none."""
         holding = self._holdings.get(instrument, _Holding())
         multiplier = self._contracts[instrument].multiplier
-        value_usd = holding.quantity * holding.price * multiplier
         return SimPosition(
             instrument=instrument,
             quantity=holding.quantity,
             average_cost=holding.average_price * multiplier,
             market_price=holding.price,
-            market_value_usd=value_usd,
-            unrealised_usd=holding.quantity * (holding.price - holding.average_price) * multiplier,
+            market_value_usd=holding.value_usd(multiplier),
+            unrealised_usd=holding.unrealised_usd(multiplier),
             realised_usd=holding.realised_usd,
         )
 
@@ -172,11 +179,11 @@ class SimulatedAccount:
         daily = unrealised = realised = 0.0
         for name in names:
             holding = self._holdings.get(name, _Holding())
-            position = self.position(name)
+            multiplier = self._contracts[name].multiplier
             opening_price = holding.price if holding.opening_mark is None else holding.opening_mark
-            opening_usd = holding.opening_quantity * opening_price * self._contracts[name].multiplier
-            daily += position.market_value_usd + holding.traded_cash_usd - opening_usd
-            unrealised += position.unrealised_usd
+            opening_usd = holding.opening_quantity * opening_price * multiplier
+            daily += holding.value_usd(multiplier) + holding.traded_cash_usd - opening_usd
+            unrealised += holding.unrealised_usd(multiplier)
             realised += holding.realised_usd
         commissions_usd = self._commissions_usd if instrument is None else 0.0
         return DailyPnl(daily_usd=daily - commissions_usd, unrealised_usd=unrealised, realised_usd=realised)
@@ -184,9 +191,12 @@ class SimulatedAccount:
     def values(self) -> dict[str, float | str]:
         """The account's figures in USD by the broker's tag; `AccountType` and `Currency` are words."""
         stock_usd = option_usd = gross_usd = initial_usd = maintenance_usd = 0.0
-        for name in self._holdings:
-            contract, position = self._contracts[name], self.position(name)
-            value_usd = position.market_value_usd
+        unrealised_usd = realised_usd = 0.0
+        for name, holding in self._holdings.items():
+            contract = self._contracts[name]
+            value_usd = holding.value_usd(contract.multiplier)
+            unrealised_usd += holding.unrealised_usd(contract.multiplier)
+            realised_usd += holding.realised_usd
             gross_usd += abs(value_usd)
             if contract.kind == "stock":
                 stock_usd += value_usd
@@ -194,14 +204,13 @@ class SimulatedAccount:
                 maintenance_usd += STOCK_MAINTENANCE_MARGIN * abs(value_usd)
                 continue
             option_usd += value_usd
-            if position.quantity < 0:
-                covered_usd = self._underlying_price(contract) * contract.multiplier * -position.quantity
+            if holding.quantity < 0:
+                covered_usd = self._underlying_price(contract) * contract.multiplier * -holding.quantity
                 margin_usd = SHORT_OPTION_MARGIN * covered_usd - value_usd
                 initial_usd += margin_usd
                 maintenance_usd += margin_usd
         net_usd = self._cash_usd + stock_usd + option_usd
         loanable_usd = self._cash_usd + stock_usd
-        day = self.daily_pnl()
         return {
             "AccountType": ACCOUNT_TYPE,
             "Currency": "USD",
@@ -220,8 +229,8 @@ class SimulatedAccount:
             "ExcessLiquidity": loanable_usd - maintenance_usd,
             "BuyingPower": max(0.0, loanable_usd - initial_usd) / STOCK_INITIAL_MARGIN,
             "Cushion": (loanable_usd - maintenance_usd) / net_usd if net_usd > 0 else 0.0,
-            "UnrealizedPnL": day.unrealised_usd,
-            "RealizedPnL": day.realised_usd,
+            "UnrealizedPnL": unrealised_usd,
+            "RealizedPnL": realised_usd,
         }
 
     def _underlying_price(self, contract: SimContract) -> float:
