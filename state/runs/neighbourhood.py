@@ -195,7 +195,8 @@ def hedged_text(cell: Judged) -> str:
     if cell.hedges is None or cell.sessions is None:
         return ""
     few = ": hardly hedged, so what it earned is mostly the way the market went" if cell.hardly_hedged else ""
-    return f"{cell.hedges:,} hedges in {cell.sessions:,} sessions{few}"
+    hedges, sessions = ("" if n == 1 else "s" for n in (cell.hedges, cell.sessions))
+    return f"{cell.hedges:,} hedge{hedges} in {cell.sessions:,} session{sessions}{few}"
 
 
 def _why(plan: SweepPlan, best: Judged, robust: Judged) -> str:

@@ -57,7 +57,7 @@ def test_it_extends_the_base_with_the_cell_s_keys_and_says_what_is_known(profile
         plan.profile.hash,
         "d" * 64,
         "5 cells, 1 of them failed; grid, seed 1",
-        "hedged   5 hedges in 1 sessions",
+        "hedged   5 hedges in 1 session",
         f"{COOLDOWN} from 30 to 150 by 30",
         "pnl_usd, the largest: 45, rank 2 of 4",
         "1 neighbours: too few to tell plateau from spike",
