@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -161,6 +162,39 @@ def test_an_expired_leg_needs_no_volatility() -> None:
         value = pricer.value(leg, spot, EXPIRY)
         assert value is not None
         assert (value.delta, value.gamma, value.price) == (delta, 0.0, max(spot - 70.0, 0.0))
+
+
+def _legs() -> tuple[LegState, ...]:
+    """Pairs, a leg between the two of a pair, terms that differ in one thing, unknown terms, and expired ones."""
+    call = LegState(
+        instrument=CALL, right="C", strike=70.0, expiry="2014-07-19", multiplier=100.0, expiry_us=EXPIRY, volatility=0.3
+    )
+    put = msgspec.structs.replace(call, instrument=PUT, right="P")
+    differing: list[dict[str, Any]] = [
+        {},
+        {"strike": 72.0},
+        {"expiry_us": EXPIRY + 7 * 86_400 * S},
+        {"volatility": 0.31},
+        {"volatility": None},
+        {"multiplier": None},
+        {"expiry_us": None},
+        {"expiry_us": NOON - S},
+        {"expiry_us": NOON - S, "volatility": None},
+    ]
+    return tuple(msgspec.structs.replace(leg, **change) for change in differing for leg in (call, put))
+
+
+@given(st.permutations(_legs()), st.sampled_from([55.0, 69.99, 70.0, 71.3, 120.0]))
+@settings(max_examples=40, deadline=None)
+def test_legs_valued_together_are_each_what_the_formula_alone_makes_of_them(legs: list[LegState], spot: float) -> None:
+    together = LegPricer(GreeksSection(risk_free_rate=0.02)).value_all(tuple(legs), spot, NOON)
+    for leg, value in zip(legs, together, strict=True):
+        alone = None
+        if leg.multiplier is not None and leg.expiry_us is not None:
+            years = (leg.expiry_us - NOON) / bs.US_PER_YEAR
+            if leg.volatility is not None or years <= 0:
+                alone = bs.greeks(leg.right, spot, leg.strike, years, 0.02, leg.volatility or 0.0)
+        assert repr(value) == repr(alone)
 
 
 SENTINELS = [-1.0, -2.0, 0.0, 1.7976931348623157e308, math.nan, math.inf, -math.inf, 2147483647.0, 10.1]

@@ -72,14 +72,15 @@ class Shower:
             prices[book.underlying] = state.spot
         elif quote is not None and quote.last is not None:
             prices[book.underlying] = quote.last
-        is_fresh = state.valued_us == book.ts_us
-        for leg, value in zip(state.legs, state.greeks, strict=True):
+        greeks = state.greeks if state.valued_us == book.ts_us else (None,) * len(state.legs)
+        for place, leg in enumerate(state.legs):
             instrument = leg.instrument
-            leg_mid = two_sided_mid(quotes.get(instrument))
+            leg_quote = quotes.get(instrument)
+            leg_mid = None if leg_quote is None else two_sided_mid(leg_quote)
             if leg_mid is not None:
                 prices[instrument] = leg_mid
                 continue
-            modelled = self._pricer.model_mark(leg, state.spot, book.ts_us, fresh=value if is_fresh else None)
+            modelled = self._pricer.model_mark(leg, state.spot, book.ts_us, fresh=greeks[place])
             if modelled is not None:
                 prices[instrument] = modelled
                 guessed.append(instrument)
