@@ -1,6 +1,6 @@
 """An expiry inside a run: booked as the operator would, and to the cent what the exchange's own account says."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -142,6 +142,10 @@ def test_the_first_moment_after_an_expiry_counts_what_is_left(close: float) -> N
     result = run_backtest(loaded, GammaScalper, feed, model=VenueModel(), out=None)
     rows = result.decisions.to_pylist()
     monday = next(row for row in rows if row["session"] == MONDAY.isoformat())
+    closing, settled = (row for row in rows if row["session"] is None and row["ts"].date() == FRIDAY)
+    assert settled["ts"] - closing["ts"] == timedelta(seconds=1)
+    # At its close a contract moves with the stock or not at all: shares take its place, one for one.
+    assert settled["net_delta_shares"] == pytest.approx(closing["net_delta_shares"], abs=0.01)
     assert abs(monday["net_delta_shares"] - monday["own_shares"]) <= 100  # one contract's
     figures = result.summary.figures
     assert figures is not None
