@@ -67,6 +67,7 @@ def stats(
     Read from a desk's history and journal, or from a backtest's tables, by the same code; nothing is written but
     --csv, and a running daemon does not notice. Days are the desk's own sessions.
     """
+    from state.runs.caveats import caveat_text, caveats
     from state.statistics.past import Past
     from state.statistics.statement import statement
 
@@ -79,19 +80,23 @@ def stats(
     past = Past(source, first_day=_first_day(since, source), last_day=_last_day(until))
     if past.days and csv is not None:
         _write_csv(csv, past, grouping, zone)
+    told = () if summary is None else tuple(caveat_text(each) for each in caveats(summary))
     if chosen.as_json:
-        about = {"desk": chosen.desk} if run is None else {"run_id": run}
+        about = {"desk": chosen.desk} if summary is None else _about(summary, told)
         say_json({**about, **statement(past, grouping, where.key)})
         return ExitCode.DONE
     if not past.days:
         say(_nothing(chosen, run, source))
         return ExitCode.DONE
     from cli.stats_text import print_past
-    from state.runs.caveats import caveat_text, caveats
 
-    told = () if summary is None else tuple(caveat_text(each) for each in caveats(summary))
     print_past(past, _title(chosen, run, summary), grouping, where, is_run=run is not None, caveats=told)
     return ExitCode.DONE
+
+
+def _about(summary: "Summary", told: tuple[str, ...]) -> dict[str, object]:
+    """What must be known of a run before its figures."""
+    return {"run_id": summary.run_id, "status": summary.status, "caveats": told}
 
 
 def _grouping(name: str) -> "Grouping":
@@ -134,9 +139,21 @@ def _summary(chosen: Settings, run: str) -> "Summary":
     try:
         return msgspec.json.decode(paths.summary.read_bytes(), type=Summary)
     except FileNotFoundError as error:
-        raise CommandError(f"{paths.folder}: the run has not ended yet, or was killed; it has no summary") from error
+        raise CommandError(f"{paths.folder}: {_without_summary(paths)}") from error
     except (OSError, *UNDECODABLE) as error:
         raise CommandError(f"{paths.summary}: cannot be read ({error}); run the backtest again") from error
+
+
+def _without_summary(paths: "BacktestPaths") -> str:
+    """How a run stands that has left no figures: it goes on, was killed, or could not be written."""
+    from state.runs.reading import look_at_backtest
+
+    found = look_at_backtest(paths)
+    said = "" if found.progress is None else f" ({found.progress.text})"
+    if found.standing == "running":
+        return f"the run has not ended yet{said}; ask again when it has"
+    ended = "failed" if found.standing == "failed" else "was killed"
+    return f"the run {ended}{said} and left no figures; run it again under another name"
 
 
 def _run_paths(chosen: Settings, run: str) -> "BacktestPaths":

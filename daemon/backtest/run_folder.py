@@ -55,7 +55,11 @@ class RunFolder:
                 raise RunFolderError(f"{paths.folder} holds a run already: choose another --name or --out")
         except OSError as error:
             raise RunFolderError(f"cannot write {paths.folder}: {error.strerror or error}") from error
-        self.tell(0.0, text, status="running")
+        try:
+            self.tell(0.0, text, status="running")
+        except RunFolderError:
+            self.discard()  # a full disk: the name is free again
+            raise
 
     def tell(self, done: float, text: str, *, status: Status = "running", reached: MarketReached | None = None) -> None:
         """Replace `progress.json`, at most twice a second; an end is always told. `reached`: what `text` says."""

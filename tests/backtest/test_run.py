@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from daemon.backtest import recorder
+from daemon.backtest import recorder, run_folder
 from daemon.backtest.feeds.opening import open_feed
 from daemon.backtest.run import Result, run_backtest
 from daemon.backtest.run_folder import RunFolder, RunFolderError
@@ -376,6 +376,16 @@ def test_a_run_may_keep_no_decisions_and_says_the_same() -> None:
     assert kept.decisions.num_rows == dropped.summary.decisions > 60
     assert dropped.summary.figures == kept.summary.figures
     assert dropped.equity.equals(kept.equity)
+
+
+def test_a_disk_that_takes_nothing_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run_folder, "replace_file", full)
+    with pytest.raises(RunFolderError, match="No space left"):
+        RunFolder(paths(tmp_path)).begin("opening")
+    assert not paths(tmp_path).folder.exists()
 
 
 def test_a_disk_that_takes_no_more_at_the_end_leaves_no_table_and_says_failed(

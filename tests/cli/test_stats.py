@@ -12,8 +12,10 @@ from cli import plain_tables, stats_text
 from config.overrides import load_overridden
 from daemon.backtest.feeds.opening import open_feed
 from daemon.backtest.run import run_backtest
+from daemon.backtest.run_folder import RunFolder
 from daemon.strategies.gamma_scalper.strategy import GammaScalper
 from state.layout import DeskPaths
+from state.runs import living
 from state.runs.folder import backtest_paths
 from state.runs.records import Finding, Summary, VenueModel
 from tests.cli.conftest import Cli
@@ -80,9 +82,11 @@ def test_a_halt_of_a_run_stands_above_its_figures(cli: Cli, root: Path, run: Sum
     before = paths.summary.read_bytes()
     paths.summary.write_bytes(msgspec.json.encode(msgspec.structs.replace(run, findings=(halted,))))
     lines = cli("stats", "--run", run.run_id).out.splitlines()
+    told = json.loads(cli("stats", "--run", run.run_id, "--json").out)
     paths.summary.write_bytes(before)
     assert lines[1].startswith("HALTED at")
     assert lines[1].endswith(": the daily loss")
+    assert (told["run_id"], told["status"], told["caveats"]) == ("two", "finished", lines[1:2])
 
 
 def test_the_csv_holds_every_row_of_the_chosen_table(cli: Cli, year: DeskPaths, tmp_path: Path) -> None:
@@ -153,7 +157,9 @@ def test_a_desk_without_samples_says_what_makes_some(cli: Cli, root: Path) -> No
     assert json.loads(cli("stats", "--json").out)["days"] == 0
 
 
-def test_a_run_that_did_not_end_or_is_damaged_is_named(cli: Cli, root: Path, run: Summary) -> None:
+def test_a_run_that_did_not_end_or_is_damaged_is_named(
+    cli: Cli, root: Path, run: Summary, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths = backtest_paths(root, "two")
     paths.equity.write_bytes(b"not a table")
     assert "equity.parquet: cannot be read" in cli("stats", "--run", "two").err
@@ -162,8 +168,16 @@ def test_a_run_that_did_not_end_or_is_damaged_is_named(cli: Cli, root: Path, run
     paths.summary.write_bytes(b"{")
     assert "summary.json: cannot be read" in cli("stats", "--run", "two").err
     paths.summary.unlink()
+    paths.progress.unlink(missing_ok=True)
     gone = cli("stats", "--run", "two")
-    assert (gone.code, "has not ended yet, or was killed" in gone.err) == (1, True)
+    assert (gone.code, "the run was killed and left no figures" in gone.err) == (1, True)
+    folder = RunFolder(backtest_paths(root, "other"))
+    folder.begin("opening")
+    assert "the run was killed (opening)" in cli("stats", "--run", "other").err  # by its pid, no command of ours
+    monkeypatch.setattr(living, "_is_ours", lambda words, kind: kind == "backtest")
+    assert "the run has not ended yet (opening)" in cli("stats", "--run", "other").err
+    folder.tell(0.0, "no space left", status="failed")
+    assert "the run failed (no space left) and left no figures" in cli("stats", "--run", "other").err
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -1,9 +1,11 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -181,3 +183,14 @@ def test_a_reader_that_had_enough_is_no_error(root: Path, desk: Desk) -> None:
         assert process.stdout.read(10) == b'{"desk":"d'
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_an_interrupt_while_the_program_is_read_in_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "cli.app", Slow("cli.app"))
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("cli", run_name="__main__")
+    assert ended.value.code == 130
