@@ -2,6 +2,8 @@
 
 import sys
 import traceback
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +87,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line. Every failure is one clear line on stderr; a bug leaves its traceback in a file."""
     try:
-        result: Any = app(arguments, prog_name="bifrost", standalone_mode=False)
+        result: Any = _command()(arguments, prog_name="bifrost", standalone_mode=False)
     except CommandError as error:
         complain(f"bifrost: {error}")
         _say_problem(arguments, str(error), error.code)
@@ -102,6 +104,13 @@ def run(arguments: list[str]) -> int:
         _say_problem(arguments, " ".join(str(error).split()) or type(error).__name__, code)
         return code
     return int(result) if isinstance(result, int) else ExitCode.DONE
+
+
+@cache
+def _command() -> Callable[..., Any]:
+    """The tree of all commands, built once: that takes longer than most of them."""
+    command: Callable[..., Any] = typer.main.get_command(app)
+    return command
 
 
 def _say_problem(arguments: list[str], problem: str, code: int) -> None:
