@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -21,11 +22,24 @@ one worker; the long stories come first by name."""
 
 @dataclass(frozen=True)
 class _Tool:
-    """One check: its name in the summary and its command line. `is_tests` streams; the others speak on failure."""
+    """One check: its name in the summary and its command line. `is_tests` streams; the others speak on failure.
+
+    `is_beside` runs beside all others, for it keeps one core busy for long, and is told last.
+    """
 
     name: str
     command: tuple[str, ...]
     is_tests: bool = False
+    is_beside: bool = False
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How a tool ended: its exit code (1 when it was killed), its seconds, and what it said unless that streamed."""
+
+    code: int
+    seconds: float
+    said: str
 
 
 def register(app: typer.Typer) -> None:
@@ -45,12 +59,21 @@ def run_tests(
 ) -> int:
     """Run ruff, mypy, import-linter and pytest; what follows is handed to pytest. Exits as the worst of them."""
     tools = _tools(list(context.args), nightly=nightly)
-    results = [(tool, *_run(tool)) for tool in tools]
+    outcomes: dict[str, _Outcome] = {}
+    with ThreadPoolExecutor() as pool:
+        begun = {tool.name: pool.submit(_run, tool) for tool in tools if tool.is_beside}
+        for tool in sorted(tools, key=lambda each: each.is_beside):
+            say(coloured(f"== {tool.name}", "bold"))
+            outcome = begun[tool.name].result() if tool.is_beside else _run(tool)
+            if outcome.code != 0 and outcome.said:
+                say(outcome.said)
+            outcomes[tool.name] = outcome
     say()
-    for tool, code, seconds in results:
+    for tool in tools:
+        code, seconds = outcomes[tool.name].code, outcomes[tool.name].seconds
         verdict = coloured("ok    ", "green") if code == 0 else coloured("FAILED", "red")
         say(f"{verdict} {tool.name:<14} {seconds:6.1f} s{'' if code == 0 else f'  (exit {code})'}")
-    return max(code for _, code, _ in results)
+    return max(outcome.code for outcome in outcomes.values())
 
 
 def _tools(pytest_arguments: list[str], *, nightly: bool) -> list[_Tool]:
@@ -59,7 +82,8 @@ def _tools(pytest_arguments: list[str], *, nightly: bool) -> list[_Tool]:
     return [
         _Tool("ruff format", (*python, "ruff", "format", "--check", ".")),
         _Tool("ruff check", (*python, "ruff", "check", ".")),
-        _Tool("mypy", (*python, "mypy")),
+        # A step behind the tests, whose processes wait for each other.
+        _Tool("mypy", ("nice", "-n", "5", *python, "mypy"), is_beside=True),
         _Tool("import-linter", (str(layers), "--no-cache")),
         _Tool("pytest", (*python, "pytest", *pytest_defaults(pytest_arguments, nightly=nightly)), is_tests=True),
     ]
@@ -82,9 +106,8 @@ def _is_option(argument: str, *names: str) -> bool:
     ) and not argument.startswith("---")
 
 
-def _run(tool: _Tool) -> tuple[int, float]:
-    """Exit code and seconds. A killed tool counts as 1. Raises CommandError when it cannot be started."""
-    say(coloured(f"== {tool.name}", "bold"))
+def _run(tool: _Tool) -> _Outcome:
+    """Run it to its end. Raises CommandError when it cannot be started."""
     started = time.monotonic()
     environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
     # The tests make desks of their own; the operator's choice of desk must not leak into them.
@@ -97,6 +120,5 @@ def _run(tool: _Tool) -> tuple[int, float]:
         )
     except OSError as error:
         raise CommandError(f"cannot run {tool.name} ({error.strerror}); `./bifrost test` installs the tools") from error
-    if not tool.is_tests and done.returncode != 0:
-        say((done.stdout + done.stderr).rstrip())
-    return (done.returncode if done.returncode >= 0 else 1), time.monotonic() - started
+    said = "" if tool.is_tests else (done.stdout + done.stderr).rstrip()
+    return _Outcome(done.returncode if done.returncode >= 0 else 1, time.monotonic() - started, said)

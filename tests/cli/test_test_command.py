@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,8 +26,8 @@ def test_three_workers_and_no_nightly_unless_said(given: list[str], nightly: boo
     assert pytest_defaults(given, nightly=nightly) == expected
 
 
-def _tool(name: str, script: str, *, is_tests: bool = False) -> module._Tool:
-    return module._Tool(name, (sys.executable, "-c", script), is_tests=is_tests)
+def _tool(name: str, script: str, *, is_tests: bool = False, is_beside: bool = False) -> module._Tool:
+    return module._Tool(name, (sys.executable, "-c", script), is_tests=is_tests, is_beside=is_beside)
 
 
 def test_every_tool_runs_and_the_worst_decides(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +45,32 @@ def test_every_tool_runs_and_the_worst_decides(cli: Cli, monkeypatch: pytest.Mon
     summary = answer.out.splitlines()[-3:]
     assert [line.split()[:2] for line in summary] == [["ok", "fine"], ["FAILED", "bad"], ["FAILED", "tests"]]
     assert summary[1].endswith("(exit 3)")
+
+
+def test_what_runs_beside_the_others_begins_before_them_and_is_told_after_them(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begun, seen = tmp_path / "begun", tmp_path / "seen"
+    meet = """
+import pathlib, sys, time
+mine, other = pathlib.Path({!r}), pathlib.Path({!r})
+mine.touch()
+end = time.monotonic() + 60
+while not other.exists():
+    if time.monotonic() > end: sys.exit("never met")
+    time.sleep(0.02)
+print("met")
+"""
+    tools = [
+        _tool("beside", meet.format(str(begun), str(seen)) + "sys.exit(2)", is_beside=True),
+        _tool("tests", meet.format(str(seen), str(begun)), is_tests=True),
+    ]
+    monkeypatch.setattr(module, "_tools", lambda *_, **__: tools)
+    answer = cli("test")
+    assert answer.code == 2
+    said = [line.split(" s", maxsplit=1)[0].split()[:2] for line in answer.out.splitlines()]
+    assert said[-3:] == [[], ["FAILED", "beside"], ["ok", "tests"]]
+    assert answer.out.index("== tests") < answer.out.index("== beside") < answer.out.rindex("met")
 
 
 def test_a_killed_tool_is_a_failure(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
