@@ -67,6 +67,9 @@ class SweepOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     overrides: tuple[str, ...] = ()
 
 
+_IN_FORM: Final = SweepOrder.__struct_fields__
+
+
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with one field: `code` is a key of `sweeps.refused` with the `places` of its text."""
 
@@ -110,8 +113,6 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     trials: int | None
     """Cells, times the stretches that each is played on."""
     folds: int
-    sessions: int | None
-    """Of the data, where its spec says so."""
 
 
 def checked(order: SweepOrder) -> Checked:
@@ -135,7 +136,8 @@ def checked(order: SweepOrder) -> Checked:
         if trials_made(cells, folds) > MOST_TRIALS:
             faults.append(Fault(field="search", code="too_many", places={"n": f"{MOST_TRIALS:,d}"}))
     trials = None if cells is None else trials_made(cells, folds)
-    return Checked(faults=tuple(faults), cells=cells, trials=trials, folds=folds, sessions=known)
+    faults.sort(key=lambda each: _IN_FORM.index(each.field.partition(".")[0]))
+    return Checked(faults=tuple(faults), cells=cells, trials=trials, folds=folds)
 
 
 def words_of(order: SweepOrder, root: Path, run_id: str) -> list[str]:

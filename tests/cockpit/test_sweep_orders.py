@@ -118,6 +118,12 @@ def test_every_fault_of_a_search_has_its_words() -> None:
     assert {code for code in codes if ZH.words.find(f"sweeps.refused.{code}") is None} == set()
 
 
+def test_faults_come_in_the_order_of_the_form() -> None:
+    told = order(BY_STEP, KeyOrder(key="x"), data="x", folds="x", title="\x1b", overrides=("x",))
+    fields = [each.field for each in checked(told).faults]
+    assert fields == ["data", "search.1.key", "folds", "title", "overrides"]
+
+
 def test_what_is_still_empty_is_told_apart() -> None:
     empty, wrong = checked(order(BY_STEP, KeyOrder(key=THRESHOLD, high="x"))).faults[0], checked(order(folds="x"))
     assert (empty.field, empty.is_missing) == ("search.1.low", True)

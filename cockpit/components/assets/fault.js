@@ -15,5 +15,5 @@ export function faultBeside(box, input) {
 export function mark(input, fault, text) {
   setText(fault, text ? `▲ ${text}` : "");
   fault.hidden = !text;
-  setAttribute(input, "aria-invalid", text ? "true" : null);
+  if (input.tagName !== "BUTTON") setAttribute(input, "aria-invalid", text ? "true" : null);
 }

@@ -118,7 +118,10 @@ export class Form {
       if (!field.only) continue;
       input.disabled = !this.counts(field);
       input.placeholder = input.disabled ? field.only.instead : field.example;
+      if (input.disabled) input.value = "";
     }
+    if (this.status.hasAttribute("data-failed")) this.tell("");
+    if (!this.data.form.check) this.mark([]);
     setText(this.twin, this.data.form.shell.replace("{}", () => this.words().join(" ")));
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.check(), PAUSE_MS);
@@ -135,7 +138,7 @@ export class Form {
   }
 
   // Ask what the server thinks of it; of several answers the one to the last question counts.
-  async check({ strict = this.strict } = {}) {
+  async check() {
     const { form } = this.data;
     if (!form.check || !this.details.open) return;
     const asked = (this.asked = JSON.stringify(this.values()));
@@ -145,14 +148,14 @@ export class Form {
       if (asked !== this.asked) return;
       setText(this.work, told.line ?? told.error ?? "");
       for (const { search } of this.fields.values()) search?.note(told.notes ?? []);
-      this.mark((told.faults ?? []).filter((fault) => strict || !fault.missing));
+      this.mark((told.faults ?? []).filter((fault) => this.strict || !fault.missing));
     } catch {
       setText(this.work, ""); // the light says that the server is gone
     }
   }
 
   mark(faults) {
-    const told = new Map(faults.toReversed().map((fault) => [fault.field, fault.text]));
+    const told = new Map([...faults].reverse().map((fault) => [fault.field, fault.text]));
     for (const [name, { input, fault, search }] of this.fields) {
       if (search) search.mark(name, told);
       else mark(input, fault, told.get(name));
@@ -161,18 +164,22 @@ export class Form {
 
   async start() {
     this.button.disabled = true;
-    setText(this.status, this.data.texts.asking);
+    this.tell(this.data.texts.asking);
     const trouble = await this.send(this.data.form.path, this.values());
     this.strict = Boolean(trouble?.faults); // whoever wanted to start is told what is still empty
     const faults = trouble?.faults ?? (trouble?.field ? [{ field: trouble.field, text: trouble.error }] : []);
     this.mark(faults);
-    setAttribute(this.status, "data-failed", trouble ? "" : null);
     const isBeside = faults.length > 0 && !trouble.faults; // it stands beside its field
-    setText(this.status, trouble ? (isBeside ? "" : trouble.error) : this.data.form.done);
+    this.tell(trouble ? (isBeside ? "" : trouble.error) : this.data.form.done, Boolean(trouble));
     this.button.disabled = !this.data.may_act;
     if (faults.length) this.box(faults[0].field)?.focus();
     if (!trouble && this.data.form.closes) this.close();
     this.sent();
+  }
+
+  tell(text, isTrouble = false) {
+    setText(this.status, text);
+    setAttribute(this.status, "data-failed", isTrouble ? "" : null);
   }
 
   // Its progress stands above: a long form would hide it.
