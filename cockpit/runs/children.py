@@ -17,7 +17,7 @@ from typing import IO, Final
 
 import msgspec
 
-from cockpit.clock import wall_us
+from cockpit.clock import monotonic_s, wall_us
 from state.runs.living import Look, is_alive, process_of
 from state.runs.reading import RunLook
 from state.times import iso_from_us
@@ -30,7 +30,9 @@ _LAST_LINES: Final = 6
 _END: Final = signal.SIGTERM
 """Ends a run as Ctrl-C does, and cannot have been switched off: what a shell starts behind `&` ignores SIGINT, and so
 would every child of such a cockpit."""
-_END_WITHIN_S: Final = 20.0
+_END_WITHIN_S: Final = 2.5
+"""Then a job is killed. It must be less than the patience of `bifrost up` with a cockpit: one that it kills leaves its
+job behind."""
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -63,12 +65,13 @@ class Children:
         self._jobs: dict[int, Job] = {}
         self._running: dict[int, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
         self._next = 1
-        self._closed = False
+        self._closing_s: float | None = None
+        """When the jobs were asked to end, on the monotonic clock; None before."""
 
     def start(self, words: Sequence[str], *, by: str, on_end: Callable[[Job], None] = lambda _job: None) -> Job:
         """Begin `python -m cli WORDS`. Raises BusyError, CannotStartError."""
         with self._lock:
-            if self._closed:
+            if self._closing_s is not None:
                 raise CannotStartError("the cockpit is ending")
             if len(self._running) >= AT_ONCE:
                 raise BusyError(" ".join(self._jobs[next(iter(self._running))].words[:2]))
@@ -137,19 +140,28 @@ class Children:
             return False
         return True
 
-    def close(self) -> None:
-        """End every job; its run is left as an interrupted one."""
+    def ask_to_end(self) -> None:
+        """Ask every job to end, and begin no other. It waits for none, so that a signal's handler may call it."""
         with self._lock:
-            self._closed = True
+            if self._closing_s is not None:
+                return
+            self._closing_s = monotonic_s()
+            for child, _ in self._running.values():
+                with suppress(ProcessLookupError):
+                    child.send_signal(_END)
+
+    def close(self) -> None:
+        """End every job: its run is left as an interrupted one, with its tables where it wrote them in time."""
+        self.ask_to_end()
+        with self._lock:
+            asked_s = self._closing_s or 0.0
             children = [child for child, _ in self._running.values()]
         for child in children:
-            with suppress(ProcessLookupError):
-                child.send_signal(_END)
-        for child in children:
             try:
-                child.wait(_END_WITHIN_S)
+                child.wait(max(0.0, asked_s + _END_WITHIN_S - monotonic_s()))
             except subprocess.TimeoutExpired:
-                child.kill()
+                with suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)  # its workers, too
                 child.wait()
 
     def _follow(self, number: int, on_end: Callable[[Job], None]) -> None:
@@ -175,8 +187,10 @@ def _lowest_priority() -> list[str]:
 
 
 def _rank_last(pid: int) -> None:
-    """Linux may share the processor among sessions first (autogroups), and `nice` then counts only within one: without
-    this, a session of its own would stand beside the daemon's as an equal."""
+    """Rank the child's session behind the daemon's.
+
+    Linux may share the processor among sessions first (autogroups); `nice` then counts only within one.
+    """
     with suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text("19", encoding="ascii")
 

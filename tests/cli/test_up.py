@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -17,7 +18,11 @@ from cli.up_command import archive_if_wanted
 from config.loader import load_profile
 from daemon.runtime.locks import Locks, desk_lock_path
 from state.layout import DeskPaths
+from state.runs.folder import backtest_paths
+from state.runs.reading import list_backtests, read_progress
 from tests.cli.conftest import Cli, Desk
+from tests.support.cockpit_process import CockpitProcess
+from tests.support.system import wait_for
 
 
 def test_the_cockpits_port_is_taken(cli: Cli, root: Path) -> None:
@@ -150,6 +155,17 @@ class Up:
             time.sleep(0.05)
         raise AssertionError(f"{words!r} was not said within {timeout_s:g} s: {self._log.read_text()}")
 
+    def starts_a_backtest(self, root: Path, *, sessions: int) -> str:
+        """As the page does; gives the run's name."""
+        house = CockpitProcess(root)
+        house.address = self.said("cockpit: http").partition("cockpit: ")[2].partition("/?")[0]
+        changed = ["simulator.synthetic.step_s=60", "gates.state.market.stale_ts_threshold_ms=120000"]
+        body = json.dumps({"profile": "demo", "data": f"synthetic:1:{sessions}", "overrides": changed})
+        headers = {**house.own_page(), "Content-Type": "application/json"}
+        answer = house.ask("POST", "/api/runs/backtest", headers, body)
+        assert answer.status == 200, answer.body
+        return str(answer.json["run_id"])
+
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
@@ -182,7 +198,7 @@ def up(root: Path) -> Iterator[Callable[..., Up]]:
             psutil.wait_procs(family, timeout=5)
 
 
-def test_the_demo_from_up_to_ctrl_c(up: Callable[..., Up], cli: Cli) -> None:
+def test_the_demo_from_up_to_ctrl_c(up: Callable[..., Up], cli: Cli, root: Path) -> None:
     first = up()
     text = first.said("light: GREEN")
     address = re.search(r"cockpit: http://127\.0\.0\.1:(\d+)/\?desk=demo", text)
@@ -217,5 +233,19 @@ def test_the_demo_from_up_to_ctrl_c(up: Callable[..., Up], cli: Cli) -> None:
     assert "end it with: ./bifrost start --desk demo" in said
     third.said("cockpit: http")
     assert cli("start", "--wait", "30").code == 0
+    third.starts_a_backtest(root, sessions=900)
+    assert any("backtest" in child.cmdline() for child in third.family())
     third.ends(signal.SIGHUP)
     assert cli("verify").code == 0
+
+
+@pytest.mark.nightly
+def test_ctrl_c_ends_a_backtest_of_a_page_too(up: Callable[..., Up], root: Path) -> None:
+    running = up()
+    running.said("light: GREEN")
+    paths = backtest_paths(root, running.starts_a_backtest(root, sessions=900))
+    wait_for("its progress", lambda: read_progress(paths.progress) is not None, 240)
+    running.ends(signal.SIGINT)
+    (run,) = list_backtests(root)
+    assert run.standing == "interrupted"
+    assert run.trouble in (None, "process_gone")  # a machine with other work may not give it the time for its tables

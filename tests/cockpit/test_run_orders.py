@@ -1,5 +1,6 @@
 """What an operator may have started from a page, and that no foreign process is ever ended for one."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import cockpit.runs.children as children_module
 from cockpit.runs import orders
 from cockpit.runs.children import BusyError, CannotStartError, Children, Job
 from cockpit.runs.orders import BacktestOrder, OrderError
@@ -103,6 +105,20 @@ def test_one_at_a_time_and_the_last_lines_of_one_that_failed(children: Children)
     children.close()
     with pytest.raises(CannotStartError):
         children.start(["--version"], by="anna")
+
+
+def test_a_job_that_does_not_end_is_killed_in_time(children: Children, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children_module, "_END_WITHIN_S", 0.2)
+    ended: list[Job] = []
+    job = children.start(["profile", "list"], by="anna", on_end=ended.append)
+    os.kill(job.pid, signal.SIGSTOP)  # it hears of no signal but the last
+    children.ask_to_end()
+    with pytest.raises(CannotStartError):
+        children.start(["--version"], by="anna")
+    assert not ended
+    children.close()
+    wait_for("its end", lambda: bool(ended), 60)
+    assert ended[0].code == -signal.SIGKILL
 
 
 def test_a_foreign_process_is_never_ended_for_a_run(tmp_path: Path, children: Children) -> None:

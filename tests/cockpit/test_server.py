@@ -193,6 +193,13 @@ def test_it_ends_quickly_with_a_stream_and_a_page_open(player: DeskPlayer, how: 
     assert seconds < 3
 
 
+def test_a_signal_that_comes_while_it_starts_ends_it(tmp_path: Path) -> None:
+    process = CockpitProcess(tmp_path / "var")
+    process.start()  # it has told its address; uvicorn listens to signals only later
+    code, _, said = process.end(signal.SIGTERM, timeout_s=60)
+    assert (code, said) == (0, "")
+
+
 def test_a_taken_port_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
