@@ -168,10 +168,10 @@ def test_a_flatten_is_refused_for_there_is_nothing_to_close(bot: Bot) -> None:
     wait_for("the answer", lambda: len(bot.receipts("flatten")) == 2, 5)
     assert bot.receipts("flatten") == ["control_seen seen", "control_refused refused"]
     assert bot.state() == "running"
-    wait_for("the red light", lambda: bot.cli("status").returncode == 2, 10)
+    wait_for("the red light", lambda: bot.cli("status").returncode == 2, 10, every_s=0.25)
     assert "flatten_refused" in bot.cli("status").stdout
     (bot.paths.control / "flatten").unlink()
-    wait_for("the green light", lambda: bot.cli("status").returncode == 0, 10)
+    wait_for("the green light", lambda: bot.cli("status").returncode == 0, 10, every_s=0.25)
     assert bot.receipts("flatten")[2:] == ["control_done released"]
 
 

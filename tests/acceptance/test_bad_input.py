@@ -29,12 +29,12 @@ def test_tws_not_reachable_is_yellow_then_red_and_never_a_crash(tmp_path: Path) 
         daemon = system.start("daemon", "--profile", str(system.profile))
         wait_for("waiting", lambda: (s := system.snapshot()) is not None and s.daemon_state == "waiting_ib", 20)
         assert system.status() == 1
-        wait_for("red after the deadline", lambda: system.status() == 2, 15)
+        wait_for("red after the deadline", lambda: system.status() == 2, 15, every_s=0.5)
         assert "IB" in system.cli("status").stdout
         assert daemon.poll() is None
         # and it finds TWS when it comes
         system.start_simulator()
-        wait_for("green", lambda: system.status() == 0, 60)
+        wait_for("green", lambda: system.status() == 0, 60, every_s=0.5)
         assert "Traceback" not in said(system, "daemon")
 
 

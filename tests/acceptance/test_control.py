@@ -92,7 +92,7 @@ def test_r_c1_stop_and_start_by_command(desk: System) -> None:
     wait_for("the daemon's end", lambda: desk.daemon_pid() is None, 10)
     started = desk.cli("start", "--wait", "20")
     assert started.returncode == 0, started.stderr
-    assert wait_for("green", lambda: desk.status() == 0, 20)
+    assert wait_for("green", lambda: desk.status() == 0, 20, every_s=0.5)
     audited = [line for file in desk.paths.audit.glob("*.jsonl") for line in file.read_text().splitlines()]
     assert any('"stop"' in line for line in audited)
 
@@ -155,7 +155,7 @@ def test_a_removed_control_folder_is_a_pause_and_comes_back(desk: System) -> Non
 def acknowledge(system: System) -> None:
     """The foreign shares pause a new desk until the operator has said what they are."""
     wait_for("the foreign shares", lambda: (s := system.snapshot()) is not None and s.foreign_shares == FOREIGN_SHARES)
-    wait_for("yellow", lambda: system.status() == 1)
+    wait_for("yellow", lambda: system.status() == 1, every_s=0.5)
     assert "foreign" in system.cli("status").stdout
     wrong = system.cli("book", "acknowledge", "--shares", "5", "--reason", "mine")
     assert wrong.returncode == 1

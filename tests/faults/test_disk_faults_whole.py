@@ -50,7 +50,7 @@ def failed_then_flattened(system: System, *, heard: bool = True) -> None:
     """
     if heard:
         wait_for("the alarm", lambda: ALARM in said(system), 30)
-    wait_for("red", lambda: system.status() == 2, 15 if heard else 45)
+    wait_for("red", lambda: system.status() == 2, 15 if heard else 45, every_s=0.5)
     placed = system.placed_order_refs()
     time.sleep(2)
     assert system.placed_order_refs() == placed, "an order left after the journal had failed"

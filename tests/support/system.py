@@ -31,14 +31,17 @@ def free_port() -> int:
         return port
 
 
-def wait_for(what: str, found: Callable[[], Any], timeout_s: float = 30.0) -> Any:
-    """Poll until `found()` is truthy and return it; fails naming what was waited for."""
+def wait_for(what: str, found: Callable[[], Any], timeout_s: float = 30.0, *, every_s: float = 0.05) -> Any:
+    """Poll until `found()` is truthy and return it; fails naming what was waited for.
+
+    A look that starts a process is worth a longer `every_s`: without a pause it takes a whole core from the desk.
+    """
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         value = found()
         if value:
             return value
-        time.sleep(0.05)
+        time.sleep(every_s)
     raise AssertionError(f"waited {timeout_s:g} s for {what}")
 
 
