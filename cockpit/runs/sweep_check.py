@@ -11,6 +11,7 @@ from cockpit.runs import sweep_pace
 from cockpit.runs.sweep_orders import Checked, KeyOrder, SweepOrder, checked
 from config.keys import Key, effective_keys
 from config.loader import ProfileError, profile_names
+from config.overrides import parse_overrides
 from config.searchable import SearchKeyError, searchable
 
 _A_FEW_SECONDS = 10.0
@@ -66,9 +67,22 @@ def _line(order: SweepOrder, found: Checked, root: Path, reader: Reader) -> str:
     else:
         work = reader.say("sweeps.form.cells", cells=f"{found.cells:,d}")
     seconds = sweep_pace.seconds_of(
-        root, spec=order.data, profile=order.profile, cells=found.cells, folds=found.folds, workers=cores()
+        root,
+        spec=order.data,
+        profile=order.profile,
+        changed=_changed(order),
+        cells=found.cells,
+        folds=found.folds,
+        workers=cores(),
     )
     return f"{work} · {_time(seconds, reader)}"
+
+
+def _changed(order: SweepOrder) -> dict[str, Any]:
+    try:
+        return parse_overrides([line for line in order.overrides if line.strip()])
+    except ProfileError:
+        return {}
 
 
 def _time(seconds: float | None, reader: Reader) -> str:

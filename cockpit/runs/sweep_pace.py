@@ -1,8 +1,9 @@
 """Roughly how long a sweep will take, by what earlier runs took. Pure but for the store's files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
     spec: str
     profile: str
+    market: dict[str, Any]
+    """Keys of `simulator` that the run changed."""
     sessions: int
     seconds_each: float
     """A session, of one trial on one core."""
@@ -33,13 +36,17 @@ def sessions_of(spec: str) -> int | None:
     return None if found is None else int(found[1]) or None
 
 
-def seconds_of(root: Path, *, spec: str, profile: str, cells: int, folds: int, workers: int) -> float | None:
+def seconds_of(
+    root: Path, *, spec: str, profile: str, changed: Mapping[str, Any], cells: int, folds: int, workers: int
+) -> float | None:
     """Of so many cells over that data; None where nothing like it has run.
 
-    The pace is that of the newest run of this profile over the same data, else over data of the same kind. Under a
+    The pace is that of the newest run of this profile over the same data, else over data of the same kind. Keys of
+    `simulator` that were `changed` must be the same: they say how many moments a made-up session has. Under a
     walk-forward with as many windows in sample as is usual each fold plays its window and the ones before it.
     """
-    found = [each for each in _paces(root, profile) if each.spec.partition(":")[0] == spec.partition(":")[0]]
+    scheme, market = spec.partition(":")[0], _market(changed)
+    found = [each for each in _paces(root, profile) if each.spec.partition(":")[0] == scheme and each.market == market]
     same = [each for each in found if is_same(spec, each.spec)]
     pace = next(iter((*same, *found)), None)
     sessions = sessions_of(spec) or next((each.sessions for each in same), None)
@@ -76,8 +83,16 @@ def _pace(root: Path, run: RunLook) -> Pace | None:
     if told is None or sessions <= 0 or seconds <= 0:
         return None
     return Pace(
-        spec=told.data.spec, profile=told.profile.name, sessions=told.data.sessions, seconds_each=seconds / sessions
+        spec=told.data.spec,
+        profile=told.profile.name,
+        market=_market(told.profile.overrides),
+        sessions=told.data.sessions,
+        seconds_each=seconds / sessions,
     )
+
+
+def _market(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in overrides.items() if key.startswith("simulator.")}
 
 
 def _took(root: Path, run: RunLook) -> tuple[float, int]:

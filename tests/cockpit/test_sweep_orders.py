@@ -150,8 +150,8 @@ def test_how_many_cells_that_makes(told: SweepOrder, cells: int | None, trials: 
 
 def test_how_long_is_told_by_what_has_run(tmp_path: Path) -> None:
     def seconds(**words: Any) -> float | None:
-        asked: dict[str, Any] = {"spec": "synthetic:1:4", "profile": "demo", "cells": 10, "folds": 0, "workers": 2}
-        return sweep_pace.seconds_of(tmp_path, **{**asked, **words})
+        asked: dict[str, Any] = {"spec": "synthetic:1:4", "profile": "demo", "changed": {COOLDOWN: 5}, "cells": 10}
+        return sweep_pace.seconds_of(tmp_path, **{**asked, "folds": 0, "workers": 2, **words})
 
     assert seconds() is None
     write_summary(tmp_path, summary("run", seconds=3.0))  # two sessions
@@ -159,6 +159,7 @@ def test_how_long_is_told_by_what_has_run(tmp_path: Path) -> None:
     assert seconds(cells=1) == pytest.approx(4 * 1.5)  # on one core, however many there are
     assert seconds(spec="synthetic:9:5", folds=2) == pytest.approx(10 * 2 * 4 * 1 * 1.5 / 2)
     assert seconds(profile="other") is None
+    assert seconds(changed={"simulator.synthetic.step_s": 60}) is None  # another number of moments
     assert seconds(spec="csv:a.csv") is None
     data = DataInfo(spec="csv:/home/anna/a.csv", description="", hash="", sessions=8)
     write_summary(tmp_path, summary("file", data=data, seconds=4.0))
