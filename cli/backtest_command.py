@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from config.schema import Profile
     from daemon.backtest.feeds.feed import Feed
     from state.runs.folder import BacktestPaths
+    from state.runs.records import Summary
 
 
 def register(app: typer.Typer) -> None:
@@ -97,20 +98,7 @@ def backtest(
         return INTERRUPTED
     if report and result.summary.status == "finished":
         _write_report(paths)
-    if chosen.as_json:
-        say_json(result.summary)
-    else:
-        from cli.backtest_text import report_text
-
-        say(report_text(result.summary, paths))
-    if result.summary.problem is not None:
-        complain(f"bifrost: {result.summary.problem}")
-    if result.summary.status == "interrupted":
-        complain(
-            f"bifrost: interrupted; what was played is kept in {paths.folder}. A run does not go on: "
-            "start it anew under another name"
-        )
-    return EXITS[result.summary.status]
+    return _told(result.summary, paths, as_json=chosen.as_json)
 
 
 def _paths(chosen: Settings, name: str | None, out: Path | None, profile: str) -> "BacktestPaths":
@@ -147,6 +135,24 @@ def _opened(paths: "BacktestPaths", data: str, profile: "Profile", root: Path, *
     except KeyboardInterrupt:
         folder.tell(0.0, "interrupted before the first price", status="interrupted")
         raise
+
+
+def _told(summary: "Summary", paths: "BacktestPaths", *, as_json: bool) -> int:
+    """What came of it, and the exit code."""
+    if as_json:
+        say_json(summary)
+    else:
+        from cli.backtest_text import report_text
+
+        say(report_text(summary, paths))
+    if summary.problem is not None:
+        complain(f"bifrost: {summary.problem}")
+    if summary.status == "interrupted":
+        complain(
+            f"bifrost: interrupted; what was played is kept in {paths.folder}. A run does not go on: "
+            "start it anew under another name"
+        )
+    return EXITS[summary.status]
 
 
 def _write_report(paths: "BacktestPaths") -> None:
