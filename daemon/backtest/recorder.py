@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Callable
 
 import msgspec
-import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from daemon.backtest.closed_days import ClosedDays
 from daemon.backtest.exposure import Exposure
-from daemon.backtest.leap.rows import CODES, REFUSALS, Buffers, LeapRows, unpacked
+from daemon.backtest.leap.rows import LeapRows
+from daemon.backtest.leapt_rows import LeaptRows
 from daemon.backtest.leg_costs import LegCosts
 from daemon.backtest.oddities import Oddities
 from daemon.backtest.own_orders import OwnOrders
@@ -31,7 +31,6 @@ from daemon.core.strategy import Seen
 from state.records import JournalType
 
 _NAN = math.nan
-_UNSEEN = -2
 
 
 class Recorder:
@@ -57,9 +56,7 @@ class Recorder:
         """The newest."""
         self.net_delta_shares: float | None = None
         self._sink = sink
-        self._code_words = np.full(CODES, _UNSEEN, np.int32)
-        self._refusal_words = np.full(len(REFUSALS), _UNSEEN, np.int32)
-        """As leaps tell codes and refusals -> number of the word."""
+        self._leapt = LeaptRows(self.columns)
         self._row_rank = 0
         self._row_us = -1
         self._session: Session | None = None
@@ -168,57 +165,15 @@ class Recorder:
 
     def _take_rows(self, rows: LeapRows, after: Book) -> None:
         """Append them, a row group at a time, so that the groups are those of rows that come one by one."""
-        columns, numbers = self.columns, self.columns.words.numbers
         start = rows.start
         while start < rows.stop:
-            if len(columns) >= ROW_GROUP:
+            if len(self.columns) >= ROW_GROUP:
                 self._hand_over_finished(after)
-            stop = min(rows.stop, start + max(ROW_GROUP - len(columns), 1))
+            stop = min(rows.stop, start + max(ROW_GROUP - len(self.columns), 1))
             part = msgspec.structs.replace(rows, start=start, stop=stop)
-            found = part.columns()
-            self._learn(part, found)
-            columns.extend(
-                len(part),
-                {
-                    "ts_us": found.ts_us,
-                    "session": numbers[rows.session],
-                    "spot": found.spot,
-                    "net_delta_shares": found.net_delta_shares,
-                    "own_shares": rows.own_shares,
-                    "option_value_usd": found.option_value_usd,
-                    "option_cost_usd": self.legs.cost_usd(after),
-                    "state_code": self._code_words[found.code],
-                    "daemon_state": numbers[rows.daemon_state],
-                    "needed": found.needed,
-                    "refused": self._refusal_words[found.refused],
-                    "measured": found.measured,
-                    "limit": found.limit,
-                },
-            )
+            self._row_us, self._row_rank, net = self._leapt.append(part, self.legs.cost_usd(after))
             start = stop
-        self._row_us, self._row_rank = int(found.ts_us[-1]), int(found.needed[-1])
-        net = float(found.net_delta_shares[-1])
         self.net_delta_shares = None if math.isnan(net) else net
-
-    def _learn(self, rows: LeapRows, found: Buffers) -> None:
-        """Number words that are new in the order in which row after row would have brought them."""
-        numbers = self.columns.words.numbers
-        news: list[tuple[int, int, str | None, int]] = []
-        for order, known, values in ((1, self._code_words, found.code), (3, self._refusal_words, found.refused)):
-            unseen = known[values] == _UNSEEN
-            if unseen.any():
-                for value in dict.fromkeys(values[unseen].tolist()):
-                    text = unpacked(value).text if order == 1 else REFUSALS[value]
-                    news.append((int(np.argmax(values == value)), order, text, value))
-        if rows.session in numbers and rows.daemon_state in numbers and not news:
-            return
-        news.extend(((0, 0, rows.session, -1), (0, 2, rows.daemon_state, -1)))
-        for _, order, text, value in sorted(news, key=lambda each: each[:2]):
-            number = numbers[text]
-            if order == 1:
-                self._code_words[value] = number
-            elif order == 3:
-                self._refusal_words[value] = number
 
     def _session_now(self, book: Book) -> Session | None:
         session = self._session

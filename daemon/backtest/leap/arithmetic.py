@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from daemon.backtest.leap.compiled import compiled
-from daemon.backtest.leap.state import Legs, Scratch
+from daemon.backtest.leap.state import Legs
 from daemon.core import black_scholes, hedge_rules, instruments
 from daemon.core.black_scholes import US_PER_YEAR
 from daemon.strategies.gamma_scalper import classifier, market, sizing
@@ -95,33 +95,22 @@ def _shifted(
 _shifted = compiled(_shifted)
 
 
-def _valued(legs: Legs, mid: float, ts_us: int, rate: float, room: Scratch, values: int) -> bool:
-    """Value every leg into `room.values[values]`; False where one has no usable greeks."""
-    for leg in range(legs.sign.shape[0]):
-        twin = legs.twin[leg]
-        volatility = legs.volatility[leg]
-        if twin == leg:
-            years = (legs.expiry_us[leg] - ts_us) / US_PER_YEAR
-            root = math.sqrt(max(years, 0.0))
-            deviation = volatility * root
-            if deviation < _NO_DEVIATION:
+def _valued(legs: Legs, values: NDArray[np.float64], slot: int, mid: float, ts_us: int, rate: float) -> bool:
+    """Value every leg into `values[slot]`; False where one has no usable greeks."""
+    for number in range(legs.shape[0]):
+        leg = legs[number]
+        twin = legs[leg.twin]
+        if leg.twin == number:
+            years = (leg.expiry_us - ts_us) / US_PER_YEAR
+            leg.root = math.sqrt(max(years, 0.0))
+            leg.deviation = leg.volatility * leg.root
+            if leg.deviation < _NO_DEVIATION:
                 return False
-            d1, density, discounted = _shared_terms(mid, legs.strike[leg], years, rate, volatility, deviation)
-            room.shared[leg, 0] = d1
-            room.shared[leg, 1] = density
-            room.shared[leg, 2] = discounted
-            room.shared[leg, 3] = root
-            room.shared[leg, 4] = deviation
+            leg.d1, leg.density, leg.discounted = _shared_terms(
+                mid, leg.strike, years, rate, leg.volatility, leg.deviation
+            )
         price, delta, gamma, theta, vega = _one_right(
-            legs.sign[leg],
-            mid,
-            rate,
-            volatility,
-            room.shared[twin, 3],
-            room.shared[twin, 4],
-            room.shared[twin, 0],
-            room.shared[twin, 1],
-            room.shared[twin, 2],
+            leg.sign, mid, rate, leg.volatility, twin.root, twin.deviation, twin.d1, twin.density, twin.discounted
         )
         if not (
             -1.0 <= delta <= 1.0
@@ -131,11 +120,11 @@ def _valued(legs: Legs, mid: float, ts_us: int, rate: float, room: Scratch, valu
             and -math.inf < theta < math.inf
         ):
             return False
-        room.values[values, leg, 0] = price
-        room.values[values, leg, 1] = delta
-        room.values[values, leg, 2] = gamma
-        room.values[values, leg, 3] = theta
-        room.values[values, leg, 4] = vega
+        values[slot, number, 0] = price
+        values[slot, number, 1] = delta
+        values[slot, number, 2] = gamma
+        values[slot, number, 3] = theta
+        values[slot, number, 4] = vega
     return True
 
 
@@ -143,19 +132,27 @@ valued = compiled(_valued)
 
 
 def _new_bucket(
-    room: Scratch, ring: int, buckets: int, closes: int, complete: float, mid: float, skipped: int
+    rings: NDArray[np.float64],
+    work: NDArray[np.float64],
+    ring: int,
+    buckets: int,
+    closes: int,
+    complete: float,
+    mid: float,
+    skipped: int,
 ) -> tuple[int, int, float, float]:
-    """Complete a bucket (its sum, its last mid) and leave out `skipped` ones, into the other ring of `room`.
+    """Complete a bucket (its sum, its last mid) and leave out `skipped` ones, into the other one of `rings`.
 
     Gives buckets and closes there, the sum of the complete buckets, and the path of the closes.
     """
     other = 1 - ring
-    buckets = _shifted(room.earlier[ring], buckets, complete, 0.0, skipped, BUCKETS - 1, room.earlier[other])
-    closes = _shifted(room.closes[ring], closes, mid, mid, skipped, BUCKETS, room.closes[other])
+    buckets = _shifted(rings[ring, 0], buckets, complete, 0.0, skipped, BUCKETS - 1, rings[other, 0])
+    closes = _shifted(rings[ring, 1], closes, mid, mid, skipped, BUCKETS, rings[other, 1])
+    steps, partials = work[0], work[1]
     for step in range(closes - 1):
-        room.steps[step] = abs(room.closes[other, step + 1] - room.closes[other, step])
-    earlier_sum = exact_sum(room.earlier[other], buckets, room.partials)
-    return buckets, closes, earlier_sum, exact_sum(room.steps, closes - 1, room.partials)
+        steps[step] = abs(rings[other, 1, step + 1] - rings[other, 1, step])
+    earlier_sum = exact_sum(rings[other, 0], buckets, partials)
+    return buckets, closes, earlier_sum, exact_sum(steps, closes - 1, partials)
 
 
 new_bucket = compiled(_new_bucket)

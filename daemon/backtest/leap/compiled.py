@@ -81,6 +81,7 @@ def _elementary(x: float, y: float) -> tuple[float, float, float, float]:
     return math.log(x), math.exp(-y * y), math.erfc(y), math.sqrt(x)
 
 
+@cache
 def computes_alike() -> bool:
     """Whether log, exp, erfc and square root give the same bits compiled and interpreted, on this machine.
 

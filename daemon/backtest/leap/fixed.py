@@ -1,6 +1,5 @@
 """What the profile says, as the kernel wants it; and whether the guard asks as the kernel does."""
 
-import math
 from typing import Any
 
 from config.schema import Profile
@@ -38,7 +37,6 @@ class Fixed:
         self.ages = watcher.pricer.ages
         self.max_age_us = round(profile.greeks.volatility_max_age_s * 1e6)
         self.lag_ms = gates.state.system.data_lag_threshold_ms + TOLERANCE
-        self.close_lead_us = math.ceil(profile.execution.cancel_before_close_s * 1e6)
         self.edge_us = round(self.limits.session_edge_s * 1_000_000)
         state, risk, hedge = gates.state, gates.guard.risk, gates.intent.hedge
         self.values: dict[str, Any] = {

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from daemon.backtest.leap.compiled import compiled
 from daemon.backtest.leap.firing import fired
-from daemon.backtest.leap.rows import Buffers
-from daemon.backtest.leap.state import END, FULL, NOTES, Legs, Scratch, Standing, Terms
+from daemon.backtest.leap.state import END, FULL, NOTES, Legs, Notes, Records, Rows, Standing, Terms
 from daemon.backtest.leap.ticking import ticked
 
 
@@ -21,19 +20,21 @@ def _leap(
     ts: NDArray[np.int64],
     bids: NDArray[np.float64],
     asks: NDArray[np.float64],
-    one_terms: NDArray[np.void],
+    one_terms: Records[Terms],
     legs: Legs,
-    one_standing: NDArray[np.void],
-    room: Scratch,
-    rows: Buffers,
+    one_standing: Records[Standing],
+    rings: NDArray[np.float64],
+    values: NDArray[np.float64],
+    work: NDArray[np.float64],
+    notes: Notes,
+    rows: Rows,
 ) -> int:
     """Go on from the standing, which moves with it, and say why it ended (`state.WHYS`).
 
-    `one_terms` and `one_standing` hold one record each, of the fields of `Terms` and `Standing`.
+    `one_terms` and `one_standing` hold one record each; `rings` to `notes` are the arrays of `Scratch`.
     """
-    terms: Terms = one_terms[0]
-    now: Standing = one_standing[0]
-    first_row, capacity = now.row, rows.ts_us.shape[0]
+    terms, now = one_terms[0], one_standing[0]
+    first_row, capacity = now.row, rows.shape[0]
     why = END
     while why == END and now.place < ts.shape[0]:
         if now.row + 2 > capacity or now.notes + 2 > NOTES:
@@ -43,9 +44,11 @@ def _leap(
         if now.report_due_us < due_us or (now.report_due_us == due_us and now.report_turn < now.probe_turn):
             due_us, is_report = now.report_due_us, True
         if due_us < ts[place]:
-            why = fired(terms, legs, now, room, rows, due_us, first_row, is_report)
+            why = fired(terms, legs, now, rings, values, notes, rows, due_us, first_row, is_report)
         else:
-            why = ticked(terms, legs, now, room, rows, ts[place], bids[place], asks[place])
+            why = ticked(
+                terms, legs, now, rings, values, work, notes, rows, ts[place], bids[place], asks[place]
+            )  # fmt: skip
     return int(why)
 
 

@@ -68,7 +68,7 @@ def landed(  # noqa: PLR0917 -- a leap in, a book out
         before,
         ts_us=now.ts_us,
         strategy=_strategy(before.strategy, now, room),
-        day=_day(before, start, now, room),
+        day=_day(before, start, now),
         feed_seen=now.feed_seen,
         **changes,
     )
@@ -120,14 +120,14 @@ def _window(before: MarketWindow, now: Standing, room: Scratch) -> MarketWindow:
         mid=now.mid,
         bucket=now.bucket,
         bucket_sum=now.bucket_sum,
-        earlier=tuple(room.earlier[now.ring, : now.buckets].tolist()),
+        earlier=tuple(room.rings[now.ring, 0, : now.buckets].tolist()),
         earlier_sum=now.earlier_sum,
-        closes=tuple(room.closes[now.ring, : now.closes].tolist()),
+        closes=tuple(room.rings[now.ring, 1, : now.closes].tolist()),
         path=now.path,
     )
 
 
-def _day(before: Book, start: Entry, now: Standing, room: Scratch) -> DayView:
+def _day(before: Book, start: Entry, now: Standing) -> DayView:
     day, ledger = before.day, before.ledger
     times = {
         "sampled_minute": now.minute,
@@ -138,11 +138,12 @@ def _day(before: Book, start: Entry, now: Standing, room: Scratch) -> DayView:
         return _replace(day, **times)
     legs = before.strategy.legs
     marks = {**day.marks, before.underlying: now.mid}
-    for leg, mark in zip(legs, room.marks.tolist(), strict=True):
+    for leg, mark in zip(legs, start.legs["mark"].tolist(), strict=True):
         marks[leg.instrument] = mark
     attribution = day.attribution
     if now.pointed:
-        held = [(leg, number) for number, leg in enumerate(legs) if start.legs.contracts[number] != 0]
+        vegas = start.legs["point_vega"].tolist()
+        held = [(leg, vega) for leg, vega in zip(legs, vegas, strict=True) if ledger.leg_quantities.get(leg.instrument)]
         attribution = Attribution(
             point=Point(
                 ts_us=now.point_us,
@@ -150,7 +151,7 @@ def _day(before: Book, start: Entry, now: Standing, room: Scratch) -> DayView:
                 delta_shares=now.point_delta,
                 gamma=now.point_gamma,
                 theta_usd_year=now.point_theta,
-                vegas={leg.instrument: float(room.point_vegas[number]) for leg, number in held},
+                vegas={leg.instrument: vega for leg, vega in held},
                 volatilities={leg.instrument: leg.volatility for leg, _ in held},
             ),
             delta_usd=now.delta_usd,
@@ -198,13 +199,9 @@ def notes_of(terms: Terms, book: Book, now: Standing, room: Scratch) -> tuple[No
                 ),
                 net_delta_shares=net,
             )
-            for ts_us, kinds, (
-                spot, unrealised_usd, legs_usd, equity_usd, drawdown_pct, delta_usd, gamma_usd, theta_usd, net,
-            ) in zip(
-                room.noted_us[: now.notes].tolist(),
-                room.noted_kinds[: now.notes].tolist(),
-                room.noted[: now.notes].tolist(),
-                strict=True,
-            )
+            for (
+                ts_us, kinds, spot, unrealised_usd, legs_usd, equity_usd, drawdown_pct, delta_usd, gamma_usd, theta_usd,
+                net,
+            ) in room.notes[: now.notes].tolist()
         ]
     )  # fmt: skip

@@ -13,8 +13,8 @@ from daemon.backtest.leap.fixed import Fixed
 from daemon.backtest.leap.kernel import leap
 from daemon.backtest.leap.landing import Told, landed, notes_of
 from daemon.backtest.leap.resting import reports_quietly
-from daemon.backtest.leap.rows import LeapRows, buffers
-from daemon.backtest.leap.state import FAR_US, WHYS, Standing, Terms, record_of
+from daemon.backtest.leap.rows import LeapRows, buffer
+from daemon.backtest.leap.state import FAR_US, WHYS, Standing, Terms, records_of
 from daemon.backtest.leap.terms import Entrance, Entry, Moments
 from daemon.backtest.player import Player
 from daemon.core.book import Book
@@ -46,8 +46,8 @@ class Leaper:
         self._market = market
         self._entrance = Entrance(Fixed(profile), len(profile.legs))
         self._listener = listener
-        self._buffers = buffers(ROOM)
-        self._terms, self._standing = record_of(Terms), record_of(Standing)
+        self._buffer = buffer(ROOM)
+        self._terms, self._standing = records_of(Terms, 1), records_of(Standing, 1)
         self.quotes = 0
         """Quotes that were leapt over."""
         self.ends: Counter[str] = Counter()
@@ -93,7 +93,7 @@ class Leaper:
         self._standing[0] = msgspec.structs.astuple(start.standing)
         why = leap(
             _frozen(block.ts_us), _frozen(block.bid), _frozen(block.ask),
-            self._terms, start.legs, self._standing, room, self._buffers,
+            self._terms, start.legs, self._standing, *room, self._buffer,
         )  # fmt: skip
         self.ends[WHYS[why]] += 1
         now = Standing(*self._standing[0].item())
@@ -119,7 +119,7 @@ class Leaper:
     def _tell(self, start: Entry, now: Standing, book: Book) -> None:
         """Hand over the rows, and what some of their moments have to tell."""
         rows = LeapRows(
-            buffers=self._buffers,
+            buffer=self._buffer,
             start=0,
             stop=now.row,
             session=start.session.date,

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from daemon.backtest.leap.state import Legs
+from daemon.backtest.leap.state import Leg, records_of
 from daemon.core.book import Book
 from daemon.strategies.gamma_scalper.legs import two_sided_mid
 from daemon.strategies.gamma_scalper.scalper_state import ScalperState
@@ -15,9 +17,9 @@ class LegTerms:
 
     def __init__(self) -> None:
         self._asked: tuple[Any, ...] = ()
-        self._said: Legs | None = None
+        self._said: NDArray[np.void] | None = None
 
-    def of(self, state: ScalperState, book: Book) -> Legs | None:
+    def of(self, state: ScalperState, book: Book) -> NDArray[np.void] | None:
         """The legs; None where one has no terms, or no price that is a standing quote's or the model's."""
         ledger, day = book.ledger, book.day
         asked = (
@@ -35,26 +37,15 @@ class LegTerms:
         return self._said
 
 
-def _legs(state: ScalperState, book: Book) -> Legs | None:
-    """The legs; None where one has no terms, no price, or one that is neither a standing quote's nor the model's."""
+def _legs(state: ScalperState, book: Book) -> NDArray[np.void] | None:
+    """Records of `Leg`; None where one has no terms, or no price that is a standing quote's or the model's."""
     ledger, day, count = book.ledger, book.day, len(state.legs)
     numbers = {leg.instrument: number for number, leg in enumerate(state.legs)}
     held = {leg: quantity for leg, quantity in ledger.leg_quantities.items() if quantity != 0}
     if not held or not held.keys() <= numbers.keys() or book.underlying not in day.marks:
         return None
-    legs = Legs(
-        sign=np.empty(count),
-        strike=np.empty(count),
-        expiry_us=np.empty(count, np.int64),
-        volatility=np.empty(count),
-        contracts=np.zeros(count),
-        shares=np.zeros(count),
-        opening=np.zeros(count),
-        mark=np.zeros(count),
-        quoted=np.zeros(count, np.bool_),
-        twin=np.arange(count, dtype=np.int64),
-        valued=np.array([numbers[leg] for leg in held], np.int64),
-    )
+    order = [*(numbers[leg] for leg in held), *[-1] * (count - len(held))]
+    legs = records_of(Leg, count)
     modelled: list[str] = []
     twins: dict[tuple[float, int, float], int] = {}
     for number, leg in enumerate(state.legs):
@@ -70,13 +61,21 @@ def _legs(state: ScalperState, book: Book) -> Legs | None:
                 return None
         elif name in day.guessed:
             return None
-        else:
-            legs.mark[number], legs.quoted[number] = mid, True
-        legs.sign[number] = 1.0 if leg.right == "C" else -1.0
-        legs.strike[number], legs.expiry_us[number], legs.volatility[number] = leg.strike, leg.expiry_us, leg.volatility
-        legs.twin[number] = twins.setdefault((leg.strike, leg.expiry_us, leg.volatility), number)
         quantity = held.get(name, 0.0)
-        legs.contracts[number], legs.shares[number] = quantity, quantity * leg.multiplier
-        legs.opening[number] = ledger.opening_marks[name]
+        legs[number] = msgspec.structs.astuple(
+            Leg(
+                sign=1.0 if leg.right == "C" else -1.0,
+                strike=leg.strike,
+                expiry_us=leg.expiry_us,
+                volatility=leg.volatility,
+                contracts=quantity,
+                shares=quantity * leg.multiplier,
+                opening=ledger.opening_marks[name],
+                quoted=mid is not None,
+                twin=twins.setdefault((leg.strike, leg.expiry_us, leg.volatility), number),
+                held=order[number],
+                mark=0.0 if mid is None else mid,
+            )
+        )
     kept = [name for name in day.modelled if name not in numbers and name != book.underlying]
     return legs if day.modelled == (*modelled, *kept) else None

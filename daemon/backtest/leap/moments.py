@@ -3,14 +3,15 @@
 # ruff: noqa: PLR0917 -- compiled functions take their numbers one by one
 
 from daemon.backtest.leap.compiled import compiled
-from daemon.backtest.leap.rows import Buffers, liquidity_of
+from daemon.backtest.leap.rows import liquidity_of
 from daemon.backtest.leap.state import (
     EXTREME,
     NOTED_CHECKPOINT,
     NOTED_REPORT,
     NOTED_SAMPLE,
     WIDE,
-    Scratch,
+    Notes,
+    Rows,
     Standing,
 )
 from daemon.core.day import CHECKPOINT_US, MINUTE_US
@@ -19,7 +20,7 @@ _liquidity_of = compiled(liquidity_of)
 
 
 def _written(
-    rows: Buffers,
+    rows: Rows,
     now: Standing,
     ts_us: int,
     spot: float,
@@ -32,17 +33,17 @@ def _written(
     limit: float,
 ) -> None:
     """Append the moment's row."""
-    row = now.row
-    rows.ts_us[row] = ts_us
-    rows.spot[row] = spot
-    rows.net_delta_shares[row] = net
-    rows.option_value_usd[row] = option_usd
-    rows.code[row] = code
-    rows.needed[row] = needed
-    rows.refused[row] = refused
-    rows.measured[row] = measured
-    rows.limit[row] = limit
-    now.row = row + 1
+    row = rows[now.row]
+    row.ts_us = ts_us
+    row.spot = spot
+    row.net_delta_shares = net
+    row.option_value_usd = option_usd
+    row.code = code
+    row.needed = needed
+    row.refused = refused
+    row.measured = measured
+    row.limit = limit
+    now.row += 1
 
 
 written = compiled(_written)
@@ -61,7 +62,7 @@ def _looked_at(now: Standing, ts_us: int, code: int, trading: int, refused: int)
 looked_at = compiled(_looked_at)
 
 
-def _noted(room: Scratch, now: Standing, net: float, is_report: bool) -> None:
+def _noted(notes: Notes, now: Standing, net: float, is_report: bool) -> None:
     """Note a report, a checkpoint that is due, and the first moment of a minute."""
     kinds = NOTED_REPORT if is_report else 0
     if now.ts_us - now.checkpoint_us >= CHECKPOINT_US:
@@ -72,19 +73,12 @@ def _noted(room: Scratch, now: Standing, net: float, is_report: bool) -> None:
         now.minute = now.ts_us // MINUTE_US
     if kinds == 0:
         return
-    note = now.notes
-    room.noted_us[note] = now.ts_us
-    room.noted_kinds[note] = kinds
-    room.noted[note, 0] = now.mid
-    room.noted[note, 1] = now.unrealised_usd
-    room.noted[note, 2] = now.legs_usd
-    room.noted[note, 3] = now.equity_usd
-    room.noted[note, 4] = now.drawdown_pct
-    room.noted[note, 5] = now.delta_usd
-    room.noted[note, 6] = now.gamma_usd
-    room.noted[note, 7] = now.theta_usd
-    room.noted[note, 8] = net
-    now.notes = note + 1
+    note = notes[now.notes]
+    note.ts_us, note.kinds, note.spot, note.net = now.ts_us, kinds, now.mid, net
+    note.unrealised_usd, note.legs_usd = now.unrealised_usd, now.legs_usd
+    note.equity_usd, note.drawdown_pct = now.equity_usd, now.drawdown_pct
+    note.delta_usd, note.gamma_usd, note.theta_usd = now.delta_usd, now.gamma_usd, now.theta_usd
+    now.notes += 1
 
 
 noted = compiled(_noted)

@@ -2,36 +2,40 @@
 
 # ruff: noqa: PLR0917 -- compiled functions take their numbers one by one
 
+import numpy as np
+from numpy.typing import NDArray
+
 from daemon.backtest.leap.compiled import compiled
-from daemon.backtest.leap.state import Legs, Scratch, Standing, Terms
+from daemon.backtest.leap.state import Legs, Standing, Terms
 from daemon.core.black_scholes import US_PER_YEAR
 from daemon.core.day import SETTLE_US
 
 
-def _sums(legs: Legs, room: Scratch, values: int) -> tuple[float, float, float]:
-    """Delta, gamma and theta (USD a year) of the held legs, in shares, by the greeks in `room.values[values]`."""
+def _sums(legs: Legs, values: NDArray[np.float64], slot: int) -> tuple[float, float, float]:
+    """Delta, gamma and theta (USD a year) of the held legs, in shares, by the greeks in `values[slot]`."""
     delta, gamma, theta = 0.0, 0.0, 0.0
-    for leg in range(legs.sign.shape[0]):
-        if legs.contracts[leg] == 0.0:
+    for number in range(legs.shape[0]):
+        leg = legs[number]
+        if leg.contracts == 0.0:
             continue
-        shares = legs.shares[leg]
-        delta += shares * room.values[values, leg, 1]
-        gamma += shares * room.values[values, leg, 2]
-        theta += shares * room.values[values, leg, 3]
+        delta += leg.shares * values[slot, number, 1]
+        gamma += leg.shares * values[slot, number, 2]
+        theta += leg.shares * values[slot, number, 3]
     return delta, gamma, theta
 
 
 sums = compiled(_sums)
 
 
-def _legs_usd(terms: Terms, legs: Legs, room: Scratch, values: int) -> float:
-    """What the legs have earned today, priced by their quotes or else in `room.values[values]`."""
+def _legs_usd(terms: Terms, legs: Legs, values: NDArray[np.float64], slot: int) -> float:
+    """What the legs have earned today, priced by their quotes or else in `values[slot]`."""
     found = terms.settled_usd
-    for leg in range(legs.sign.shape[0]):
-        if legs.contracts[leg] == 0.0:
+    for number in range(legs.shape[0]):
+        leg = legs[number]
+        if leg.contracts == 0.0:
             continue
-        mark = legs.mark[leg] if legs.quoted[leg] else room.values[values, leg, 0]
-        found += legs.shares[leg] * (mark - legs.opening[leg])
+        mark = leg.mark if leg.quoted else values[slot, number, 0]
+        found += leg.shares * (mark - leg.opening)
     return found
 
 
@@ -61,13 +65,18 @@ def _day(terms: Terms, now: Standing, mid: float, earned_usd: float) -> tuple[fl
 day = compiled(_day)
 
 
-def _marked(legs: Legs, room: Scratch, values: int) -> float:
-    """Let the legs' marks be those of `room.values[values]` where no quote is; gives the options' value, USD."""
-    for leg in range(legs.sign.shape[0]):
-        room.marks[leg] = legs.mark[leg] if legs.quoted[leg] else room.values[values, leg, 0]
+def _marked(legs: Legs, values: NDArray[np.float64], slot: int) -> float:
+    """Let the marks of legs without a quote be those of `values[slot]`; gives the options' value, USD."""
+    for number in range(legs.shape[0]):
+        leg = legs[number]
+        if not leg.quoted:
+            leg.mark = values[slot, number, 0]
     option_usd = 0.0
-    for leg in legs.valued:
-        option_usd += legs.shares[leg] * room.marks[leg]
+    for number in range(legs.shape[0]):
+        held = legs[number].held
+        if held < 0:
+            break
+        option_usd += legs[held].shares * legs[held].mark
     return option_usd
 
 
@@ -75,9 +84,16 @@ marked = compiled(_marked)
 
 
 def _attributed(
-    legs: Legs, now: Standing, room: Scratch, ts_us: int, mid: float, delta: float, gamma: float, theta: float
+    legs: Legs,
+    values: NDArray[np.float64],
+    now: Standing,
+    ts_us: int,
+    mid: float,
+    delta: float,
+    gamma: float,
+    theta: float,
 ) -> None:
-    """Move the attribution's point here, where the mid has moved or a second has passed, by `now.values`."""
+    """Move the attribution's point here, where the mid has moved or a second has passed, by `values[now.values]`."""
     if mid == now.point_spot and ts_us - now.point_us < SETTLE_US:
         return
     move = mid - now.point_spot
@@ -87,8 +103,8 @@ def _attributed(
     now.theta_usd += now.point_theta * years
     now.point_us, now.point_spot = ts_us, mid
     now.point_delta, now.point_gamma, now.point_theta = delta, gamma, theta
-    for leg in range(legs.sign.shape[0]):
-        room.point_vegas[leg] = legs.shares[leg] * room.values[now.values, leg, 4]
+    for number in range(legs.shape[0]):
+        legs[number].point_vega = legs[number].shares * values[now.values, number, 4]
     now.pointed += 1
 
 

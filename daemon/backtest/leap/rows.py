@@ -1,4 +1,4 @@
-"""The decision rows of leaps: buffers that the kernel fills, and what one leap has put there."""
+"""The decision rows of leaps: a buffer that the kernel fills, and what one leap has put there."""
 
 from typing import NamedTuple
 
@@ -31,35 +31,42 @@ REFUSALS = (
 """What may refuse a needed hedge for many ticks; the kernel counts them by their place here."""
 
 
-class Buffers(NamedTuple):
-    """Columns with room for many leaps; NaN stands for what is not known."""
+class Columns(NamedTuple):
+    """The rows of one leap, column by column; NaN stands for what is not known."""
 
     ts_us: NDArray[np.int64]
     spot: NDArray[np.float64]
     net_delta_shares: NDArray[np.float64]
     option_value_usd: NDArray[np.float64]
-    code: NDArray[np.int16]
-    """As `packed`."""
-    needed: NDArray[np.bool_]
-    refused: NDArray[np.int8]
-    """Place in `REFUSALS`."""
     measured: NDArray[np.float64]
     limit: NDArray[np.float64]
+    code: NDArray[np.int16]
+    """As `packed`."""
+    refused: NDArray[np.int8]
+    """Place in `REFUSALS`."""
+    needed: NDArray[np.bool_]
 
 
-def buffers(rows: int) -> Buffers:
+_ROW = np.dtype(
+    [
+        ("ts_us", np.int64),
+        ("spot", np.float64),
+        ("net_delta_shares", np.float64),
+        ("option_value_usd", np.float64),
+        ("measured", np.float64),
+        ("limit", np.float64),
+        ("code", np.int16),
+        ("refused", np.int8),
+        ("needed", np.bool_),
+    ],
+    align=True,
+)
+"""The fields of `Columns`."""
+
+
+def buffer(rows: int) -> NDArray[np.void]:
     """Room for so many rows."""
-    return Buffers(
-        ts_us=np.empty(rows, np.int64),
-        spot=np.empty(rows),
-        net_delta_shares=np.empty(rows),
-        option_value_usd=np.empty(rows),
-        code=np.empty(rows, np.int16),
-        needed=np.empty(rows, np.bool_),
-        refused=np.empty(rows, np.int8),
-        measured=np.empty(rows),
-        limit=np.empty(rows),
-    )
+    return np.zeros(rows, _ROW)
 
 
 def code_of(option: int, delta: int, movement: int, liquidity: int) -> int:
@@ -117,7 +124,8 @@ class Note(NamedTuple):
 class LeapRows(msgspec.Struct, frozen=True, kw_only=True):
     """The decision moments of one leap, in order; `ts_us` strictly increases, from the last decision before it on."""
 
-    buffers: Buffers
+    buffer: NDArray[np.void]
+    """Holds until the next leap."""
     start: int
     stop: int
     session: str
@@ -133,6 +141,7 @@ class LeapRows(msgspec.Struct, frozen=True, kw_only=True):
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def columns(self) -> Buffers:
+    def columns(self) -> Columns:
         """The rows as arrays of their own length (views)."""
-        return Buffers._make(column[self.start : self.stop] for column in self.buffers)
+        rows = self.buffer[self.start : self.stop]
+        return Columns._make([rows[name] for name in Columns._fields])

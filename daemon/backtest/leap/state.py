@@ -1,10 +1,10 @@
 """What the kernel is given and gives back: plain numbers, in records and arrays that a compiler understands.
 
-`Terms` and `Standing` reach the kernel as records of numpy arrays of one element (`record_of`): it reads their fields
-in place and writes what moves back into them.
+They reach the kernel as arrays of records (`records_of`), `Terms` and `Standing` as arrays of one: it reads fields
+in place and writes what moves back into them. A record is handed on as its address, which costs nothing.
 """
 
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, Protocol, TypeVar, get_type_hints
 
 import msgspec
 import numpy as np
@@ -28,10 +28,10 @@ CLEAN, WIDE, EXTREME = 0, 1, 2
 _KINDS = {int: np.int64, float: np.float64, bool: np.bool_}
 
 
-def record_of(numbers: type[Any]) -> NDArray[Any]:
-    """Room for one record of such numbers: an array of one element, a field for each of theirs."""
+def records_of(numbers: type[Any], count: int) -> NDArray[np.void]:
+    """Room for so many records of such numbers: an array with a field for each of theirs."""
     fields = [(name, _KINDS[kind]) for name, kind in get_type_hints(numbers).items()]
-    return np.zeros(1, np.dtype(fields, align=True))
+    return np.zeros(count, np.dtype(fields, align=True))
 
 
 END, TIME, QUOTE, JUMP, GREEKS, LIMIT, HEDGE, REFUSAL, TABLE, SILENCE, FULL = range(11)
@@ -200,61 +200,102 @@ class Standing(msgspec.Struct, gc=False):
     """Moments of this leap with a report, a checkpoint or a minute's sample."""
 
 
-class Legs(NamedTuple):
-    """One element for each leg, in the strategy's order."""
+_Record_co = TypeVar("_Record_co", covariant=True)
 
-    sign: NDArray[np.float64]
-    strike: NDArray[np.float64]
-    expiry_us: NDArray[np.int64]
-    volatility: NDArray[np.float64]
-    contracts: NDArray[np.float64]
-    shares: NDArray[np.float64]
+
+class Records(Protocol[_Record_co]):
+    """An array of records, as the kernel sees it."""
+
+    shape: tuple[int]
+
+    def __getitem__(self, number: int) -> _Record_co:
+        """Its address: what is written to its fields is written to the array."""
+        ...
+
+
+class Leg(msgspec.Struct, gc=False):
+    """One leg, in the strategy's order: its terms, and what the kernel works out for it."""
+
+    sign: float
+    strike: float
+    expiry_us: int
+    volatility: float
+    contracts: float
+    shares: float
     """contracts x multiplier"""
-    opening: NDArray[np.float64]
-    mark: NDArray[np.float64]
-    """Of a leg that is quoted; the others' marks are the model's prices."""
-    quoted: NDArray[np.bool_]
-    twin: NDArray[np.int64]
+    opening: float
+    quoted: bool
+    """Its mark is a standing quote's; the others' marks are the model's prices."""
+    twin: int
     """The first leg of the same strike, expiry and volatility: what call and put share is computed once."""
-    valued: NDArray[np.int64]
-    """The held legs in the ledger's order, in which the options' value is summed."""
+    held: int
+    """At the n-th place: which leg is the ledger's n-th held one (the options are summed so); -1 behind them."""
+    mark: float = 0.0
+    """The mark that stands."""
+    point_vega: float = 0.0
+    d1: float = 0.0
+    density: float = 0.0
+    discounted: float = 0.0
+    """The strike, discounted."""
+    root: float = 0.0
+    """Of the years."""
+    deviation: float = 0.0
+
+
+class Noted(msgspec.Struct, gc=False):
+    """What a noted moment of a leap tells."""
+
+    ts_us: int
+    kinds: int
+    """Sum of `NOTED_*`."""
+    spot: float
+    unrealised_usd: float
+    legs_usd: float
+    equity_usd: float
+    drawdown_pct: float
+    delta_usd: float
+    gamma_usd: float
+    theta_usd: float
+    net: float
+
+
+class Row(Protocol):
+    """A row of `rows.buffer`."""
+
+    ts_us: int
+    spot: float
+    net_delta_shares: float
+    option_value_usd: float
+    measured: float
+    limit: float
+    code: int
+    refused: int
+    needed: bool
+
+
+Legs = Records[Leg]
+Notes = Records[Noted]
+Rows = Records[Row]
 
 
 class Scratch(NamedTuple):
     """Working memory; of each pair one holds what stands, the other what a tick would make of it."""
 
-    earlier: NDArray[np.float64]
-    """2 x RING: sums of the complete buckets."""
-    closes: NDArray[np.float64]
-    """2 x RING"""
+    rings: NDArray[np.float64]
+    """2 x (sums of the complete buckets, their closes) x RING"""
     values: NDArray[np.float64]
     """2 x legs x 5: price, delta, gamma, theta, vega per share."""
-    shared: NDArray[np.float64]
-    """legs x 5: d1, density, discounted strike, root of the years, deviation."""
-    marks: NDArray[np.float64]
-    """The legs' marks that stand."""
-    point_vegas: NDArray[np.float64]
-    partials: NDArray[np.float64]
-    steps: NDArray[np.float64]
-    noted_us: NDArray[np.int64]
-    noted_kinds: NDArray[np.int64]
-    """Sums of `NOTED_*`."""
-    noted: NDArray[np.float64]
-    """NOTES x 9: what each noted moment tells, as `moments.noted` writes it."""
+    work: NDArray[np.float64]
+    """(steps of the closes, partial sums) x 2 RING"""
+    notes: NDArray[np.void]
+    """Records of `Noted`."""
 
 
 def scratch(legs: int) -> Scratch:
     """Room for so many legs."""
     return Scratch(
-        earlier=np.zeros((2, RING)),
-        closes=np.zeros((2, RING)),
+        rings=np.zeros((2, 2, RING)),
         values=np.zeros((2, legs, 5)),
-        shared=np.zeros((legs, 5)),
-        marks=np.zeros(legs),
-        point_vegas=np.zeros(legs),
-        partials=np.zeros(2 * RING),
-        steps=np.zeros(RING),
-        noted_us=np.zeros(NOTES, np.int64),
-        noted_kinds=np.zeros(NOTES, np.int64),
-        noted=np.zeros((NOTES, 9)),
+        work=np.zeros((2, 2 * RING)),
+        notes=records_of(Noted, NOTES),
     )

@@ -8,12 +8,14 @@ import math
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from daemon.backtest.leap.fixed import Fixed
 from daemon.backtest.leap.leg_terms import LegTerms
 from daemon.backtest.leap.resting import STANDING, is_at_rest, is_plain, is_settled
 from daemon.backtest.leap.rows import REFUSALS, packed
-from daemon.backtest.leap.state import FAR_US, RING, STATES, Legs, Scratch, Standing, Terms, scratch
+from daemon.backtest.leap.state import FAR_US, RING, STATES, Scratch, Standing, Terms, scratch
 from daemon.core.book import Book, QuoteState
 from daemon.core.events import Session
 from daemon.core.feed import lag_ms
@@ -46,7 +48,8 @@ class Entry(NamedTuple):
     """A book that a leap may start from, as the kernel wants it."""
 
     terms: Terms
-    legs: Legs
+    legs: NDArray[np.void]
+    """Records of `Leg`."""
     standing: Standing
     session: Session
 
@@ -74,9 +77,9 @@ class Entrance:
         legs = None if terms is None else self._legs.of(state, book)
         if terms is None or legs is None:
             return None
-        if self.room.marks.shape[0] != len(state.legs):
+        if self.room.values.shape[1] != len(state.legs):
             self.room = scratch(len(state.legs))
-        standing = _standing(state, book, self.room, legs, quote, moments)
+        standing = _standing(state, book, self.room, quote, moments)
         return None if standing is None else Entry(terms, legs, standing, session)
 
     def _terms(self, book: Book, state: ScalperState, session: Session, moments: Moments) -> Terms | None:
@@ -118,11 +121,7 @@ def _stop_us(fixed: Fixed, book: Book, state: ScalperState, session: Session) ->
     now_us = book.ts_us
     opened_us, closing_us = session.open_us + fixed.edge_us, session.close_us - fixed.edge_us
     edge_us = opened_us if now_us < opened_us else closing_us if now_us < closing_us else FAR_US
-    stops = [
-        session.close_us - fixed.close_lead_us,
-        state.session_until_us,
-        edge_us,
-    ]
+    stops = [session.close_us, state.session_until_us, edge_us]
     for leg in state.legs:
         if leg.expiry_us is not None:
             stops.append(leg.expiry_us)
@@ -154,9 +153,7 @@ def _hours_open(fixed: Fixed, state: ScalperState, book: Book) -> bool:
     return earnings_blackout(facts, limits).ok
 
 
-def _standing(  # noqa: PLR0917 -- book and room in, one record out
-    state: ScalperState, book: Book, room: Scratch, legs: Legs, quote: QuoteState, moments: Moments
-) -> Standing | None:
+def _standing(state: ScalperState, book: Book, room: Scratch, quote: QuoteState, moments: Moments) -> Standing | None:
     """What stands now; None where the attribution's last point was taken at other volatilities."""
     day, market, ledger = book.day, state.market, book.ledger
     point = day.attribution.point
@@ -173,20 +170,19 @@ def _standing(  # noqa: PLR0917 -- book and room in, one record out
         return None
     if day.pnl is None or day.equity_usd is None or day.drawdown_pct is None:
         return None
-    for number, (leg, value, contracts) in enumerate(
-        zip(state.legs, state.greeks, legs.contracts.tolist(), strict=True)
-    ):
+    held = ledger.leg_quantities
+    for number, (leg, value) in enumerate(zip(state.legs, state.greeks, strict=True)):
         if value is None:
             return None
-        if contracts != 0 and point.volatilities.get(leg.instrument) not in {None, leg.volatility}:
+        if held.get(leg.instrument) and point.volatilities.get(leg.instrument) not in {None, leg.volatility}:
             return None
         room.values[0, number] = msgspec.structs.astuple(value)
-        room.marks[number] = day.marks[leg.instrument]
-    room.earlier[0, : len(market.earlier)] = market.earlier
-    room.closes[0, : len(market.closes)] = market.closes
+    room.rings[0, 0, : len(market.earlier)] = market.earlier
+    room.rings[0, 1, : len(market.closes)] = market.closes
     option_usd = 0.0
-    for number in legs.valued.tolist():
-        option_usd += legs.shares[number] * day.marks[state.legs[number].instrument]
+    for name, contracts in held.items():
+        if contracts != 0:
+            option_usd += contracts * book.specs[name].multiplier * day.marks[name]
     bad = state.last_bad
     return Standing(
         place=0,

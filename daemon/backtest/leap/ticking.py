@@ -4,12 +4,14 @@
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from daemon.backtest.leap.arithmetic import jump_pct, new_bucket, valued
 from daemon.backtest.leap.compiled import compiled
 from daemon.backtest.leap.looking import looked
 from daemon.backtest.leap.moments import looked_at, noted, written
 from daemon.backtest.leap.pricing import attributed, day, legs_usd, marked, sums
-from daemon.backtest.leap.rows import Buffers
 from daemon.backtest.leap.state import (
     END,
     GREEKS,
@@ -19,7 +21,8 @@ from daemon.backtest.leap.state import (
     SILENCE,
     TIME,
     Legs,
-    Scratch,
+    Notes,
+    Rows,
     Standing,
     Terms,
 )
@@ -27,7 +30,17 @@ from daemon.strategies.gamma_scalper.market import BUCKETS
 
 
 def _ticked(
-    terms: Terms, legs: Legs, now: Standing, room: Scratch, rows: Buffers, ts_us: int, bid: float, ask: float
+    terms: Terms,
+    legs: Legs,
+    now: Standing,
+    rings: NDArray[np.float64],
+    values: NDArray[np.float64],
+    work: NDArray[np.float64],
+    notes: Notes,
+    rows: Rows,
+    ts_us: int,
+    bid: float,
+    ask: float,
 ) -> int:
     """Take this quote and give END; or leave everything as it was, and give the reason."""
     if ts_us <= now.ts_us or not (0.0 < bid <= ask < math.inf):
@@ -55,15 +68,15 @@ def _ticked(
             ring = 1 - ring
             skipped = min(bucket - now.bucket - 1, BUCKETS)
             buckets, closes, earlier_sum, path = new_bucket(
-                room, 1 - ring, buckets, closes, bucket_sum, now.mid, skipped
+                rings, work, 1 - ring, buckets, closes, bucket_sum, now.mid, skipped
             )
             bucket_sum = log_return * log_return
     # The legs, and the day.
-    values = 1 - now.values
-    if not valued(legs, mid, ts_us, terms.rate, room, values):
+    slot = 1 - now.values
+    if not valued(legs, values, slot, mid, ts_us, terms.rate):
         return GREEKS
-    delta, gamma, theta = sums(legs, room, values)
-    earned_usd = legs_usd(terms, legs, room, values)
+    delta, gamma, theta = sums(legs, values, slot)
+    earned_usd = legs_usd(terms, legs, values, slot)
     unrealised, equity, peak, drawdown, reached = day(terms, now, mid, earned_usd)
     if reached:
         return LIMIT
@@ -71,7 +84,7 @@ def _ticked(
     spread_pct = (ask - bid) / mid * 100.0
     why, code, trading, refused, needed, measured, limit, net = looked(
         terms, ts_us, mid, spread_pct, delta, gamma, now.start_us, earlier_sum + bucket_sum,
-        room.closes[ring, 0], room.closes[ring, closes - 1], path, now.trading, now.refused,
+        rings[ring, 1, 0], rings[ring, 1, closes - 1], path, now.trading, now.refused,
     )  # fmt: skip
     if why != END:
         return int(why)
@@ -80,15 +93,15 @@ def _ticked(
     now.feed_seen = True
     now.bid, now.ask, now.mid, now.spread_pct = bid, ask, mid, spread_pct
     now.bucket, now.bucket_sum, now.earlier_sum, now.path = bucket, bucket_sum, earlier_sum, path
-    now.ring, now.buckets, now.closes, now.values = ring, buckets, closes, values
+    now.ring, now.buckets, now.closes, now.values = ring, buckets, closes, slot
     now.option_delta, now.gamma = delta, gamma
     now.unrealised_usd, now.legs_usd, now.equity_usd = unrealised, earned_usd, equity
     now.drawdown_pct, now.peak_usd = drawdown, peak
-    attributed(legs, now, room, ts_us, mid, delta, gamma, theta)
-    now.option_usd = marked(legs, room, values)
+    attributed(legs, values, now, ts_us, mid, delta, gamma, theta)
+    now.option_usd = marked(legs, values, slot)
     written(rows, now, ts_us, mid, net, now.option_usd, code, needed, refused, measured, limit)
     looked_at(now, ts_us, code, trading, refused)
-    noted(room, now, net, False)  # noqa: FBT003 -- positional, as compiled functions are called
+    noted(notes, now, net, False)  # noqa: FBT003 -- positional, as compiled functions are called
     if ts_us - now.account_us >= terms.account_every_us:
         now.account_us, now.account_place = ts_us, now.place
         now.account_tellings += 1

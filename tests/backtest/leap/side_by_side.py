@@ -66,6 +66,8 @@ class Log:
         self.samples: list[tuple[object, ...]] = []
         """What each minute's sample is made of."""
         self.events = 0
+        self.reports = 0
+        """That leaps went over."""
         self.trading = TradingState.BOOT
 
     def stepped(self, event: AnyEvent, before: Book, after: Stepped) -> None:
@@ -154,6 +156,7 @@ class Log:
         assert self.trading is after.strategy.trading
         for note in rows.notes:
             if note.is_report:
+                self.reports += 1
                 self.effects.append((note.ts_us, repr(RequestReconcile(reason="periodic"))))
                 self.effects.append((note.ts_us, repr(StartTimer(key="reconcile", delay_ms=self._report_ms))))
             if note.is_checkpoint:
@@ -222,6 +225,8 @@ class Compared(NamedTuple):
     books: int
     hedges: int
     refused: int
+    reports: int
+    """Of the account, leapt over."""
     ends: Counter[str]
 
 
@@ -274,6 +279,7 @@ def compare(scenario: Scenario) -> Compared:
         books=books + 1,
         hedges=sum("PlaceOrder" in text for _, text in slow_log.effects),
         refused=sum(moment.refused is not None for moment in slow_log.moments),
+        reports=fast_log.reports,
         ends=leaper.ends,
     )
 

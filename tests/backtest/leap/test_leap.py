@@ -31,6 +31,7 @@ def test_what_is_compared_is_enough() -> None:
     assert sum(each.hedges for each in found) > 8
     assert sum(each.refused for each in found) > 500
     assert sum(each.books for each in found) > 60
+    assert sum(each.reports for each in found) > 20
     ends = {name for each in found for name in each.ends}
     assert ends >= {"jump", "hedge", "refusal", "quote", "time", "silence", "end", "no entry"}
 
@@ -39,3 +40,4 @@ def test_nearly_all_of_a_calm_day_is_leapt_over() -> None:
     found = compare(calm_scenario(9000))
     assert found.leapt > 0.97 * found.ticks
     assert found.hedges > 3
+    assert found.reports > 3
