@@ -30,6 +30,8 @@ _LAST_LINES: Final = 6
 _END: Final = signal.SIGTERM
 """Ends a run as Ctrl-C does, and cannot have been switched off: what a shell starts behind `&` ignores SIGINT, and so
 would every child of such a cockpit."""
+_LAST: Final = 19
+"""The lowest rank that there is."""
 _END_WITHIN_S: Final = 2.5
 """Then a job is killed. It must be less than the patience of `bifrost up` with a cockpit: one that it kills leaves its
 job behind."""
@@ -89,7 +91,7 @@ class Children:
             except OSError as error:
                 said.close()
                 raise CannotStartError(str(error.strerror)) from error
-            _rank_last(child.pid)
+            _rank(child.pid, _LAST)
             job = Job(number=self._next, words=tuple(words), by=by, began=iso_from_us(wall_us()), pid=child.pid)
             self._next += 1
             self._jobs[job.number] = job
@@ -116,8 +118,7 @@ class Children:
             found = self._running.get(number)
             if found is None:
                 return False
-            with suppress(ProcessLookupError):
-                found[0].send_signal(_END)
+            _ask_to_end(found[0])
             return True
 
     def interrupt_run(self, run: RunLook) -> bool:
@@ -130,7 +131,7 @@ class Children:
         with self._lock:
             for child, _ in self._running.values():
                 if child.pid == run.progress.pid:
-                    child.send_signal(_END)
+                    _ask_to_end(child)
                     return True
         if not is_alive(run.progress, self._look):
             return False
@@ -147,8 +148,7 @@ class Children:
                 return
             self._closing_s = monotonic_s()
             for child, _ in self._running.values():
-                with suppress(ProcessLookupError):
-                    child.send_signal(_END)
+                _ask_to_end(child)
 
     def close(self) -> None:
         """End every job: its run is left as an interrupted one, with its tables where it wrote them in time."""
@@ -180,19 +180,26 @@ def _lowest_priority() -> list[str]:
     words: list[str] = []
     nice, ionice = shutil.which("nice"), shutil.which("ionice")
     if nice is not None:
-        words += [nice, "-n", "19"]
+        words += [nice, "-n", str(_LAST)]
     if ionice is not None:
         words += [ionice, "-c", "3", "-t"]
     return words
 
 
-def _rank_last(pid: int) -> None:
-    """Rank the child's session behind the daemon's.
+def _rank(pid: int, nice: int) -> None:
+    """Rank the child's session among all others.
 
     Linux may share the processor among sessions first (autogroups); `nice` then counts only within one.
     """
     with suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text("19", encoding="ascii")
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice), encoding="ascii")
+
+
+def _ask_to_end(child: subprocess.Popen[bytes]) -> None:
+    """Ranked as any other again: on a full machine the last session needs a minute for what it has left to do."""
+    _rank(child.pid, 0)
+    with suppress(ProcessLookupError):
+        child.send_signal(_END)
 
 
 def _last_lines(said: IO[bytes]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -21,6 +20,7 @@ from state.runs.trials import read_trials
 from tests.cockpit.conftest import Visit
 from tests.support.axe import findings
 from tests.support.cockpit_process import CockpitProcess, set_users
+from tests.support.ranks import lift_rank
 from tests.support.run_folders import COOLDOWN, write_run, write_sweep
 from tests.support.system import wait_for
 
@@ -71,19 +71,9 @@ def progress_of(root: Path, run_id: str) -> Progress | None:
 
 
 def hurry(house: CockpitProcess) -> list[int]:
-    """Rank what a cockpit has started among the other sessions again: on a full machine the last one starves.
-
-    The ranks it had, of each child; as the last one where the system ranks no sessions.
-    """
+    """Lift the rank of what a cockpit has started; the ranks it had, of each child."""
     assert house.process is not None
-    ranks = []
-    for child in psutil.Process(house.process.pid).children():
-        among_sessions, rank = Path(f"/proc/{child.pid}/autogroup"), 19
-        with suppress(OSError):
-            rank = int(among_sessions.read_text(encoding="ascii").split()[-1])
-            among_sessions.write_text("0", encoding="ascii")
-        ranks.append(rank)
-    return ranks
+    return [lift_rank(child.pid) for child in psutil.Process(house.process.pid).children()]
 
 
 def test_only_an_operator_with_his_pages_token_starts_and_ends_anything(root: Path, house: CockpitProcess) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 import cockpit.runs.children as children_module
@@ -16,6 +17,7 @@ from cockpit.runs.orders import BacktestOrder, OrderError
 from state.runs.folder import backtest_paths, check_run_id
 from state.runs.living import Process
 from state.runs.reading import RunLook
+from tests.support.ranks import lift_rank
 from tests.support.run_folders import write_progress
 from tests.support.system import wait_for
 
@@ -96,7 +98,8 @@ def test_one_at_a_time_and_the_last_lines_of_one_that_failed(children: Children)
     job = children.start(["profile", "show", "no_such_profile"], by="anna", on_end=ended.append)
     with pytest.raises(BusyError, match="profile show"):
         children.start(["--version"], by="ben")
-    wait_for("its end", lambda: bool(ended), 60)
+    assert lift_rank(job.pid) == 19
+    wait_for("its end", lambda: bool(ended), 120)
     (told,) = children.all()
     assert told == ended[0]
     assert (told.number, told.by, told.code) == (job.number, "anna", 2)
@@ -111,8 +114,12 @@ def test_a_job_that_does_not_end_is_killed_in_time(children: Children, monkeypat
     monkeypatch.setattr(children_module, "_END_WITHIN_S", 0.2)
     ended: list[Job] = []
     job = children.start(["profile", "list"], by="anna", on_end=ended.append)
+    lift_rank(job.pid)
     os.kill(job.pid, signal.SIGSTOP)  # it hears of no signal but the last
+    wait_for("its stop", lambda: psutil.Process(job.pid).status() == psutil.STATUS_STOPPED, 60)
+    children_module._rank(job.pid, 19)
     children.ask_to_end()
+    assert lift_rank(job.pid) == (0 if Path(f"/proc/{job.pid}/autogroup").exists() else 19)
     with pytest.raises(CannotStartError):
         children.start(["--version"], by="anna")
     assert not ended
