@@ -9,6 +9,7 @@ opens no dashboard and sends no telemetry.
 """
 
 import queue
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -98,8 +99,17 @@ class ClusterPool:
         self._running = {}
 
 
+_ADDRESS = re.compile(r"[a-z]+://[^\s/]+:(\d{1,5})")
+
+
 def _connected(scheduler: str, within_s: float) -> Any:
     """A client; `distributed` has no types."""
+    address = _ADDRESS.fullmatch(scheduler)
+    if address is None or not 0 < int(address[1]) < 65536:
+        # Asked with such an address, the client raises, and then waits 40 s to say so again as a traceback.
+        raise PoolError(
+            f"{scheduler!r} is no scheduler's address: write tcp://HOST:PORT, as `dask scheduler` prints it"
+        )
     client_type: Any = Client
     try:
         return client_type(scheduler, timeout=within_s, set_as_default=False)

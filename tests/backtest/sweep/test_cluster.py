@@ -114,6 +114,16 @@ def test_no_scheduler_there_is_one_line() -> None:
             ClusterPool(address, GammaScalper, connect_within_s=0.5)
 
 
+@pytest.mark.parametrize("address", ["foo", "tcp://127.0.0.1", "127.0.0.1:8786", "tcp://127.0.0.1:99999", "tcp://:1"])
+def test_what_is_no_address_is_one_line_before_anybody_is_asked(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*_: object, **__: object) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr("daemon.backtest.sweep.cluster.Client", asked)
+    with pytest.raises(PoolError, match="write tcp://HOST:PORT"):
+        ClusterPool(address, GammaScalper)
+
+
 @pytest.mark.nightly
 def test_the_command_gives_the_same_on_a_cluster(
     tmp_path: Path, cluster: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
