@@ -181,6 +181,10 @@ def draw_runs(camera: Camera, system: System) -> None:
     camera.take("backtest-phone-dark-chinese")
     camera.go("sweeps", size=(1440, 1300), sweep="grid")
     camera.take("sweeps")
+    camera.go("sweeps", size=(1440, 1000)).get_by_text("Start a sweep").click()
+    camera.page.locator("textarea[name=overrides]").fill("\n".join(BY_MINUTE[1::2]))
+    expect(camera.page.locator(".work")).to_contain_text("4 cells · about", timeout=60_000)
+    camera.take("sweep-start")
 
 
 def draw_shell_bot(camera: Camera, system: System) -> None:
