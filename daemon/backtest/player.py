@@ -7,7 +7,8 @@ market timers fire when they are due, by market time, and the clock ticks where 
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from contextlib import suppress
+from typing import Any, Protocol
 
 from daemon.backtest.market_time import MarketTime, MarketTimers
 from daemon.backtest.peeking import PeekingMarket
@@ -162,26 +163,8 @@ class Player:
         return self.book.session_now() is None and not self.book.in_flight()
 
     def _act(self, effect: AnyEffect) -> AnyEvent | None:
-        match effect:
-            case PlaceOrder():
-                return self._place(effect)
-            case ModifyOrder():
-                return self._modify(effect)
-            case CancelOrder():
-                self._quietly(lambda: self.venue.cancel(effect.order_ref))
-            case StartTimer():
-                self.timers.start(effect.key, effect.delay_ms, self.time.now_us())
-            case CancelTimer():
-                self.timers.cancel(effect.key)
-            case RequestReconcile():
-                self.venue.reconcile(effect.reason, fresh_connection=effect.fresh_connection)
-            case AssertControl():
-                return self._control(effect)
-            case Exit():
-                self.exit = effect
-            case _:
-                pass  # records, samples and alarms are the listener's
-        return None
+        act = _ACTS.get(type(effect))
+        return None if act is None else act(self, effect)
 
     def _place(self, order: PlaceOrder) -> AnyEvent:
         try:
@@ -197,16 +180,38 @@ class Player:
             return ModifyBlocked(ts_us=self.time.now_us(), order_ref=order.order_ref, reason=str(error))
         return ModifySent(ts_us=self.time.now_us(), order_ref=order.order_ref)
 
+    def _cancel(self, order: CancelOrder) -> None:
+        """As the runtime: a cancel that cannot leave is found by its own deadline."""
+        with suppress(OrderNotSentError):
+            self.venue.cancel(order.order_ref)
+
+    def _start_timer(self, timer: StartTimer) -> None:
+        self.timers.start(timer.key, timer.delay_ms, self.time.now_us())
+
+    def _cancel_timer(self, timer: CancelTimer) -> None:
+        self.timers.cancel(timer.key)
+
+    def _reconcile(self, asked: RequestReconcile) -> None:
+        self.venue.reconcile(asked.reason, fresh_connection=asked.fresh_connection)
+
     def _control(self, asked: AssertControl) -> AnyEvent:
         """The file that the daemon would write: from here on it stands."""
         now_us = self.time.now_us()
         file = ControlFile(name=asked.name, since_us=now_us, age_ms=0.0, by="daemon", reason=asked.reason)
         return Control(ts_us=now_us, files=(file,))
 
-    @staticmethod
-    def _quietly(act: Callable[[], None]) -> None:
-        """As the runtime: a cancel that cannot leave is found by its own deadline."""
-        try:
-            act()
-        except OrderNotSentError:
-            return
+    def _leave(self, asked: Exit) -> None:
+        self.exit = asked
+
+
+_ACTS: dict[type, Callable[[Player, Any], AnyEvent | None]] = {
+    PlaceOrder: Player._place,  # noqa: SLF001 -- the class's own table
+    ModifyOrder: Player._modify,  # noqa: SLF001
+    CancelOrder: Player._cancel,  # noqa: SLF001
+    StartTimer: Player._start_timer,  # noqa: SLF001
+    CancelTimer: Player._cancel_timer,  # noqa: SLF001
+    RequestReconcile: Player._reconcile,  # noqa: SLF001
+    AssertControl: Player._control,  # noqa: SLF001
+    Exit: Player._leave,  # noqa: SLF001
+}
+"""What the player does itself; records, samples and alarms are the listener's, and no file is there to release."""

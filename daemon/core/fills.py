@@ -143,6 +143,11 @@ def _fill_order(turn: Turn, order: OwnOrder, fill: Fill, earlier: Fill | None) -
     return moved
 
 
+def without(order_refs: tuple[str, ...], order_ref: str) -> tuple[str, ...]:
+    """All but that one; the very same where it is not among them, as nearly always."""
+    return tuple(each for each in order_refs if each != order_ref) if order_ref in order_refs else order_refs
+
+
 def settle(turn: Turn, order: OwnOrder) -> None:
     """What ends with an order: its deadlines, and the open questions about it."""
     ref = order.order_ref
@@ -150,10 +155,11 @@ def settle(turn: Turn, order: OwnOrder) -> None:
     if order.limit_price is not None:
         turn.do(CancelTimer(key=f"reprice:{ref}"), CancelTimer(key=f"modify:{ref}"))
         turn.put_order(msgspec.structs.replace(order, modification=None))
+    book = turn.book
     turn.put(
-        ack_overdue=tuple(each for each in turn.book.ack_overdue if each != ref),
-        overdue=tuple(each for each in turn.book.overdue if each != ref),
-        unknown_orders=tuple(each for each in turn.book.unknown_orders if each != ref),
+        ack_overdue=without(book.ack_overdue, ref),
+        overdue=without(book.overdue, ref),
+        unknown_orders=without(book.unknown_orders, ref),
     )
     if order.filled > 0:
         turn.change_ledger(consecutive_rejects=0, reject_until_us=None)

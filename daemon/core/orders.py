@@ -6,7 +6,7 @@ import msgspec
 
 from daemon.core.effects import CancelOrder, CancelTimer, PlaceOrder, RequestReconcile, StartTimer
 from daemon.core.events import OrderBlocked, OrderReport, OrderSent, Side
-from daemon.core.fills import claim_number, found_sent, is_own, note_sent, settle
+from daemon.core.fills import claim_number, found_sent, is_own, note_sent, settle, without
 from daemon.core.instruments import TOLERANCE
 from daemon.core.ledger import REJECT_BACKOFF_S, book_reject
 from daemon.core.limit_price import hedge_limit_price
@@ -112,7 +112,7 @@ def on_order_report(turn: Turn, event: OrderReport) -> None:
         _adopt(turn, event)
         return
     if event.status not in ("submitted", "working") and order.order_ref in turn.book.mismatched:
-        turn.put(mismatched=tuple(each for each in turn.book.mismatched if each != order.order_ref))
+        turn.put(mismatched=without(turn.book.mismatched, order.order_ref))
     note_price(turn, order, event)
     order = turn.book.orders[order.order_ref]
     if event.status in ("submitted", "working"):
@@ -219,9 +219,10 @@ def _acknowledged(turn: Turn, order: OwnOrder) -> None:
         turn.do(CancelTimer(key=f"ack:{order.order_ref}"))
     if order.state == OrderState.UNKNOWN and order.cancel_sent:
         cancel(turn, moved, "found again")
+    book = turn.book
     turn.put(
-        unknown_orders=tuple(each for each in turn.book.unknown_orders if each != order.order_ref),
-        ack_overdue=tuple(each for each in turn.book.ack_overdue if each != order.order_ref),
+        unknown_orders=without(book.unknown_orders, order.order_ref),
+        ack_overdue=without(book.ack_overdue, order.order_ref),
     )
 
 
