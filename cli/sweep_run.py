@@ -13,22 +13,7 @@ from cli.history_run import EXITS, INTERRUPTED, take_priority, terminate_as_inte
 from cli.option_groups import with_groups
 from cli.options import JsonOption, RootOption, Settings, settings
 from cli.output import complain, say, say_json
-from cli.sweep_options import (
-    AnchoredOption,
-    InSampleOption,
-    MethodOption,
-    MinimiseOption,
-    ObjectiveOption,
-    ResumeOption,
-    SchedulerOption,
-    SearchOption,
-    SeedOption,
-    SplitOption,
-    SweptProfileOption,
-    TrialsOption,
-    WalkForwardOption,
-    WorkersOption,
-)
+from cli.sweep_options import ResumeOption, SchedulerOption, SearchOptions, SweptProfileOption, WorkersOption
 from cli.sweep_parts import again, begun, carried_out, new_id, paths_of
 from cli.venue_options import VenueOptions
 
@@ -45,16 +30,7 @@ def run(
     *,
     profile: SweptProfileOption = None,
     data: NewDataOption = None,
-    search: SearchOption = None,
-    method: MethodOption = "grid",
-    trials: TrialsOption = None,
-    seed: SeedOption = 0,
-    objective: ObjectiveOption = "pnl_usd",
-    minimise: MinimiseOption = False,
-    walk_forward: WalkForwardOption = None,
-    in_sample: InSampleOption = 3,
-    anchored: AnchoredOption = False,
-    split: SplitOption = None,
+    searched: SearchOptions,
     set_: SetOption = None,
     position: PositionOption = None,
     venue: VenueOptions,
@@ -72,8 +48,6 @@ def run(
     Results are appended to <root>/_sweeps/RUN_ID/results.jsonl as they come. Exit 0 finished, 1 no cell came to a
     result, 2 wrong words, 130 interrupted: what came is kept, and --resume goes on.
     """
-    from daemon.backtest.sweep.planning import Asked
-
     chosen = settings(context, None, root, as_json=as_json)
     take_priority(priority)
     count = workers or _cores()
@@ -88,23 +62,8 @@ def run(
                     missing = "--profile" if profile is None else "--data"
                     raise CommandError(f"{missing} is missing; see `bifrost sweep run --help`", ExitCode.USAGE)
                 base, overrides = load_for_history(profile, set_, position)
-                asked = Asked(
-                    run_id=paths_of(chosen, name or new_id(chosen, base)).run_id,
-                    search=search or (),
-                    method=method,
-                    objective=objective,
-                    data=data,
-                    title=title,
-                    trials=trials,
-                    seed=seed,
-                    maximise=not minimise,
-                    folds=walk_forward,
-                    ratio=in_sample,
-                    anchored=anchored,
-                    split_pct=split,
-                    workers=count,
-                    scheduler=scheduler,
-                )
+                run_id = paths_of(chosen, name or new_id(chosen, base)).run_id
+                asked = searched.asked(run_id=run_id, data=data, title=title, workers=count, scheduler=scheduler)
                 folder = begun(chosen, asked, base, overrides, venue.model(base.profile))
             stack.callback(folder.close)
             outcome = carried_out(chosen, folder, base, count, scheduler)
