@@ -128,9 +128,7 @@ def made_trial(number: int, objective: float | None, params: dict[str, Any], **c
     return Trial(**(whole | changes))
 
 
-def made_figures(
-    pnl_usd: float, *, days: int = 1, sharpe: float | None = None, hedges: int | None = None
-) -> Figures:
+def made_figures(pnl_usd: float, *, days: int = 1, sharpe: float | None = None, hedges: int | None = None) -> Figures:
     """Figures of which only P&L, days, Sharpe and hedges (five a session) say anything."""
     parts = dict.fromkeys(AttributionUsd.__struct_fields__, 0.0)
     numbers: dict[str, Any] = dict.fromkeys(Figures.__struct_fields__, 0)
