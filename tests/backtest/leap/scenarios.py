@@ -80,7 +80,7 @@ def _random_profile(random: np.random.Generator, legs: list[dict[str, Any]]) -> 
             "order_type": _pick(random, ["market", "market", "limit"]),
             "target_shares": _pick(random, [0.0, 0.0, 50.0]),
         },
-        "daemon": {"reconcile_every_s": _pick(random, [7.3, 20, 60, 300])},
+        "daemon": {"reconcile_every_s": _pick(random, [1.7, 5, 20, 300])},
         "gates": {
             "state": {
                 "delta": {
