@@ -16,7 +16,7 @@ from daemon.backtest.sweep.space import parse_search
 from state.runs.axes import cell_count, cells_tried, trials_made
 from state.runs.objectives import objective_names
 from state.runs.records import SCHEMA_VERSION, DataInfo, ProfileInfo, Searched, SweepPlan, VenueModel
-from state.runs.walk_forward import Fold, Window, split, walk_forward
+from state.runs.walk_forward import IN_SAMPLE_WINDOWS, Fold, Window, split, walk_forward
 from state.times import iso_from_us
 
 Method = Literal["grid", "random", "bayes"]
@@ -37,7 +37,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     maximise: bool = True
     folds: int | None = None
     """Walk-forward, so many; None without."""
-    ratio: int = 3
+    ratio: int = IN_SAMPLE_WINDOWS
     """In-sample window, in out-of-sample windows."""
     anchored: bool = False
     split_pct: float | None = None
