@@ -76,6 +76,8 @@ class Commanding:
         self._wait_s = wait_s
         self._now_us = wall_us
         self._receipts = Receipts(paths)
+        self._written_us: dict[Command, int] = {}
+        """When this command began to write each file: a file's own time may lie some milliseconds before that."""
 
     def standing(self, name: "Command") -> "AssertedCommand | None":
         """The command as it stands now, if it does."""
@@ -90,11 +92,15 @@ class Commanding:
 
         words = self._reason if reason is None else reason
         try:
-            at = iso_from_us(self._now_us())
-            new = assert_command(self._paths.control, name, by=operator(), reason=words, at=at, shares=shares)
+            now_us = self._now_us()
+            new = assert_command(
+                self._paths.control, name, by=operator(), reason=words, at=iso_from_us(now_us), shares=shares
+            )
         except ControlError as error:
             audit(self._paths, name, "failed", words)
             raise CommandError(str(error)) from error
+        if new or name == "flatten":
+            self._written_us[name] = now_us
         facts = None if shares is None else {"confirmed_shares": shares}
         audit(self._paths, name, "asserted" if new else "stood already", words, data=facts)
         return new
@@ -231,8 +237,11 @@ class Commanding:
         return look_at(self._paths, self._now_us()).light
 
     def _since_us(self, name: "Command") -> int:
+        """From when on a receipt answers this command: none that was there before it does."""
         standing = self.standing(name)
-        return self._now_us() if standing is None else standing.since_us
+        if standing is None:
+            return self._now_us()
+        return max(standing.since_us, self._written_us.get(name, standing.since_us))
 
     def _await(
         self, name: "Command", since_us: int, timeout_s: float, *, in_vain: Callable[[], bool] = lambda: False

@@ -168,6 +168,7 @@ def test_a_killed_server_leaves_no_page_that_looks_alive(house: System, seen: Se
     with CockpitProcess(house.paths.root, desk=house.desk) as other:
         page.goto(f"{other.address}/?desk={house.desk}")
         page.wait_for_selector('.light[data-state]:not([data-state="not_live"])', timeout=60_000)
+        page.wait_for_selector("button.stop", timeout=60_000)
         other.end(signal.SIGKILL)
         killed = time.monotonic()
         light_is(page, "not_live", within_s=5)

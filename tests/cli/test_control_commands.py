@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import state.control
 from cli.children import Child, Children
 from cli.options import CHECKOUT
 from daemon.runtime.clocks import wall_us
@@ -75,6 +76,22 @@ def test_a_receipt_of_another_command_or_of_yesterday_does_not_count(cli: Cli, d
     _done(desk, "pause")()
     desk.when(lambda: desk.asserted("pause"), _done(desk, "stop"))
     assert cli("pause", "--wait", "0.3").code == 7
+
+
+@pytest.mark.parametrize("command", ["stop", "pause", "flatten --yes"])
+def test_a_receipt_of_just_before_does_not_count_where_the_disks_clock_is_behind(
+    cli: Cli, desk: Desk, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    write_new = state.control._write_new
+
+    def write_behind(path: Path, content: bytes) -> None:
+        write_new(path, content)
+        behind_ns = path.stat().st_mtime_ns - 2_000_000_000
+        os.utime(path, ns=(behind_ns, behind_ns))
+
+    monkeypatch.setattr(state.control, "_write_new", write_behind)
+    _done(desk, command.split(maxsplit=1)[0])()
+    assert cli(*command.split(), "--wait", "0.1").code == 7
 
 
 def test_stop_of_a_desk_that_has_stopped_is_done(cli: Cli, desk: Desk) -> None:
