@@ -142,7 +142,8 @@ def _nothing(paths: "DeskPaths", day: "Day", recorded: "Recorded", *, run: str |
     from state.journal_reader import lines_backwards
     from state.times import us_from_iso
 
-    what = f"run {run}" if run is not None else str(asked)
+    what = str(asked) if run is None else f"run {run}" if asked is None else f"{asked} in run {run}"
+    on = "on" if asked is not None else "in"
     lines = 0
     for line in lines_backwards(paths.journal):
         lines += day.holds(line) and run in (None, line.run_id)
@@ -153,4 +154,4 @@ def _nothing(paths: "DeskPaths", day: "Day", recorded: "Recorded", *, run: str |
     if lines:
         kept = "kept for storage.tape_keep_days and within storage.tape_max_mib of the profile"
         return f"no tape of {what} is left, only {lines} journal lines ({covered}; tapes are {kept}){damaged}"
-    return f"nothing was recorded on {what} ({covered}){damaged}"
+    return f"nothing was recorded {on} {what} ({covered}){damaged}"

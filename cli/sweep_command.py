@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
         sweeps,
         name="sweep",
         help="Try many values of a profile's keys over past prices; tell plateau from spike, and promise from result.",
+        short_help="Try many values of a profile's keys over past prices",
         epilog=f"Example: {_EXAMPLE}   then   ./bifrost sweep show RUN_ID   and   "
         "./bifrost sweep make-profile RUN_ID --trial 7 --as calmer",
     )

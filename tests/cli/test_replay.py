@@ -102,6 +102,8 @@ def test_a_changed_tape_is_shown_side_by_side(cli: Cli, root: Path) -> None:
         ((), "give --date"),
         (("--date", "yesterday"), "write a day like"),
         (("--date", "2026-01-06"), "nothing was recorded on 2026-01-06 (the tape covers 2026-01-05"),
+        (("--run", "nobody"), "nothing was recorded in run nobody (the tape covers 2026-01-05"),
+        (("--run", "run-1", "--date", "2026-01-06"), "nothing was recorded on 2026-01-06 in run run-1 (the tape"),
         (("--date", DATE, "--zone", "Nowhere/At_All"), "no such time zone"),
         (("--date", DATE, "--profile", "nobody"), "no profile named"),
         (("--date", DATE, "--profile", "recorded_day"), "hedged DEMO"),
