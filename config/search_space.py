@@ -46,8 +46,8 @@ class Axis(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[Any, ...] = ()
 
 
-def parse_axis(pair: str) -> Axis:
-    """One `--search`. Raises SpaceError."""
+def parse_axis(pair: str, *, most_values: int = MOST_VALUES) -> Axis:
+    """One `--search`. Raises SpaceError, also where a step makes more than `most_values`: none of them is made yet."""
     name, equals, text = (part.strip() for part in pair.partition("="))
     if not equals or not name or not text:
         said = f"--search {pair!r}: write KEY=LOW:HIGH:STEP or KEY=v1,v2, such as {EXAMPLES}"
@@ -57,10 +57,10 @@ def parse_axis(pair: str) -> Axis:
     except SearchKeyError as error:
         raise SpaceError(f"--search {error}", code="key", said=str(error)) from error
     matched = _RANGE.fullmatch(text)
-    return _values(key, text) if matched is None else _range(key, text, matched)
+    return _values(key, text) if matched is None else _range(key, text, matched, most_values)
 
 
-def _range(key: Searchable, text: str, matched: re.Match[str]) -> Axis:
+def _range(key: Searchable, text: str, matched: re.Match[str], most_values: int) -> Axis:
     low, high, step, log = matched.groups()
     head = f"--search {key.key}"
     if key.kind == "choice":
@@ -87,7 +87,7 @@ def _range(key: Searchable, text: str, matched: re.Match[str]) -> Axis:
             raise SpaceError(said, code="bounds", part=part, bounds=key.bounds)  # type: ignore[arg-type]
     axis = Axis(key=key.key, low=first, high=last, step=by, log=is_log, integer=integer)
     count = _count(axis)
-    if count > MOST_VALUES:
+    if count > most_values:
         said = f"{head}={text}: {count:,.0f} values; take a larger STEP"
         raise SpaceError(said, code="many", part="step", n=f"{count:,.0f}")
     return axis

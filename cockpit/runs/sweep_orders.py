@@ -25,7 +25,7 @@ from state.runs.walk_forward import IN_SAMPLE_WINDOWS
 
 MOST_KEYS: Final = 4
 MOST_TRIALS: Final = 20_000
-"""What a page still shows whole; a shell takes more."""
+"""What a page still shows whole, and so many values along a key; a shell takes more."""
 _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _COUNT: Final = re.compile(r"[1-9]\d{0,5}")
 _LONGEST: Final = 300
@@ -200,7 +200,7 @@ def _one(told: KeyOrder, field: str, faults: list[Fault], *, is_grid: bool) -> S
         faults.append(Fault(field=f"{field}.{part}", code=code))
         return None
     try:
-        searched = Searched(**msgspec.structs.asdict(parse_axis(told.pair())))
+        searched = Searched(**msgspec.structs.asdict(parse_axis(told.pair(), most_values=MOST_TRIALS)))
     except SpaceError as error:
         part = error.part if error.part in ("key", *_PARTS[told.how]) else _PARTS[told.how][0]
         faults.append(Fault(field=f"{field}.{part}", code=error.code, places=error.numbers))

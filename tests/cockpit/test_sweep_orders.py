@@ -92,7 +92,8 @@ def test_an_order_becomes_the_words_of_the_command() -> None:
         (order(folds="3"), "folds", "too_few_sessions"),
         (order(objective="luck"), "objective", "objective"),
         (one(COUNT, low="1", high="9000"), "search", ""),
-        (one(low="1", high="30000", step="1"), "search", "too_many"),
+        (one(low="1", high="30000", step="1"), "search.0.step", "many"),
+        (order(*(KeyOrder(key=key, low="1", high="150", step="1") for key in (COOLDOWN, COUNT))), "search", "too_many"),
     ],
 )
 def test_a_fault_stands_beside_its_field_in_either_language(told: SweepOrder, field: str, code: str) -> None:
