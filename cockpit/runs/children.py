@@ -62,7 +62,8 @@ class Children:
     """Of one cockpit. Safe from any thread."""
 
     def __init__(self, look: Look = process_of) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        """Taken again by a signal's handler where the thread that the signal interrupts holds it."""
         self._look = look
         self._jobs: dict[int, Job] = {}
         self._running: dict[int, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}

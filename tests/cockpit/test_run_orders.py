@@ -110,6 +110,18 @@ def test_one_at_a_time_and_the_last_lines_of_one_that_failed(children: Children)
         children.start(["--version"], by="anna")
 
 
+@pytest.mark.timeout(30)
+def test_a_signal_in_the_midst_of_a_look_at_the_jobs_is_heard(children: Children) -> None:
+    before = signal.signal(signal.SIGUSR1, lambda _number, _frame: children.ask_to_end())
+    try:
+        with children._lock:
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    with pytest.raises(CannotStartError):
+        children.start(["--version"], by="anna")
+
+
 def test_a_job_that_does_not_end_is_killed_in_time(children: Children, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children_module, "_END_WITHIN_S", 0.2)
     ended: list[Job] = []
