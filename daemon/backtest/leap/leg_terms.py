@@ -34,6 +34,10 @@ class LegTerms:
         )
         if asked != self._asked:
             self._asked, self._said = asked, _legs(state, book)
+        if self._said is not None:
+            for leg, told in zip(state.legs, self._said, strict=True):
+                if not told["quoted"]:
+                    told["mark"] = day.marks[leg.instrument]  # stands until the leap prices the leg anew
         return self._said
 
 

@@ -52,3 +52,15 @@ def calm_scenario(count: int) -> Scenario:
     times, bid, ask = calm_ticks(count)
     contracts = contracts_of(LEGS, OPEN_US + 40 * DAY_US)
     return Scenario(profile=calm_profile(), market=lambda: TickMarket(contracts, SESSIONS, times, bid, ask))
+
+
+def calm_every_second(count: int) -> Scenario:
+    """A quote a second, the account's report every fifth, and a clock that ticks twice between two quotes."""
+    profile = calm_profile()
+    profile = msgspec.structs.replace(profile, daemon=msgspec.structs.replace(profile.daemon, reconcile_every_s=5.0))
+    _, bid, ask = calm_ticks(count)
+    times = OPEN_US + np.arange(count, dtype=np.int64) * 1_000_000
+    contracts = contracts_of(LEGS, OPEN_US + 40 * DAY_US)
+    return Scenario(
+        profile=profile, market=lambda: TickMarket(contracts, SESSIONS, times, bid, ask), clock_every_ms=500
+    )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.backtest.leap.calm import calm_scenario
+from tests.backtest.leap.calm import calm_every_second, calm_scenario
 from tests.backtest.leap.scenarios import random_scenario
 from tests.backtest.leap.side_by_side import compare
 
@@ -42,3 +42,11 @@ def test_nearly_all_of_a_calm_day_is_leapt_over() -> None:
     assert found.leapt > 0.97 * found.ticks
     assert found.hedges > 3
     assert found.reports > 3
+
+
+def test_a_leap_over_a_report_alone_leaves_the_marks_as_they_stand() -> None:
+    """It is due in the very moment of a quote, and before the next one the clock ticks."""
+    found = compare(calm_every_second(60))
+    assert found.leapt == 0
+    assert found.reports > 8
+    assert found.books > 60
